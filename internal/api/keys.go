@@ -1,0 +1,118 @@
+// Package api holds every label, annotation, path and default name that
+// envgraft and its users agree on, each once.
+package api
+
+// Group prefixes every key that is envgraft's own.
+const Group = "envgraft.dev"
+
+// Labels that people set.
+const (
+	// LabelInject opts in or out: on a Namespace, a workload or a pod template.
+	// The nearest wins: pod, then workload, then Namespace.
+	LabelInject = Group + "/inject"
+	// LabelApp names the app, over LabelName. envgraft also writes it to the
+	// pods it injects, so that its controller can watch them by label.
+	LabelApp = Group + "/app"
+	// LabelSystem names the system: on a Namespace, or repeated on a pod.
+	LabelSystem = Group + "/system"
+	// LabelEnvironment names the environment: on a pod, else on a Namespace.
+	LabelEnvironment = Group + "/environment"
+
+	// LabelName and LabelPartOf are Kubernetes' recommended labels, see
+	// https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/.
+	LabelName   = "app.kubernetes.io/name"
+	LabelPartOf = "app.kubernetes.io/part-of"
+)
+
+// Enabled and Disabled are the values of every key that switches something.
+const (
+	Enabled  = "enabled"
+	Disabled = "disabled"
+)
+
+// Annotations that people set on a pod template.
+const (
+	// AnnotationParameter is an SSM path that replaces the computed one.
+	// envgraft writes the path that was used to the pods it injects.
+	AnnotationParameter = Group + "/parameter"
+	// AnnotationConfigMap and AnnotationSecret replace the computed names.
+	AnnotationConfigMap = Group + "/config-map"
+	AnnotationSecret    = Group + "/secret"
+	// AnnotationSecrets switches the parameter tier off for an app.
+	AnnotationSecrets = Group + "/secrets"
+	// AnnotationSecretOptional lets a pod start without its Secret.
+	AnnotationSecretOptional = Group + "/secret-optional"
+	// AnnotationConfigMapRequired makes a pod wait for its ConfigMap.
+	AnnotationConfigMapRequired = Group + "/config-map-required"
+	// AnnotationContainers limits the graft to the containers it lists.
+	AnnotationContainers = Group + "/containers"
+	// AnnotationKeep lists env names whose pod value stays on top.
+	AnnotationKeep = Group + "/keep"
+	// AnnotationRefreshInterval, AnnotationDeletionPolicy and
+	// AnnotationSecretStore are settings of the ExternalSecret.
+	AnnotationRefreshInterval = Group + "/refresh-interval"
+	AnnotationDeletionPolicy  = Group + "/deletion-policy"
+	AnnotationSecretStore     = Group + "/secret-store"
+)
+
+// Annotations on other objects.
+const (
+	// AnnotationParameterPrefixes, on a Namespace, widens the parameters that
+	// its pods may reach: comma separated, each starting and ending with "/".
+	AnnotationParameterPrefixes = Group + "/parameter-prefixes"
+	// AnnotationReload, on a workload, switches reload annotations off.
+	AnnotationReload = Group + "/reload"
+)
+
+// Annotations that envgraft writes.
+const (
+	// AnnotationInjected, on a pod, says what was injected, for people:
+	// "ConfigMap/myapp-config,Secret/myapp-secrets".
+	AnnotationInjected = Group + "/injected"
+	// AnnotationAwaitsSecret, on a pod, says that the pod may have started
+	// before its Secret existed: the controller restarts its workload once
+	// when the Secret first appears, which Reloader would not do.
+	AnnotationAwaitsSecret = Group + "/awaits-secret"
+	// AnnotationRestartedFor, on a workload's pod template, names the version
+	// of the parameter ("/popapps/myapp/stage/app@2") for which the controller
+	// restarted it, so that it never does so twice.
+	AnnotationRestartedFor = Group + "/restarted-for"
+	// AnnotationWritten, on a workload, records what the workload webhook
+	// wrote, so that it takes back that and nothing else.
+	AnnotationWritten = Group + "/written"
+	// AnnotationForcedVersion, on an ExternalSecret, is the version of the
+	// parameter for which a refresh was last asked.
+	AnnotationForcedVersion = Group + "/forced-version"
+)
+
+// Reloader's annotations, see
+// https://github.com/stakater/Reloader/blob/master/docs/How-it-works.md.
+const (
+	ReloaderPrefix    = "reloader.stakater.com/"
+	ReloaderAuto      = ReloaderPrefix + "auto"
+	ReloaderSecret    = "secret." + ReloaderPrefix + "reload"
+	ReloaderConfigMap = "configmap." + ReloaderPrefix + "reload"
+)
+
+// Names that the server is known by.
+const (
+	// FieldManager owns what the controller applies.
+	FieldManager = "envgraft"
+	// PodsWebhook and WorkloadsWebhook are the paths of the two handlers.
+	PodsWebhook      = "/mutate/pods"
+	WorkloadsWebhook = "/mutate/workloads"
+	// ForceSync, on an ExternalSecret, is how people ask ESO for a refresh.
+	// Any change of an annotation is one to ESO.
+	ForceSync = "force-sync"
+)
+
+// Default names; the configuration file can replace each.
+const (
+	DefaultParameter      = "/{system}/{app}/{environment}/app"
+	DefaultConfigMap      = "{app}-config"
+	DefaultSecret         = "{app}-secrets"
+	DefaultExternalSecret = "{app}-external"
+	DefaultStoreKind      = "ClusterSecretStore"
+	DefaultStoreName      = "aws-ssm"
+	DefaultEnvironment    = "stage"
+)

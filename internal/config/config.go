@@ -1,0 +1,152 @@
+// Package config reads the server's configuration file: a versioned document
+// that is decoded strictly, defaulted in one place and validated as a whole.
+package config
+
+import (
+	"time"
+
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// The version and kind that a configuration file must state.
+const (
+	APIVersion = "config.envgraft.dev/v1alpha1"
+	Kind       = "Configuration"
+)
+
+// Configuration is the whole file. Durations are written as in Go: "300ms",
+// "5m". docs/configuration.md documents it field by field.
+type Configuration struct {
+	APIVersion string `yaml:"apiVersion"`
+	Kind       string `yaml:"kind"`
+
+	// Environment stands in where neither a pod nor its Namespace has label
+	// envgraft.dev/environment. "serve" in a cluster requires it.
+	Environment string `yaml:"environment"`
+	// Tenancy is "namespace" (a pod reaches its Namespace's system only) or "open".
+	Tenancy identity.Tenancy `yaml:"tenancy"`
+	// Names are templates with {system}, {app} and {environment}.
+	Names Names `yaml:"names"`
+	// SkipContainers are names of containers that are left alone.
+	SkipContainers []string `yaml:"skipContainers"`
+	// MissingParameter is "wait" or "deny".
+	MissingParameter graft.MissingPolicy `yaml:"missingParameter"`
+	// InvalidParameter is "deny" or "warn".
+	InvalidParameter graft.InvalidPolicy `yaml:"invalidParameter"`
+
+	Facts           Facts           `yaml:"facts"`
+	AWS             AWS             `yaml:"aws"`
+	ExternalSecrets ExternalSecrets `yaml:"externalSecrets"`
+	Reload          Reload          `yaml:"reload"`
+	Server          Server          `yaml:"server"`
+}
+
+// Names are the templates of what an app owns.
+type Names struct {
+	Parameter      string `yaml:"parameter"`
+	ConfigMap      string `yaml:"configMap"`
+	Secret         string `yaml:"secret"`
+	ExternalSecret string `yaml:"externalSecret"`
+}
+
+// KeySource says where a parameter's keys are read.
+type KeySource string
+
+// The key sources.
+const (
+	// KeySourceSSM asks SSM. It needs ssm:GetParameter and kms:Decrypt.
+	KeySourceSSM KeySource = "ssm"
+	// KeySourceSecret reads the Secret that ESO made, for clusters where the
+	// webhook has no AWS identity. It needs the right to get Secrets.
+	KeySourceSecret KeySource = "secret"
+	// KeySourceNone reads neither: literals are never checked.
+	KeySourceNone KeySource = "none"
+)
+
+// Facts configures what the webhook asks of the world.
+type Facts struct {
+	KeySource KeySource `yaml:"keySource"`
+	// ParameterTTL is how long a parameter's keys count as fresh.
+	ParameterTTL time.Duration `yaml:"parameterTTL"`
+	// NegativeTTL is how long a failure or an absence is remembered.
+	NegativeTTL time.Duration `yaml:"negativeTTL"`
+	// ConfigMapTTL is how long a ConfigMap's keys count as fresh.
+	ConfigMapTTL time.Duration `yaml:"configMapTTL"`
+	// CallsPerSecond and Burst bound the calls of one replica to SSM.
+	CallsPerSecond float64 `yaml:"callsPerSecond"`
+	Burst          int     `yaml:"burst"`
+	// AdmissionTimeout is the most that one admission waits for facts.
+	AdmissionTimeout time.Duration `yaml:"admissionTimeout"`
+}
+
+// AWS configures access to SSM beyond the standard AWS environment variables.
+type AWS struct {
+	Region string `yaml:"region"`
+	// SSMEndpoint is another address of SSM, as of a VPC endpoint.
+	SSMEndpoint string `yaml:"ssmEndpoint"`
+}
+
+// ExternalSecrets configures the controller.
+type ExternalSecrets struct {
+	Enabled                bool `yaml:"enabled"`
+	ExternalSecretSettings `yaml:",inline"`
+	// AllowedStores are ClusterSecretStores that annotations may name besides
+	// the configured ones.
+	AllowedStores []string `yaml:"allowedStores"`
+	// Overrides replace settings by environment.
+	Overrides []ExternalSecretOverride `yaml:"overrides"`
+}
+
+// ExternalSecretSettings are the settings of an ExternalSecret.
+type ExternalSecretSettings struct {
+	RefreshInterval time.Duration `yaml:"refreshInterval"`
+	DeletionPolicy  string        `yaml:"deletionPolicy"`
+	SecretStore     SecretStore   `yaml:"secretStore"`
+}
+
+// ExternalSecretOverride replaces what it sets for one environment.
+type ExternalSecretOverride struct {
+	Environment            string `yaml:"environment"`
+	ExternalSecretSettings `yaml:",inline"`
+}
+
+// SecretStore names an ESO store.
+type SecretStore struct {
+	Kind string `yaml:"kind"`
+	Name string `yaml:"name"`
+}
+
+// Reload configures Reloader's annotations.
+type Reload struct {
+	Enabled bool `yaml:"enabled"`
+}
+
+// Server configures how the webhook is served.
+type Server struct {
+	// Listen, MetricsListen and HealthListen are addresses as "host:port".
+	Listen        string `yaml:"listen"`
+	MetricsListen string `yaml:"metricsListen"`
+	HealthListen  string `yaml:"healthListen"`
+	// HTTP2 allows HTTP/2, which is off by default (CVE-2023-44487).
+	HTTP2 bool `yaml:"http2"`
+	// DrainDelay is how long the server answers on after it is told to stop,
+	// so that no API server still sends to it when it closes.
+	DrainDelay time.Duration `yaml:"drainDelay"`
+	// Certificates says where the serving certificate comes from.
+	Certificates Certificates `yaml:"certificates"`
+}
+
+// Certificates configures the serving certificate.
+type Certificates struct {
+	// CertFile and KeyFile are a provided certificate, as cert-manager's. Where
+	// they are empty, envgraft issues its own.
+	CertFile string `yaml:"certFile"`
+	KeyFile  string `yaml:"keyFile"`
+	// SecretName is where the replicas keep the certificate that they issue.
+	SecretName string `yaml:"secretName"`
+	// ServiceName is the Service that API servers call.
+	ServiceName string `yaml:"serviceName"`
+	// WebhookConfiguration is the MutatingWebhookConfiguration that gets the CA.
+	WebhookConfiguration string `yaml:"webhookConfiguration"`
+}

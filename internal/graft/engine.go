@@ -1,0 +1,109 @@
+// Package graft decides what an admitted pod's environment must look like and
+// writes the JSON patch that makes it so. It is pure: the pod, its Namespace,
+// the configuration and the facts come in; operations and a report go out.
+package graft
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// MissingPolicy says what becomes of a pod whose parameter does not exist.
+type MissingPolicy string
+
+// InvalidPolicy says what becomes of a pod whose parameter is no JSON object.
+type InvalidPolicy string
+
+// The policies.
+const (
+	// MissingWait admits the pod: kubelet retries until the Secret exists.
+	MissingWait MissingPolicy = "wait"
+	MissingDeny MissingPolicy = "deny"
+
+	InvalidDeny InvalidPolicy = "deny"
+	InvalidWarn InvalidPolicy = "warn"
+)
+
+// Config is the part of the configuration that the engine goes by.
+type Config struct {
+	Rules            identity.Rules
+	MissingParameter MissingPolicy
+	InvalidParameter InvalidPolicy
+	// SkipContainers are names of containers that are nobody's app.
+	SkipContainers []string
+	// ClusterStores are the ClusterSecretStores that annotations may name.
+	ClusterStores []string
+	// Reload writes Reloader's annotations.
+	Reload bool
+}
+
+// Engine grafts by one configuration. It is safe for concurrent use.
+type Engine struct {
+	config Config
+}
+
+// New returns an engine that goes by the configuration.
+func New(config Config) *Engine { return &Engine{config: config} }
+
+// Decision is what labels and annotations alone say of a pod. The webhook and
+// the controller both go by it, so that the controller need trust no mark
+// that a pod's author could have written.
+type Decision struct {
+	// Status is StatusInjected where the pod is to be grafted.
+	Status   Status
+	Reason   Reason
+	Message  string
+	Warnings []Warning
+	OptIn    identity.OptIn
+	Identity identity.Identity
+	Settings Settings
+}
+
+// Decide resolves opt-in, settings and identity.
+func (e *Engine) Decide(ns identity.Namespace, pod identity.Pod) Decision {
+	optIn, err := identity.ResolveOptIn(ns, pod.Labels)
+	if err != nil {
+		return denied(optIn, ReasonInvalidLabel, err)
+	}
+	switch {
+	case optIn.Origin == identity.OriginNone:
+		return Decision{Status: StatusSkipped, Reason: ReasonNotOptedIn, OptIn: optIn, Message: fmt.Sprintf(
+			"neither the pod nor namespace %q opted in: kubectl label namespace %s %s=%s", ns.Name, ns.Name, api.LabelInject, api.Enabled)}
+	case !optIn.Enabled:
+		return Decision{Status: StatusSkipped, Reason: ReasonOptedOut, OptIn: optIn, Message: fmt.Sprintf(
+			"label %s=%s of the %s opts out", api.LabelInject, api.Disabled, optIn.Origin)}
+	}
+	if _, mirror := pod.Annotations[annotationMirror]; mirror {
+		return Decision{Status: StatusSkipped, Reason: ReasonMirrorPod, OptIn: optIn,
+			Message: "the kubelet mirrors a static pod here, which nobody can change"}
+	}
+
+	id, err := e.config.Rules.Resolve(ns, pod)
+	if errors.Is(err, identity.ErrNoApp) && optIn.Origin == identity.OriginNamespace {
+		// A namespace holds pods that are nobody's app; they must start too.
+		return Decision{Status: StatusSkipped, Reason: ReasonNoApp, OptIn: optIn, Message: err.Error(),
+			Warnings: []Warning{{WarnNoApp, "not injected: " + err.Error()}}}
+	}
+	if errors.Is(err, identity.ErrNoApp) {
+		return denied(optIn, ReasonNoApp, err)
+	}
+	if err != nil {
+		return denied(optIn, ReasonIdentity, err)
+	}
+	settings, err := e.parseSettings(pod.Annotations)
+	if err != nil {
+		return denied(optIn, ReasonInvalidSetting, err)
+	}
+	return Decision{Status: StatusInjected, Reason: ReasonInjected, OptIn: optIn, Identity: id, Settings: settings}
+}
+
+// annotationMirror marks a pod that a kubelet made of a static one, see
+// https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-config-mirror.
+const annotationMirror = "kubernetes.io/config.mirror"
+
+func denied(optIn identity.OptIn, reason Reason, err error) Decision {
+	return Decision{Status: StatusDenied, Reason: reason, OptIn: optIn, Message: err.Error()}
+}

@@ -1,0 +1,96 @@
+package graft
+
+import "github.com/envgraft/envgraft/internal/identity"
+
+// Status is the outcome for one pod.
+type Status string
+
+// The outcomes.
+const (
+	StatusInjected Status = "injected"
+	StatusSkipped  Status = "skipped"
+	StatusDenied   Status = "denied"
+)
+
+// Reason says why, for machines: a metric label and a log key, so the set is
+// closed.
+type Reason string
+
+// Reasons of the outcomes.
+const (
+	ReasonInjected         Reason = "Injected"
+	ReasonNotOptedIn       Reason = "NotOptedIn"
+	ReasonOptedOut         Reason = "OptedOut"
+	ReasonMirrorPod        Reason = "MirrorPod"
+	ReasonNoApp            Reason = "NoApp"
+	ReasonMalformed        Reason = "Malformed"
+	ReasonInvalidLabel     Reason = "InvalidLabel"
+	ReasonInvalidSetting   Reason = "InvalidSetting"
+	ReasonIdentity         Reason = "InvalidIdentity"
+	ReasonMissingParameter Reason = "MissingParameter"
+	ReasonInvalidParameter Reason = "InvalidParameter"
+)
+
+// Reasons of warnings.
+const (
+	// WarnNoApp goes with a skip: its namespace opted in, but the pod names no app.
+	WarnNoApp             Reason = "NoApp"
+	WarnParameterMissing  Reason = "ParameterMissing"
+	WarnParameterEmpty    Reason = "ParameterEmpty"
+	WarnParameterInvalid  Reason = "ParameterInvalid"
+	WarnParameterUnknown  Reason = "ParameterUnknown"
+	WarnConfigMapMissing  Reason = "ConfigMapMissing"
+	WarnConfigMapUnknown  Reason = "ConfigMapUnknown"
+	WarnUncheckedLiterals Reason = "UncheckedLiterals"
+	WarnHiddenKey         Reason = "HiddenKey"
+	WarnKeyName           Reason = "KeyName"
+	WarnDangerousKey      Reason = "DangerousKey"
+	WarnNoSuchContainer   Reason = "NoSuchContainer"
+	WarnExternalSecret    Reason = "ExternalSecret"
+)
+
+// Warning is something the pod's author should know.
+type Warning struct {
+	Reason  Reason `json:"reason"`
+	Message string `json:"message"`
+}
+
+// Tier is where a variable's value comes from.
+type Tier string
+
+// The tiers, highest first.
+const (
+	TierParameter Tier = "parameter"
+	TierConfigMap Tier = "configMap"
+	TierPod       Tier = "pod"
+)
+
+// Rebinding is a literal that was bound to the key that should win over it.
+type Rebinding struct {
+	Name string `json:"name"`
+	Tier Tier   `json:"tier"`
+}
+
+// ContainerReport says what was done to one container.
+type ContainerReport struct {
+	Name string `json:"name"`
+	// Init is true for init containers, native sidecars among them.
+	Init bool `json:"init"`
+	// Skipped is true for a container on the skip list, or one that annotation
+	// envgraft.dev/containers leaves out.
+	Skipped bool        `json:"skipped,omitempty"`
+	Rebound []Rebinding `json:"rebound,omitempty"`
+}
+
+// Report is the one account of what was done to a pod and why. Logs, metrics,
+// warnings and the commands all print it.
+type Report struct {
+	Status Status `json:"status"`
+	Reason Reason `json:"reason"`
+	// Message says for people why a pod was skipped or denied.
+	Message    string            `json:"message,omitempty"`
+	Identity   identity.Identity `json:"identity"`
+	Parameter  ParameterState    `json:"parameterState,omitempty"`
+	Warnings   []Warning         `json:"warnings,omitempty"`
+	Containers []ContainerReport `json:"containers,omitempty"`
+}

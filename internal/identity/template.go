@@ -1,0 +1,76 @@
+package identity
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The placeholders that a name template may hold.
+const (
+	placeholderSystem      = "{system}"
+	placeholderApp         = "{app}"
+	placeholderEnvironment = "{environment}"
+)
+
+// Template is a name with {system}, {app} and {environment} in it.
+type Template string
+
+// expand puts an identity's parts in place of the placeholders.
+func (t Template) expand(system, app, environment string) string {
+	return strings.NewReplacer(
+		placeholderSystem, system,
+		placeholderApp, app,
+		placeholderEnvironment, environment,
+	).Replace(string(t))
+}
+
+// Validate refuses placeholders that do not exist: "{sytem}" would otherwise
+// end up in names as it stands.
+func (t Template) Validate() error {
+	rest := strings.NewReplacer(placeholderSystem, "", placeholderApp, "", placeholderEnvironment, "").Replace(string(t))
+	if strings.ContainsAny(rest, "{}") {
+		return fmt.Errorf("template %q has an unknown placeholder: use %s, %s and %s",
+			string(t), placeholderSystem, placeholderApp, placeholderEnvironment)
+	}
+	if t == "" {
+		return fmt.Errorf("template is empty")
+	}
+	return nil
+}
+
+// ValidateObjectName refuses a template that gives two apps of a namespace the
+// same object: the second app would read the first one's.
+func (t Template) ValidateObjectName() error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if !strings.Contains(string(t), placeholderApp) {
+		return fmt.Errorf("template %q lacks %s: all apps of a namespace would share one object", string(t), placeholderApp)
+	}
+	return nil
+}
+
+// ValidateParameter refuses a template that tenancy cannot bind: the system
+// must be a level of its own, or app "b-c" of system "a" could pass for app
+// "c" of system "a-b".
+func (t Template) ValidateParameter() error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(string(t), "/") {
+		return fmt.Errorf("template %q does not start with \"/\"", string(t))
+	}
+	for _, placeholder := range []string{placeholderSystem, placeholderApp} {
+		if !strings.Contains(string(t)+"/", "/"+placeholder+"/") {
+			return fmt.Errorf("template %q lacks %s as a level of its own, as in \"/{system}/{app}/{environment}/app\"", string(t), placeholder)
+		}
+	}
+	return nil
+}
+
+// prefix is the part of the template up to and with its {system} level,
+// ending in "/": what tenancy holds a pod to.
+func (t Template) prefix() Template {
+	head, _, _ := strings.Cut(string(t)+"/", "/"+placeholderSystem+"/")
+	return Template(head + "/" + placeholderSystem + "/")
+}
