@@ -1,0 +1,100 @@
+// Package metrics holds every metric of the product, each once: its name, its
+// unit, its labels and a help text that says how to read it.
+//
+// Label sets are closed and small. Nothing is labelled by pod, namespace or
+// app: those grow with the cluster, and are in the logs and Events.
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+const namespace = "envgraft"
+
+// Metrics counts and measures. It is safe for concurrent use.
+type Metrics struct {
+	admissions         *prometheus.CounterVec
+	admissionDuration  *prometheus.HistogramVec
+	warnings           *prometheus.CounterVec
+	parameterLookups   *prometheus.CounterVec
+	parameterCache     *prometheus.CounterVec
+	ssmRequests        *prometheus.CounterVec
+	ssmRequestDuration prometheus.Histogram
+	ssmBudgetExhausted prometheus.Counter
+	configMapLookups   *prometheus.CounterVec
+	externalSecrets    *prometheus.GaugeVec
+	esoInstalled       prometheus.Gauge
+	forceSyncs         prometheus.Counter
+	restarts           prometheus.Counter
+	certificateExpiry  prometheus.Gauge
+	buildInfo          *prometheus.GaugeVec
+}
+
+// New registers every metric. It panics where reg already has one of them,
+// which is a mistake of the program and not of its surroundings.
+func New(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{}
+	factory := promauto.With(reg)
+	m.registerAdmission(factory)
+	m.registerFacts(factory)
+	m.registerController(factory)
+	m.registerServer(factory)
+	return m
+}
+
+// counter, gauge and histogram name a metric and say how to read it.
+func counter(name, help string) prometheus.CounterOpts {
+	return prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}
+}
+
+func gauge(name, help string) prometheus.GaugeOpts {
+	return prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}
+}
+
+func histogram(name, help string, buckets []float64) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}
+}
+
+// latencyBuckets run from 1 ms to 5 s: a graft from memory takes less than the
+// first, and API servers give up on the webhook at the last (timeoutSeconds).
+func latencyBuckets() []float64 {
+	return []float64{.001, .0025, .005, .01, .025, .05, .1, .2, .3, .5, 1, 2.5, 5}
+}
+
+// Webhook is one of the two admission handlers.
+type Webhook string
+
+// The webhooks.
+const (
+	WebhookPods      Webhook = "pods"
+	WebhookWorkloads Webhook = "workloads"
+)
+
+func (m *Metrics) registerAdmission(factory promauto.Factory) {
+	m.admissions = factory.NewCounterVec(counter("admissions_total",
+		"Objects that were admitted or denied, by webhook (pods, workloads), status (injected, skipped, denied) and reason. "+
+			"Status denied is an answer to the object's author; requests that failed otherwise are in controller_runtime_webhook_requests_total."),
+		[]string{"webhook", "status", "reason"})
+	m.admissionDuration = factory.NewHistogramVec(histogram("admission_duration_seconds",
+		"Seconds from a decoded admission request to its answer, the wait for SSM and ConfigMaps included. API servers give up after the webhook's timeoutSeconds, 5 by default.",
+		latencyBuckets()), []string{"webhook"})
+	m.warnings = factory.NewCounterVec(counter("warnings_total",
+		"Warnings that were given to the authors of admitted pods, by reason. One pod may get several."),
+		[]string{"reason"})
+}
+
+// Admission counts one answer of a webhook and the time that it took.
+func (m *Metrics) Admission(webhook Webhook, status graft.Status, reason graft.Reason, took time.Duration) {
+	m.admissions.WithLabelValues(string(webhook), string(status), string(reason)).Inc()
+	m.admissionDuration.WithLabelValues(string(webhook)).Observe(took.Seconds())
+}
+
+// Warning counts one warning to a pod's author.
+func (m *Metrics) Warning(reason graft.Reason) {
+	m.warnings.WithLabelValues(string(reason)).Inc()
+}

@@ -1,0 +1,152 @@
+package metrics_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/metrics"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// counting is a registry that knows how many collectors it was given.
+type counting struct {
+	*prometheus.Registry
+	registered int
+}
+
+func (c *counting) MustRegister(collectors ...prometheus.Collector) {
+	c.registered += len(collectors)
+	c.Registry.MustRegister(collectors...)
+}
+
+// used returns a registry in which every metric has a series.
+func used(t *testing.T) *counting {
+	t.Helper()
+	reg := &counting{Registry: prometheus.NewPedanticRegistry()}
+	m := metrics.New(reg)
+	m.Admission(metrics.WebhookPods, graft.StatusInjected, graft.ReasonInjected, 3*time.Millisecond)
+	m.Warning(graft.WarnHiddenKey)
+	m.ParameterLookup(metrics.SourceSSM, graft.ParameterFound)
+	m.ParameterCache(metrics.CacheHit)
+	m.SSMRequest(graft.ParameterFound, 20*time.Millisecond)
+	m.SSMBudgetExhausted()
+	m.ConfigMapLookup(graft.ConfigMapFound)
+	m.SetExternalSecrets(map[metrics.ExternalSecretState]int{metrics.ExternalSecretReady: 2})
+	m.SetESOInstalled(true)
+	m.ForceSync()
+	m.Restart()
+	m.SetCertificateExpiry(time.Unix(1700000000, 0))
+	m.SetBuildInfo("v0.0.0-test")
+	return reg
+}
+
+func TestLint(t *testing.T) {
+	families, err := used(t).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// TestGolden pins name, type, labels and help of every metric: dashboards,
+// alert rules and the documentation are checked against the golden file.
+func TestGolden(t *testing.T) {
+	reg := used(t)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(families) != reg.registered {
+		t.Errorf("%d metrics are registered, but only %d have a series: use the new one in used()", reg.registered, len(families))
+	}
+	var got strings.Builder
+	for _, f := range families {
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, l.GetName())
+		}
+		fmt.Fprintf(&got, "%s\t%s\t{%s}\t%s\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, ","), f.GetHelp())
+	}
+	const golden = "testdata/metrics.tsv"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("metrics changed; alert rules and dashboards may name them (go test ./internal/metrics -update): -want +got\n%s", diff)
+	}
+}
+
+// TestLabels holds labels to those that do not grow with the cluster.
+func TestLabels(t *testing.T) {
+	allowed := map[string]bool{
+		"webhook": true, "status": true, "reason": true, "source": true, "state": true,
+		"outcome": true, "result": true, "version": true, "goversion": true,
+	}
+	families, err := used(t).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if !allowed[l.GetName()] {
+					t.Errorf("%s has label %q: is its set of values closed and small?", f.GetName(), l.GetName())
+				}
+			}
+		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	reg := used(t)
+	want := `# HELP envgraft_external_secrets Apps by the state of their ExternalSecret: Ready, Pending (ESO has not answered yet), Failing (ESO cannot sync it), NoStore (its store is not there), NotInstalled (the cluster has no ESO), Foreign (made by someone else, left alone). Only the leader sets it.
+# TYPE envgraft_external_secrets gauge
+envgraft_external_secrets{state="Failing"} 0
+envgraft_external_secrets{state="Foreign"} 0
+envgraft_external_secrets{state="NoStore"} 0
+envgraft_external_secrets{state="NotInstalled"} 0
+envgraft_external_secrets{state="Pending"} 0
+envgraft_external_secrets{state="Ready"} 2
+# HELP envgraft_serving_certificate_expiry_timestamp_seconds When the certificate that this replica serves expires, in seconds since 1970; 0 until it has one. API servers call a webhook with an expired certificate no more.
+# TYPE envgraft_serving_certificate_expiry_timestamp_seconds gauge
+envgraft_serving_certificate_expiry_timestamp_seconds 1.7e+09
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want),
+		"envgraft_external_secrets", "envgraft_serving_certificate_expiry_timestamp_seconds"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNewTwice(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("New registered every metric twice without a word")
+		}
+	}()
+	reg := prometheus.NewRegistry()
+	metrics.New(reg)
+	metrics.New(reg)
+}
