@@ -1,0 +1,176 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+)
+
+// commandTimeout bounds every command but those that build or create.
+const commandTimeout = 2 * time.Minute
+
+// bench is one cluster with what the tests share.
+type bench struct {
+	root       string // the project's root
+	cluster    string // kind's name of the cluster
+	kubeconfig string
+	kubectlBin string
+}
+
+// newBench starts the cluster, or takes the existing one that E2E_CLUSTER
+// names, and loads the images of the tests' own programs.
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{
+		root:       root,
+		cluster:    getenv("E2E_CLUSTER", fmt.Sprintf("envgraft-e2e-%d", os.Getpid())),
+		kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"),
+		kubectlBin: kubectlPath(),
+	}
+	b.createCluster(t)
+	b.buildImage(t, "./test/images/ssmfake", ssmfakeImage)
+	b.buildImage(t, "./test/images/printenv", printenvImage)
+	b.load(t, ssmfakeImage, printenvImage)
+	return b
+}
+
+// createCluster makes a cluster and deletes it when the test ends.
+func (b *bench) createCluster(t *testing.T) {
+	t.Helper()
+	if os.Getenv("E2E_KEEP") != "1" {
+		t.Cleanup(func() { b.run(t, 3*time.Minute, nil, b.tool("kind", "delete", "cluster", "--name", b.cluster)...) })
+	}
+	existing := b.run(t, commandTimeout, nil, b.tool("kind", "get", "clusters")...)
+	if slices.Contains(strings.Fields(existing), b.cluster) {
+		b.run(t, commandTimeout, nil, b.tool("kind", "export", "kubeconfig", "--name", b.cluster, "--kubeconfig", b.kubeconfig)...)
+		return
+	}
+	create := b.tool("kind", "create", "cluster", "--name", b.cluster, "--kubeconfig", b.kubeconfig,
+		"--config", "test/e2e/testdata/kind.yaml", "--wait", "3m")
+	if image := os.Getenv("KIND_NODE_IMAGE"); image != "" {
+		create = append(create, "--image", image)
+	}
+	b.run(t, 10*time.Minute, nil, create...)
+}
+
+// buildImage compiles a program of this project and wraps it in an image that
+// holds nothing else.
+func (b *bench) buildImage(t *testing.T, program, image string) {
+	t.Helper()
+	dir := t.TempDir()
+	b.run(t, 10*time.Minute, nil, "go", "build", "-trimpath", "-o", filepath.Join(dir, "program"), program)
+	dockerfile := "FROM scratch\nCOPY program /program\nUSER 65532:65532\nENTRYPOINT [\"/program\"]\n"
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.run(t, commandTimeout, nil, "docker", "build", "--quiet", "--tag", image, dir)
+}
+
+// load copies images into the cluster's nodes.
+func (b *bench) load(t *testing.T, images ...string) {
+	t.Helper()
+	b.run(t, 5*time.Minute, nil, b.tool("kind", append([]string{"load", "docker-image", "--name", b.cluster}, images...)...)...)
+}
+
+// tool is the command line of a tool that test/tools pins.
+func (b *bench) tool(name string, args ...string) []string {
+	return append([]string{"go", "tool", "-modfile=test/tools/" + name + ".mod", name}, args...)
+}
+
+// kubectl runs kubectl against the cluster and returns its standard output.
+func (b *bench) kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	return b.run(t, commandTimeout, nil, append([]string{b.kubectlBin}, args...)...)
+}
+
+// try runs kubectl, which may fail, and returns all that it printed.
+func (b *bench) try(args ...string) (string, error) {
+	stdout, stderr, err := b.output(commandTimeout, nil, append([]string{b.kubectlBin}, args...)...)
+	return stdout + stderr, err
+}
+
+// apply renders a manifest of testdata and applies it. It returns what a person
+// would have seen, warnings among it.
+func (b *bench) apply(t *testing.T, manifest string, data any) string {
+	t.Helper()
+	out, err := b.tryApply(t, manifest, data)
+	if err != nil {
+		t.Fatalf("cannot apply %s: %v\n%s", manifest, err, out)
+	}
+	return out
+}
+
+// tryApply is apply where a refusal is what the test is after.
+func (b *bench) tryApply(t *testing.T, manifest string, data any) (string, error) {
+	t.Helper()
+	parsed, err := template.New(manifest).Option("missingkey=error").ParseFiles(filepath.Join("testdata", manifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := parsed.Execute(&text, data); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, err := b.output(commandTimeout, text.Bytes(), b.kubectlBin, "apply", "-f", "-")
+	return stdout + stderr, err
+}
+
+// run runs a command from the project's root, fails the test if it fails, and
+// returns its standard output.
+func (b *bench) run(t *testing.T, timeout time.Duration, stdin []byte, command ...string) string {
+	t.Helper()
+	stdout, stderr, err := b.output(timeout, stdin, command...)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", strings.Join(command, " "), err, stdout, stderr)
+	}
+	return stdout
+}
+
+func (b *bench) output(timeout time.Duration, stdin []byte, command ...string) (stdout, stderr string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir = b.root
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.kubeconfig, "CGO_ENABLED=0")
+	cmd.Stdin = bytes.NewReader(stdin)
+	// What a killed command has started may hold its output open.
+	cmd.WaitDelay = 5 * time.Second
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("gave up after %s: %w", timeout, err)
+	}
+	return out.String(), errs.String(), err
+}
+
+func kubectlPath() string {
+	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
+		path := filepath.Join(assets, "kubectl")
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return "kubectl"
+}
+
+func getenv(name, fallback string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return fallback
+}

@@ -1,0 +1,60 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/test/ssmfake"
+)
+
+const (
+	systemNamespace = "envgraft-system"
+	envgraftImage   = "localhost/envgraft-e2e/envgraft"
+	envgraftTag     = "e2e"
+)
+
+// buildEnvgraft builds the product and brings it into the cluster.
+func (b *bench) buildEnvgraft(t *testing.T) {
+	t.Helper()
+	b.buildImage(t, "./cmd/envgraft", envgraftImage+":"+envgraftTag)
+	b.load(t, envgraftImage+":"+envgraftTag)
+}
+
+// install installs the chart, or gives the installed one other settings: the
+// fields of the configuration file that a test wants other than by default.
+func (b *bench) install(t *testing.T, settings map[string]any) {
+	t.Helper()
+	file := map[string]any{
+		"apiVersion":  config.APIVersion,
+		"kind":        config.Kind,
+		"environment": "stage",
+		"aws":         map[string]any{"region": ssmfake.Region, "ssmEndpoint": ssmEndpoint},
+	}
+	maps.Copy(file, settings)
+	values, err := json.Marshal(map[string]any{
+		"image":        map[string]any{"repository": envgraftImage, "tag": envgraftTag, "pullPolicy": "IfNotPresent"},
+		"replicaCount": 2,
+		"config":       file,
+		// The fake wants signed calls, as SSM does; any key will do.
+		"extraEnv": []map[string]string{
+			{"name": "AWS_ACCESS_KEY_ID", "value": "fake"},
+			{"name": "AWS_SECRET_ACCESS_KEY", "value": "fake"},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "values.json")
+	if err := os.WriteFile(path, values, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.run(t, 10*time.Minute, nil, b.tool("helm", "upgrade", "--install", "envgraft", "deploy/chart",
+		"--namespace", systemNamespace, "--create-namespace", "--values", path, "--wait", "--timeout", "2m")...)
+}

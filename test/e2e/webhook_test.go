@@ -1,0 +1,183 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/envgraft/envgraft/internal/api"
+)
+
+// The values of the three tiers. Each name of a lower tier that a higher one
+// has too must lose.
+func parameterTier() map[string]string {
+	return map[string]string{
+		"DATABASE_URL": "postgres://from-the-parameter", "API_KEY": "from-the-parameter",
+		"DEBUG": "from-the-parameter", "SHARED": "from-the-parameter",
+	}
+}
+
+func configMapTier() map[string]string {
+	return map[string]string{
+		"LOG_LEVEL": "from-the-config-map", "MAX_WORKERS": "from-the-config-map",
+		"CACHE_TTL": "from-the-config-map", "SHARED": "from-the-config-map",
+	}
+}
+
+// injected is what every container must see of the two upper tiers.
+func injected() map[string]string {
+	want := configMapTier()
+	for name, value := range parameterTier() {
+		want[name] = value
+	}
+	return want
+}
+
+// testWebhook proves the order of the tiers in running processes, with the
+// Secret made by hand: the operator has no part in it.
+func testWebhook(t *testing.T, b *bench, p parameters) {
+	const namespace = "popapps"
+	b.install(t, map[string]any{"externalSecrets": map[string]any{"enabled": false}})
+	b.namespace(t, namespace)
+	p.putJSON(t, "/popapps/myapp/stage/app", parameterTier())
+	b.configMap(t, namespace, "myapp-config", configMapTier())
+	b.kubectl(t, append([]string{"create", "secret", "generic", "myapp-secrets", "-n", namespace}, literals(parameterTier())...)...)
+	b.kubectl(t, "label", "namespace", namespace, api.LabelInject+"="+api.Enabled)
+
+	myapp := newApp(namespace, "myapp")
+	b.apply(t, "app.yaml", myapp)
+	t.Run("Tiers", func(t *testing.T) { testTiers(t, b, myapp) })
+	t.Run("PodOptsOut", func(t *testing.T) {
+		out := b.runPod(t, namespace, "left-alone", map[string]string{api.LabelName: "myapp", api.LabelInject: api.Disabled}, nil)
+		expect(t, "a pod that opts out", out, map[string]string{"DEBUG": "from-the-pod", "DATABASE_URL": absent, "LOG_LEVEL": absent})
+	})
+	t.Run("Denials", func(t *testing.T) { testDenials(t, b, p, namespace) })
+	t.Run("Upgrade", func(t *testing.T) { testNoPodFailsDuringARestart(t, b, namespace) })
+	t.Run("Rollback", func(t *testing.T) { testRollback(t, b, myapp) })
+	t.Run("PodOptsIn", func(t *testing.T) {
+		// The namespace has been opted out by now.
+		out := b.runPod(t, namespace, "opted-in", map[string]string{api.LabelName: "myapp", api.LabelInject: api.Enabled}, nil)
+		expect(t, "a pod that opts in", out, injected())
+	})
+}
+
+func testTiers(t *testing.T, b *bench, a app) {
+	pod := b.pod(t, a)
+	main := b.environmentOf(t, a.Namespace, pod.Metadata.Name, 8080)
+	want := injected()
+	want["OWN"] = "from-the-pod"
+	want["GREETING"] = "debug is from-the-parameter"
+	expect(t, "the app", main, want)
+	if diff := cmp.Diff([]string{"postgres://from-the-parameter"}, main.Args); diff != "" {
+		t.Errorf("$(DATABASE_URL) in the app's arguments (-want +got):\n%s", diff)
+	}
+	expect(t, "the init container", b.printedEnvironment(t, a.Namespace, pod.Metadata.Name, "migrate"), injected())
+	expect(t, "the native sidecar", b.environmentOf(t, a.Namespace, pod.Metadata.Name, 8081), injected())
+	if got, want := pod.Metadata.Annotations[api.AnnotationParameter], "/popapps/myapp/stage/app"; got != want {
+		t.Errorf("annotation %s = %q, want %q", api.AnnotationParameter, got, want)
+	}
+}
+
+// runPod runs a pod to its end and returns the environment that it printed.
+func (b *bench) runPod(t *testing.T, namespace, name string, labels, annotations map[string]string) environment {
+	t.Helper()
+	b.apply(t, "pod.yaml", podOf(t, namespace, name, labels, annotations))
+	b.kubectl(t, "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", "-n", namespace, "pod/"+name)
+	return b.printedEnvironment(t, namespace, name, "app")
+}
+
+func podOf(t *testing.T, namespace, name string, labels, annotations map[string]string) map[string]string {
+	t.Helper()
+	return map[string]string{"Namespace": namespace, "Name": name, "Image": printenvImage,
+		"Labels": jsonOf(t, labels), "Annotations": jsonOf(t, annotations)}
+}
+
+// testDenials reads what kubectl shows to the person whose pod is refused: it
+// must name what is wrong, in words that can be searched for.
+func testDenials(t *testing.T, b *bench, p parameters, namespace string) {
+	p.put(t, "/popapps/broken/stage/app", `["not", "an", "object"]`)
+	cases := map[string]struct {
+		reason              string
+		labels, annotations map[string]string
+		want                []string
+	}{
+		"NoApp": {
+			reason: "a pod that opted in itself must say which app it is",
+			labels: map[string]string{api.LabelInject: api.Enabled},
+			want:   []string{api.LabelName},
+		},
+		"Annotation": {
+			reason:      "a setting that cannot be understood never falls back",
+			labels:      map[string]string{api.LabelName: "myapp"},
+			annotations: map[string]string{api.AnnotationSecretOptional: "perhaps"},
+			want:        []string{api.AnnotationSecretOptional, "perhaps", "true"},
+		},
+		"OtherSystem": {
+			reason: "a pod reaches its namespace's parameters only",
+			labels: map[string]string{api.LabelName: "myapp", api.LabelSystem: "payments"},
+			want:   []string{api.LabelSystem, "payments"},
+		},
+		"NotAnObject": {
+			reason: "the operator would fail on this parameter",
+			labels: map[string]string{api.LabelName: "broken"},
+			want:   []string{"/popapps/broken/stage/app", "JSON object"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			out, err := b.tryApply(t, "pod.yaml", podOf(t, namespace, "refused", tc.labels, tc.annotations))
+			if err == nil {
+				t.Fatalf("%s: the pod was admitted:\n%s", tc.reason, out)
+			}
+			for _, want := range append(tc.want, "denied the request") {
+				if !strings.Contains(out, want) {
+					t.Errorf("%s: kubectl did not print %q:\n%s", tc.reason, want, out)
+				}
+			}
+		})
+	}
+}
+
+// testNoPodFailsDuringARestart creates pods for as long as envgraft itself is
+// being rolled: its webhook fails closed, so a replica that goes away must
+// answer until nobody asks it any more.
+func testNoPodFailsDuringARestart(t *testing.T, b *bench, namespace string) {
+	b.kubectl(t, "rollout", "restart", "deployment", "-n", systemNamespace)
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.try("rollout", "status", "deployment", "-n", systemNamespace, "--timeout=90s")
+		done <- err
+	}()
+	pod := podOf(t, namespace, "during-a-restart", map[string]string{api.LabelName: "myapp"}, nil)
+	deadline := time.After(2 * time.Minute)
+	for created := 1; ; created++ {
+		b.apply(t, "pod.yaml", pod)
+		b.kubectl(t, "delete", "pod", "during-a-restart", "-n", namespace, "--grace-period=0", "--force", "--ignore-not-found")
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("rollout of envgraft: %v", err)
+			}
+			t.Logf("%d pods created while envgraft was restarted", created)
+			return
+		case <-deadline:
+			t.Fatal("the rollout of envgraft did not end in 2m")
+		default:
+		}
+	}
+}
+
+// testRollback takes the label away, as a person would who wants it all undone.
+func testRollback(t *testing.T, b *bench, a app) {
+	b.kubectl(t, "label", "namespace", a.Namespace, api.LabelInject+"-")
+	b.kubectl(t, "rollout", "restart", "deployment/"+a.Name, "-n", a.Namespace)
+	pod := b.pod(t, a)
+	expect(t, "the app after the rollback", b.environmentOf(t, a.Namespace, pod.Metadata.Name, 8080), map[string]string{
+		"DEBUG": "from-the-pod", "LOG_LEVEL": "from-the-pod", "OWN": "from-the-pod", "GREETING": "debug is from-the-pod",
+		"DATABASE_URL": absent, "MAX_WORKERS": absent,
+	})
+}
