@@ -45,7 +45,6 @@ const (
 	WarnHiddenKey         Reason = "HiddenKey"
 	WarnKeyName           Reason = "KeyName"
 	WarnDangerousKey      Reason = "DangerousKey"
-	WarnNoSuchContainer   Reason = "NoSuchContainer"
 	WarnExternalSecret    Reason = "ExternalSecret"
 )
 

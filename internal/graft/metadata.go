@@ -1,0 +1,93 @@
+package graft
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"gomodules.xyz/jsonpatch/v2"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/reload"
+)
+
+// The rule: the pod says what was done to it, for people and for the
+// controller that watches it by label.
+
+// metadataOperations writes labels and annotations, each by its own operation
+// where the map exists, so that nobody else's are touched.
+func (p podView) metadataOperations(labels, annotations map[string]string, stale []string) []jsonpatch.Operation {
+	if p.Metadata == nil {
+		return []jsonpatch.Operation{add("/metadata", map[string]any{"labels": labels, "annotations": annotations})}
+	}
+	operations := mapOperations("/metadata/labels", p.Metadata.Labels, labels)
+	operations = append(operations, mapOperations("/metadata/annotations", p.Metadata.Annotations, annotations)...)
+	for _, key := range stale {
+		if _, ok := p.Metadata.Annotations[key]; ok {
+			operations = append(operations, jsonpatch.NewOperation("remove", "/metadata/annotations/"+escape(key), nil))
+		}
+	}
+	return operations
+}
+
+func mapOperations(pointer string, have, want map[string]string) []jsonpatch.Operation {
+	if have == nil {
+		return []jsonpatch.Operation{add(pointer, want)}
+	}
+	var operations []jsonpatch.Operation
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if value, ok := have[key]; !ok || value != want[key] {
+			operations = append(operations, add(pointer+"/"+escape(key), want[key]))
+		}
+	}
+	return operations
+}
+
+// writtenAnnotations are the marks of an injected pod; stale are those of an
+// earlier admission that no longer hold.
+func (e *Engine) writtenAnnotations(d Decision, have map[string]string, refs []reference, awaits bool) (want map[string]string, stale []string) {
+	names := make([]string, len(refs))
+	for i, ref := range refs {
+		names[i] = ref.String()
+	}
+	want = map[string]string{api.AnnotationInjected: strings.Join(names, ",")}
+	if d.Settings.Secrets {
+		want[api.AnnotationParameter] = d.Identity.Parameter
+	}
+	if awaits {
+		want[api.AnnotationAwaitsSecret] = "true"
+	} else {
+		stale = append(stale, api.AnnotationAwaitsSecret)
+	}
+	if !e.config.Reload {
+		return want, stale
+	}
+	// Reloader never reads these on a pod; people do, with kubectl describe.
+	for _, ref := range refs {
+		key := api.ReloaderConfigMap
+		if ref.tier == TierParameter {
+			key = api.ReloaderSecret
+		}
+		want[key] = reload.Merge(have[key], ref.name)
+	}
+	return want, stale
+}
+
+func add(pointer string, value any) jsonpatch.Operation {
+	return jsonpatch.NewOperation("add", pointer, value)
+}
+
+// escape writes a key as a token of a JSON pointer, RFC 6901 section 3.
+func escape(key string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+}
+
+// Prefix moves operations from a pod template to the object that holds it at
+// a JSON pointer, as "/spec/template".
+func Prefix(operations []jsonpatch.Operation, pointer string) []jsonpatch.Operation {
+	moved := make([]jsonpatch.Operation, len(operations))
+	for i, op := range operations {
+		moved[i] = jsonpatch.NewOperation(op.Operation, pointer+op.Path, op.Value)
+	}
+	return moved
+}

@@ -1,0 +1,176 @@
+package graft
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gomodules.xyz/jsonpatch/v2"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// Subject is one pod or pod template that was read and decided upon; its
+// identity tells which facts are needed to graft it.
+type Subject struct {
+	Decision
+	engine *Engine
+	pod    podView
+}
+
+// Result is what to do to a pod, and the account of it.
+type Result struct {
+	// Operations are a JSON patch (RFC 6902) for the document that was inspected.
+	Operations []jsonpatch.Operation
+	Report     Report
+}
+
+// Inspect reads a Pod or PodTemplateSpec in JSON and decides.
+func (e *Engine) Inspect(ns identity.Namespace, raw []byte) *Subject {
+	pod, err := decodePod(raw)
+	if err != nil {
+		return &Subject{Decision: denied(identity.OptIn{}, ReasonMalformed, fmt.Errorf("cannot read the pod: %w", err))}
+	}
+	s := &Subject{Decision: e.Decide(ns, pod.identity()), engine: e, pod: pod}
+	if s.Status != StatusInjected {
+		return s
+	}
+	if err := s.checkContainers(); err != nil {
+		s.Decision = denied(s.OptIn, ReasonInvalidSetting, err)
+	}
+	return s
+}
+
+// checkContainers refuses a name that no container has: a typo would leave
+// the container that was meant without its environment.
+func (s *Subject) checkContainers() error {
+	var names []string
+	for _, c := range slices.Concat(s.pod.Spec.InitContainers, s.pod.Spec.Containers) {
+		names = append(names, c.Name)
+	}
+	for _, name := range s.Settings.Containers {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("annotation %s names container %q: the pod's containers are %s",
+				api.AnnotationContainers, name, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// Graft returns the operations for the facts. Of a subject that was skipped or
+// denied it returns the report alone.
+func (s *Subject) Graft(facts Facts) Result {
+	report := Report{Status: s.Status, Reason: s.Reason, Message: s.Message, Identity: s.Identity, Warnings: s.Warnings}
+	if s.Status != StatusInjected {
+		return Result{Report: report}
+	}
+	var eff effect
+	if s.Settings.Secrets {
+		report.Parameter = facts.Parameter.State
+		eff = s.engine.parameterEffect(s.Decision, facts.Parameter)
+	}
+	if eff.deny != "" {
+		report.Status, report.Reason, report.Message = StatusDenied, eff.deny, eff.message
+		return Result{Report: report}
+	}
+
+	t := s.tiers(facts, eff)
+	operations, containers, hiding, unchecked := s.graftContainers(t)
+	report.Containers = containers
+	report.Warnings = slices.Concat(report.Warnings, eff.warnings, s.configMapWarnings(facts.ConfigMap), hiding,
+		keyNameWarnings(t.parameter.String(), t.parameterKeys), keyNameWarnings(t.configMap.String(), t.configMapKeys))
+	if len(unchecked) > 0 {
+		report.Warnings = append(report.Warnings, uncheckedWarning(unchecked, s.uncheckedCause(facts)))
+	}
+	if facts.ExternalSecret != "" && s.Settings.Secrets {
+		report.Warnings = append(report.Warnings, Warning{WarnExternalSecret, facts.ExternalSecret})
+	}
+
+	annotations, stale := s.engine.writtenAnnotations(s.Decision, s.pod.identity().Annotations, t.references(), eff.awaits)
+	labels := map[string]string{api.LabelApp: s.Identity.App}
+	return Result{
+		Operations: append(operations, s.pod.metadataOperations(labels, annotations, stale)...),
+		Report:     report,
+	}
+}
+
+// tiers puts identity, settings and facts together.
+func (s *Subject) tiers(facts Facts, eff effect) tiers {
+	t := tiers{
+		configMap:      reference{TierConfigMap, s.Identity.ConfigMap, !s.Settings.ConfigMapRequired},
+		configMapKeys:  facts.ConfigMap.Keys,
+		configMapKnown: facts.ConfigMap.State != ConfigMapUnknown,
+		parameterKnown: true,
+	}
+	if s.Settings.Secrets {
+		t.hasParameter = true
+		t.parameter = reference{TierParameter, s.Identity.Secret, eff.optional}
+		t.parameterKeys = facts.Parameter.Keys
+		t.parameterKnown = facts.Parameter.Known()
+	}
+	return t
+}
+
+// references returns the envFrom entries of the tiers, the highest last.
+func (t tiers) references() []reference {
+	if !t.hasParameter {
+		return []reference{t.configMap}
+	}
+	return []reference{t.configMap, t.parameter}
+}
+
+// graftContainers applies envFrom and literals to every container that counts.
+func (s *Subject) graftContainers(t tiers) (operations []jsonpatch.Operation, reports []ContainerReport, hiding []Warning, unchecked []string) {
+	for _, list := range []struct {
+		pointer    string
+		init       bool
+		containers []containerView
+	}{
+		{"/spec/initContainers", true, s.pod.Spec.InitContainers},
+		{"/spec/containers", false, s.pod.Spec.Containers},
+	} {
+		for i, c := range list.containers {
+			if !s.selects(c.Name) {
+				reports = append(reports, ContainerReport{Name: c.Name, Init: list.init, Skipped: true})
+				continue
+			}
+			pointer := fmt.Sprintf("%s/%d", list.pointer, i)
+			if entries, changed := rebuildEnvFrom(c.EnvFrom, t.references()); changed {
+				operations = append(operations, add(pointer+"/envFrom", entries))
+			}
+			out := t.rebindLiterals(c.Name, pointer+"/env", c.Env, s.Settings.Keep)
+			operations = append(operations, out.operations...)
+			hiding = append(hiding, out.hiding...)
+			unchecked = append(unchecked, out.unchecked...)
+			reports = append(reports, ContainerReport{Name: c.Name, Init: list.init, Rebound: out.rebound})
+		}
+	}
+	return operations, reports, hiding, unchecked
+}
+
+// selects applies annotation containers, else the skip list.
+func (s *Subject) selects(name string) bool {
+	if s.Settings.Containers != nil {
+		return slices.Contains(s.Settings.Containers, name)
+	}
+	return !slices.Contains(s.engine.config.SkipContainers, name)
+}
+
+func (s *Subject) configMapWarnings(c ConfigMap) []Warning {
+	switch {
+	case c.State == ConfigMapUnknown:
+		return []Warning{{WarnConfigMapUnknown, fmt.Sprintf("the keys of ConfigMap %q are not known: %s", s.Identity.ConfigMap, c.Cause)}}
+	case c.State == ConfigMapNotFound && s.Settings.ConfigMapRequired:
+		return []Warning{{WarnConfigMapMissing, fmt.Sprintf("ConfigMap %q does not exist: the pod waits for it", s.Identity.ConfigMap)}}
+	}
+	return nil
+}
+
+// uncheckedCause says whose keys are not known.
+func (s *Subject) uncheckedCause(facts Facts) string {
+	if s.Settings.Secrets && !facts.Parameter.Known() {
+		return fmt.Sprintf("SSM parameter %q %s", s.Identity.Parameter, facts.Parameter.problem())
+	}
+	return fmt.Sprintf("ConfigMap %q could not be read (%s)", s.Identity.ConfigMap, facts.ConfigMap.Cause)
+}
