@@ -1,0 +1,64 @@
+package reload
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+func TestMerge(t *testing.T) {
+	cases := map[string]struct {
+		reason, value, name, want string
+	}{
+		"None":             {"An absent value is the name alone.", "", "myapp-secrets", "myapp-secrets"},
+		"Append":           {"The user's own names stay in front.", "db-creds", "myapp-secrets", "db-creds,myapp-secrets"},
+		"AppendSpaced":     {"The user's text stays byte for byte.", " db-creds , tls", "myapp-secrets", " db-creds , tls,myapp-secrets"},
+		"Quoted":           {"A dot in a name must not match any character.", "", "shop.eu-secrets", `shop\.eu-secrets`},
+		"AlreadyQuoted":    {"Running it again changes nothing.", `shop\.eu-secrets`, "shop.eu-secrets", `shop\.eu-secrets`},
+		"WrittenPlain":     {"A name written by hand, unquoted, is there already.", "shop.eu-secrets,x", "shop.eu-secrets", "shop.eu-secrets,x"},
+		"WrittenSpaced":    {"Reloader trims entries.", "x, myapp-secrets ", "myapp-secrets", "x, myapp-secrets "},
+		"Expression":       {"An expression that matches is enough.", "myapp-.*", "myapp-secrets", "myapp-.*"},
+		"Alternative":      {"Alternatives are anchored without a group: ^x|myapp-secrets$.", "x|myapp-secrets", "myapp-secrets", "x|myapp-secrets"},
+		"PartOfName":       {"Expressions are anchored: a part of the name is no match.", "myapp", "myapp-secrets", "myapp,myapp-secrets"},
+		"LongerName":       {"Expressions are anchored: a longer name is no match.", "myapp-secrets-old", "myapp-secrets", "myapp-secrets-old,myapp-secrets"},
+		"Malformed":        {"Reloader skips what is no expression, and so it stays.", "my(app", "myapp-secrets", "my(app,myapp-secrets"},
+		"BrokenByComma":    {"Reloader splits inside braces too: neither half matches.", "m{1,2}yapp-secrets", "myapp-secrets", "m{1,2}yapp-secrets,myapp-secrets"},
+		"TrailingComma":    {"An empty entry matches nothing and stays.", "x,", "myapp-secrets", "x,,myapp-secrets"},
+		"OnlySpace":        {"Space alone is the user's text.", " ", "myapp-secrets", " ,myapp-secrets"},
+		"DotMatchesByLuck": {"myapp.secrets as an expression does match myapp-secrets.", "myapp.secrets", "myapp-secrets", "myapp.secrets"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := Merge(tc.value, tc.name); got != tc.want {
+				t.Errorf("%s\nMerge(%q, %q): got %q, want %q", tc.reason, tc.value, tc.name, got, tc.want)
+			}
+		})
+	}
+}
+
+func FuzzMerge(f *testing.F) {
+	f.Add("", "myapp-secrets")
+	f.Add(" a , b|c,(", "shop.eu-secrets")
+	f.Add("x,", "x")
+	f.Add(",", "a.b")
+	f.Fuzz(func(t *testing.T, value, name string) {
+		if len(validation.IsDNS1123Subdomain(name)) > 0 {
+			t.Skip("no Kubernetes object has such a name")
+		}
+		merged := Merge(value, name)
+		if !strings.HasPrefix(merged, value) {
+			t.Errorf("Merge(%q, %q) = %q: the user's text is gone", value, name, merged)
+		}
+		if again := Merge(merged, name); again != merged {
+			t.Errorf("Merge(%q, %q) = %q, and again %q", value, name, merged, again)
+		}
+		if merged == value {
+			return
+		}
+		if back := unmerge(merged, regexp.QuoteMeta(name)); back != value {
+			t.Errorf("unmerge(%q, %q) = %q, want %q", merged, name, back, value)
+		}
+	})
+}
