@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/envgraft/envgraft/internal/api"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/envgraft/envgraft/internal/api"
 )
 
 const reloaderNamespace = "reloader"
@@ -28,6 +29,7 @@ func testExternalSecrets(t *testing.T, b *bench, p parameters) {
 	t.Run("Placeholder", func(t *testing.T) { testPlaceholder(t, b, p) })
 	t.Run("Rotation", func(t *testing.T) { testRotation(t, b, p) })
 	t.Run("LastWorkload", func(t *testing.T) { testLastWorkload(t, b, p) })
+	t.Run("WorkloadOptsIn", func(t *testing.T) { testWorkloadOptsIn(t, b, p) })
 }
 
 // optedIn makes a namespace as a person does who wants all of its apps grafted.
@@ -38,6 +40,7 @@ func (b *bench) optedIn(t *testing.T, namespace string) {
 }
 
 func testFromOneLabel(t *testing.T, b *bench, p parameters) {
+	t.Parallel()
 	const namespace = "orders"
 	p.putJSON(t, "/orders/shop/stage/app", parameterTier())
 	b.optedIn(t, namespace)
@@ -63,6 +66,7 @@ func testFromOneLabel(t *testing.T, b *bench, p parameters) {
 // testPlaceholder deploys an app before anybody has set its secrets, as a
 // pipeline does: it must run, and get them once they are there.
 func testPlaceholder(t *testing.T, b *bench, p parameters) {
+	t.Parallel()
 	const namespace, path = "fresh", "/fresh/shop/stage/app"
 	p.put(t, path, "{}")
 	b.optedIn(t, namespace)
@@ -92,6 +96,7 @@ func testRotation(t *testing.T, b *bench, p parameters) {
 	if image == "" {
 		t.Skip("RELOADER_IMAGE is empty: set it to an image of stakater/Reloader to see a rotation through")
 	}
+	t.Parallel()
 	const namespace, path = "rotating", "/rotating/shop/stage/app"
 	b.load(t, image)
 	b.apply(t, "reloader.yaml", map[string]string{"Namespace": reloaderNamespace, "Image": image})
@@ -121,6 +126,7 @@ func testRotation(t *testing.T, b *bench, p parameters) {
 
 // testLastWorkload deletes the workloads of an app one by one.
 func testLastWorkload(t *testing.T, b *bench, p parameters) {
+	t.Parallel()
 	const namespace = "leaving"
 	p.putJSON(t, "/leaving/shop/stage/app", parameterTier())
 	b.optedIn(t, namespace)
@@ -139,6 +145,26 @@ func testLastWorkload(t *testing.T, b *bench, p parameters) {
 	b.kubectl(t, "delete", "deployment", "worker", "-n", namespace)
 	b.gone(t, time.Minute, namespace, "externalsecret/shop-external")
 	b.gone(t, time.Minute, namespace, "secret/shop-secrets")
+}
+
+// testWorkloadOptsIn labels one Deployment of a namespace that opted in to
+// nothing, and takes the label away again.
+func testWorkloadOptsIn(t *testing.T, b *bench, p parameters) {
+	t.Parallel()
+	const namespace = "mixed"
+	p.putJSON(t, "/mixed/shop/stage/app", parameterTier())
+	b.namespace(t, namespace)
+	shop := newApp(namespace, "shop")
+	b.apply(t, "app.yaml", shop)
+	b.podWith(t, shop, "DEBUG", "from-the-pod")
+
+	b.kubectl(t, "label", "deployment", shop.Name, "-n", namespace, api.LabelInject+"="+api.Enabled)
+	b.podWith(t, shop, "DEBUG", "from-the-parameter")
+	b.kubectl(t, "label", "deployment", shop.Name, "-n", namespace, api.LabelInject+"-")
+	b.podWith(t, shop, "DEBUG", "from-the-pod")
+	if got, ok := b.deployment(t, shop).Metadata.Annotations[api.ReloaderSecret]; ok {
+		t.Errorf("annotation %s = %q is left on a Deployment that opted out", api.ReloaderSecret, got)
+	}
 }
 
 // externalSecret is the part of an ExternalSecret that tests look at.

@@ -42,6 +42,7 @@ func injected() map[string]string {
 func testWebhook(t *testing.T, b *bench, p parameters) {
 	const namespace = "popapps"
 	b.install(t, map[string]any{"externalSecrets": map[string]any{"enabled": false}})
+	t.Run("Install", func(t *testing.T) { testInstall(t, b) })
 	b.namespace(t, namespace)
 	p.putJSON(t, "/popapps/myapp/stage/app", parameterTier())
 	b.configMap(t, namespace, "myapp-config", configMapTier())
@@ -63,6 +64,51 @@ func testWebhook(t *testing.T, b *bench, p parameters) {
 		out := b.runPod(t, namespace, "opted-in", map[string]string{api.LabelName: "myapp", api.LabelInject: api.Enabled}, nil)
 		expect(t, "a pod that opts in", out, injected())
 	})
+}
+
+// testInstall looks at what the chart made.
+func testInstall(t *testing.T, b *bench) {
+	var list struct{ Items []systemPod }
+	b.getJSON(t, &list, "get", "pods", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft")
+	if len(list.Items) != 2 {
+		t.Fatalf("%d pods of envgraft, want 2", len(list.Items))
+	}
+	for _, pod := range list.Items {
+		t.Logf("%s was ready %s after its start", pod.Metadata.Name, pod.untilReady())
+		account := "system:serviceaccount:" + systemNamespace + ":" + pod.Spec.ServiceAccountName
+		for _, verb := range []string{"get", "list", "watch", "create", "update", "patch", "delete"} {
+			// kubectl says "no" with an exit code of 1.
+			out, err := b.try("auth", "can-i", verb, "secrets", "-n", "default", "--as", account)
+			if strings.TrimSpace(out) != "no" {
+				t.Errorf("may envgraft %s Secrets of other namespaces? %s %v", verb, out, err)
+			}
+		}
+	}
+}
+
+// systemPod is the part of envgraft's own pods that tests look at.
+type systemPod struct {
+	Metadata struct{ Name string }
+	Spec     struct{ ServiceAccountName string }
+	Status   struct {
+		Conditions []struct {
+			Type, Status       string
+			LastTransitionTime time.Time
+		}
+		ContainerStatuses []struct {
+			State struct{ Running struct{ StartedAt time.Time } }
+		}
+	}
+}
+
+// untilReady is how long the pod took from its container's start to readiness.
+func (p systemPod) untilReady() time.Duration {
+	for _, c := range p.Status.Conditions {
+		if c.Type == "Ready" && len(p.Status.ContainerStatuses) > 0 {
+			return c.LastTransitionTime.Sub(p.Status.ContainerStatuses[0].State.Running.StartedAt)
+		}
+	}
+	return 0
 }
 
 func testTiers(t *testing.T, b *bench, a app) {
