@@ -1,0 +1,59 @@
+package facts
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// Namespaces reads labels and annotations of Namespaces from an informer. An
+// informer that has not synced, or that lags behind, knows less than there is:
+// what it does not have is asked of the API server, and never taken for absent.
+type Namespaces struct {
+	informer cache.Informer
+	cached   client.Reader
+	api      client.Reader
+}
+
+// NewNamespaces adds the informer to a manager's cache, which may not have
+// started yet. The api reader must not be a cache.
+func NewNamespaces(ctx context.Context, informers cache.Cache, api client.Reader) (*Namespaces, error) {
+	informer, err := informers.GetInformer(ctx, namespaceMetadata(), cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("cannot watch Namespaces: %w", err)
+	}
+	return &Namespaces{informer: informer, cached: informers, api: api}, nil
+}
+
+// Namespace returns what identity needs of a Namespace. An error is
+// apierrors.IsNotFound only where the API server itself said so.
+func (n *Namespaces) Namespace(ctx context.Context, name string) (identity.Namespace, error) {
+	object := namespaceMetadata()
+	key := client.ObjectKey{Name: name}
+	if n.informer.HasSynced() {
+		if err := n.cached.Get(ctx, key, object); err == nil {
+			return namespaceOf(object), nil
+		}
+	}
+	object = namespaceMetadata()
+	if err := n.api.Get(ctx, key, object); err != nil {
+		return identity.Namespace{}, fmt.Errorf("cannot get namespace %q: %w", name, err)
+	}
+	return namespaceOf(object), nil
+}
+
+func namespaceMetadata() *metav1.PartialObjectMetadata {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return object
+}
+
+func namespaceOf(object *metav1.PartialObjectMetadata) identity.Namespace {
+	return identity.Namespace{Name: object.Name, Labels: object.Labels, Annotations: object.Annotations}
+}

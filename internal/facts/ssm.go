@@ -1,0 +1,62 @@
+package facts
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/metrics"
+)
+
+// ParameterGetter is the one operation of SSM that the webhook needs.
+type ParameterGetter interface {
+	GetParameter(ctx context.Context, in *ssm.GetParameterInput, options ...func(*ssm.Options)) (*ssm.GetParameterOutput, error)
+}
+
+// SSM reads parameters from AWS Systems Manager.
+type SSM struct {
+	client  ParameterGetter
+	metrics *metrics.Metrics
+}
+
+// NewSSM returns a source that asks SSM by the client.
+func NewSSM(client ParameterGetter, m *metrics.Metrics) *SSM {
+	return &SSM{client: client, metrics: m}
+}
+
+// Name is the source's label in metrics.
+func (s *SSM) Name() metrics.Source { return metrics.SourceSSM }
+
+// Key is the parameter's path alone: an account and region have one SSM.
+func (s *SSM) Key(_ string, id identity.Identity) Key { return Key{Name: id.Parameter} }
+
+// Read calls GetParameter. Of what it answers, only the keys are kept.
+func (s *SSM) Read(ctx context.Context, key Key) Parameter {
+	start := time.Now()
+	p := s.read(ctx, key.Name)
+	s.metrics.SSMRequest(p.State, time.Since(start))
+	return p
+}
+
+func (s *SSM) read(ctx context.Context, path string) Parameter {
+	out, err := s.client.GetParameter(ctx, &ssm.GetParameterInput{Name: &path, WithDecryption: aws.Bool(true)})
+	if err != nil {
+		return Parameter{Parameter: ssmFault(err)}
+	}
+	if out.Parameter == nil || out.Parameter.Value == nil {
+		return Parameter{Parameter: without(graft.ParameterUnreachable, "SSM answered without a value")}
+	}
+	p := Parameter{
+		Parameter: parseKeys([]byte(*out.Parameter.Value)),
+		Version:   out.Parameter.Version,
+	}
+	if modified := out.Parameter.LastModifiedDate; modified != nil {
+		p.Modified = *modified
+	}
+	out.Parameter.Value = nil
+	return p
+}

@@ -1,0 +1,18 @@
+package facts
+
+import (
+	"context"
+	"time"
+
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// Unchecked looks at no parameter at all (facts.keySource: none, or a command
+// that was given none). Cause says for people why.
+type Unchecked struct{ Cause string }
+
+// Parameter says that nobody looked.
+func (u Unchecked) Parameter(context.Context, string, identity.Identity, time.Time) Parameter {
+	return Parameter{Parameter: without(graft.ParameterUnchecked, u.Cause)}
+}
