@@ -25,6 +25,7 @@ type bench struct {
 	cluster    string // kind's name of the cluster
 	kubeconfig string
 	kubectlBin string
+	ssm        parameters
 }
 
 // newBench starts the cluster, or takes the existing one that E2E_CLUSTER
@@ -52,11 +53,11 @@ func newBench(t *testing.T) *bench {
 func (b *bench) createCluster(t *testing.T) {
 	t.Helper()
 	if os.Getenv("E2E_KEEP") != "1" {
-		t.Cleanup(func() { b.run(t, 3*time.Minute, nil, b.tool("kind", "delete", "cluster", "--name", b.cluster)...) })
+		t.Cleanup(func() { b.run(t, 3*time.Minute, b.tool("kind", "delete", "cluster", "--name", b.cluster)...) })
 	}
-	existing := b.run(t, commandTimeout, nil, b.tool("kind", "get", "clusters")...)
+	existing := b.run(t, commandTimeout, b.tool("kind", "get", "clusters")...)
 	if slices.Contains(strings.Fields(existing), b.cluster) {
-		b.run(t, commandTimeout, nil, b.tool("kind", "export", "kubeconfig", "--name", b.cluster, "--kubeconfig", b.kubeconfig)...)
+		b.run(t, commandTimeout, b.tool("kind", "export", "kubeconfig", "--name", b.cluster, "--kubeconfig", b.kubeconfig)...)
 		return
 	}
 	create := b.tool("kind", "create", "cluster", "--name", b.cluster, "--kubeconfig", b.kubeconfig,
@@ -64,7 +65,7 @@ func (b *bench) createCluster(t *testing.T) {
 	if image := os.Getenv("KIND_NODE_IMAGE"); image != "" {
 		create = append(create, "--image", image)
 	}
-	b.run(t, 10*time.Minute, nil, create...)
+	b.run(t, 10*time.Minute, create...)
 }
 
 // buildImage compiles a program of this project and wraps it in an image that
@@ -72,18 +73,18 @@ func (b *bench) createCluster(t *testing.T) {
 func (b *bench) buildImage(t *testing.T, program, image string) {
 	t.Helper()
 	dir := t.TempDir()
-	b.run(t, 10*time.Minute, nil, "go", "build", "-trimpath", "-o", filepath.Join(dir, "program"), program)
+	b.run(t, 10*time.Minute, "go", "build", "-trimpath", "-o", filepath.Join(dir, "program"), program)
 	dockerfile := "FROM scratch\nCOPY program /program\nUSER 65532:65532\nENTRYPOINT [\"/program\"]\n"
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.run(t, commandTimeout, nil, "docker", "build", "--quiet", "--tag", image, dir)
+	b.run(t, commandTimeout, "docker", "build", "--quiet", "--tag", image, dir)
 }
 
 // load copies images into the cluster's nodes.
 func (b *bench) load(t *testing.T, images ...string) {
 	t.Helper()
-	b.run(t, 5*time.Minute, nil, b.tool("kind", append([]string{"load", "docker-image", "--name", b.cluster}, images...)...)...)
+	b.run(t, 5*time.Minute, b.tool("kind", append([]string{"load", "docker-image", "--name", b.cluster}, images...)...)...)
 }
 
 // tool is the command line of a tool that test/tools pins.
@@ -94,7 +95,7 @@ func (b *bench) tool(name string, args ...string) []string {
 // kubectl runs kubectl against the cluster and returns its standard output.
 func (b *bench) kubectl(t *testing.T, args ...string) string {
 	t.Helper()
-	return b.run(t, commandTimeout, nil, append([]string{b.kubectlBin}, args...)...)
+	return b.run(t, commandTimeout, append([]string{b.kubectlBin}, args...)...)
 }
 
 // try runs kubectl, which may fail, and returns all that it printed.
@@ -131,31 +132,32 @@ func (b *bench) tryApply(t *testing.T, manifest string, data any) (string, error
 
 // run runs a command from the project's root, fails the test if it fails, and
 // returns its standard output.
-func (b *bench) run(t *testing.T, timeout time.Duration, stdin []byte, command ...string) string {
+func (b *bench) run(t *testing.T, timeout time.Duration, command ...string) string {
 	t.Helper()
-	stdout, stderr, err := b.output(timeout, stdin, command...)
+	stdout, stderr, err := b.output(timeout, nil, command...)
 	if err != nil {
 		t.Fatalf("%s: %v\n%s%s", strings.Join(command, " "), err, stdout, stderr)
 	}
 	return stdout
 }
 
-func (b *bench) output(timeout time.Duration, stdin []byte, command ...string) (stdout, stderr string, err error) {
+// output runs a command from the project's root and returns its standard output
+// and its standard error, apart: warnings must not mix with JSON.
+func (b *bench) output(timeout time.Duration, stdin []byte, command ...string) (string, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // commands that the tests themselves make up
 	cmd.Dir = b.root
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.kubeconfig, "CGO_ENABLED=0")
-	cmd.Stdin = bytes.NewReader(stdin)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
 	// What a killed command has started may hold its output open.
 	cmd.WaitDelay = 5 * time.Second
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
+	err := cmd.Run()
 	if ctx.Err() != nil {
 		err = fmt.Errorf("gave up after %s: %w", timeout, err)
 	}
-	return out.String(), errs.String(), err
+	return stdout.String(), stderr.String(), err
 }
 
 func kubectlPath() string {

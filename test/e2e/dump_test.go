@@ -10,6 +10,7 @@ import (
 // dumpOnFailure prints, if the test failed, what a person would ask for next.
 // It must be registered after whatever cleans the namespaces up.
 func (b *bench) dumpOnFailure(t *testing.T, namespaces ...string) {
+	t.Helper()
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
@@ -26,6 +27,7 @@ func (b *bench) dumpOnFailure(t *testing.T, namespaces ...string) {
 }
 
 func (b *bench) show(t *testing.T, args ...string) {
+	t.Helper()
 	out, err := b.try(args...)
 	if err != nil {
 		out += err.Error()

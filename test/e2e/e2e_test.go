@@ -8,9 +8,9 @@ import "testing"
 func TestEndToEnd(t *testing.T) {
 	b := newBench(t)
 	b.dumpOnFailure(t)
-	p := b.startSSM(t)
+	b.startSSM(t)
 	b.buildEnvgraft(t)
 
-	t.Run("Webhook", func(t *testing.T) { testWebhook(t, b, p) })
-	t.Run("ExternalSecrets", func(t *testing.T) { testExternalSecrets(t, b, p) })
+	t.Run("Webhook", b.testWebhook)
+	t.Run("ExternalSecrets", b.testExternalSecrets)
 }

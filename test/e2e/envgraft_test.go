@@ -55,6 +55,6 @@ func (b *bench) install(t *testing.T, settings map[string]any) {
 	if err := os.WriteFile(path, values, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.run(t, 10*time.Minute, nil, b.tool("helm", "upgrade", "--install", "envgraft", "deploy/chart",
+	b.run(t, 10*time.Minute, b.tool("helm", "upgrade", "--install", "envgraft", "deploy/chart",
 		"--namespace", systemNamespace, "--create-namespace", "--values", path, "--wait", "--timeout", "2m")...)
 }

@@ -25,10 +25,12 @@ func (b *bench) startESO(t *testing.T) {
 	t.Helper()
 	image := getenv("ESO_IMAGE", esoPublished)
 	b.load(t, image)
-	b.run(t, commandTimeout, nil, b.kubectlBin, "apply", "--server-side", "--force-conflicts", "-f", b.esoCRDs(t))
-	b.kubectl(t, "wait", "--for=condition=Established", "--timeout=60s", "crd/externalsecrets.external-secrets.io", "crd/clustersecretstores.external-secrets.io")
+	b.run(t, commandTimeout, b.kubectlBin, "apply", "--server-side", "--force-conflicts", "-f", b.esoCRDs(t))
+	b.kubectl(t, "wait", "--for=condition=Established", "--timeout=60s",
+		"crd/externalsecrets.external-secrets.io", "crd/clustersecretstores.external-secrets.io")
 	b.apply(t, "external-secrets.yaml", map[string]string{
-		"Namespace": esoNamespace, "Image": image, "SSMEndpoint": ssmEndpoint})
+		"Namespace": esoNamespace, "Image": image, "SSMEndpoint": ssmEndpoint,
+	})
 	b.rolledOut(t, esoNamespace, "deployment/external-secrets")
 	b.apply(t, "store.yaml", map[string]string{"Namespace": esoNamespace, "Region": ssmfake.Region})
 	b.kubectl(t, "wait", "--for=condition=Ready", "--timeout=60s", "clustersecretstore/aws-ssm")
@@ -37,8 +39,10 @@ func (b *bench) startESO(t *testing.T) {
 // esoCRDs is the folder of the operator's CRDs, in its Go module.
 func (b *bench) esoCRDs(t *testing.T) string {
 	t.Helper()
-	var module struct{ Dir string }
-	out := b.run(t, 5*time.Minute, nil, "go", "mod", "download", "-json", esoModule)
+	var module struct {
+		Dir string `json:"Dir"` //nolint:tagliatelle // as "go mod download -json" writes it
+	}
+	out := b.run(t, 5*time.Minute, "go", "mod", "download", "-json", esoModule)
 	if err := json.NewDecoder(strings.NewReader(out)).Decode(&module); err != nil {
 		t.Fatalf("cannot read where module %s is: %v\n%s", esoModule, err, out)
 	}

@@ -19,17 +19,17 @@ const reloaderNamespace = "reloader"
 
 // testExternalSecrets proves the whole way, with the real operators: a person
 // labels a namespace and deploys, and everything else follows.
-func testExternalSecrets(t *testing.T, b *bench, p parameters) {
+func (b *bench) testExternalSecrets(t *testing.T) {
 	b.startESO(t)
 	b.install(t, map[string]any{"externalSecrets": map[string]any{
 		"enabled": true, "refreshInterval": "5s", "deletionPolicy": "Delete",
 		"secretStore": map[string]string{"kind": api.DefaultStoreKind, "name": api.DefaultStoreName},
 	}})
-	t.Run("FromOneLabel", func(t *testing.T) { testFromOneLabel(t, b, p) })
-	t.Run("Placeholder", func(t *testing.T) { testPlaceholder(t, b, p) })
-	t.Run("Rotation", func(t *testing.T) { testRotation(t, b, p) })
-	t.Run("LastWorkload", func(t *testing.T) { testLastWorkload(t, b, p) })
-	t.Run("WorkloadOptsIn", func(t *testing.T) { testWorkloadOptsIn(t, b, p) })
+	t.Run("FromOneLabel", b.testFromOneLabel)
+	t.Run("Placeholder", b.testPlaceholder)
+	t.Run("Rotation", b.testRotation)
+	t.Run("LastWorkload", b.testLastWorkload)
+	t.Run("WorkloadOptsIn", b.testWorkloadOptsIn)
 }
 
 // optedIn makes a namespace as a person does who wants all of its apps grafted.
@@ -39,10 +39,10 @@ func (b *bench) optedIn(t *testing.T, namespace string) {
 	b.kubectl(t, "label", "namespace", namespace, api.LabelInject+"="+api.Enabled)
 }
 
-func testFromOneLabel(t *testing.T, b *bench, p parameters) {
+func (b *bench) testFromOneLabel(t *testing.T) {
 	t.Parallel()
 	const namespace = "orders"
-	p.putJSON(t, "/orders/shop/stage/app", parameterTier())
+	b.ssm.putJSON(t, "/orders/shop/stage/app", parameterTier())
 	b.optedIn(t, namespace)
 	b.configMap(t, namespace, "shop-config", configMapTier())
 	shop := newApp(namespace, "shop")
@@ -65,10 +65,10 @@ func testFromOneLabel(t *testing.T, b *bench, p parameters) {
 
 // testPlaceholder deploys an app before anybody has set its secrets, as a
 // pipeline does: it must run, and get them once they are there.
-func testPlaceholder(t *testing.T, b *bench, p parameters) {
+func (b *bench) testPlaceholder(t *testing.T) {
 	t.Parallel()
 	const namespace, path = "fresh", "/fresh/shop/stage/app"
-	p.put(t, path, "{}")
+	b.ssm.put(t, path, "{}")
 	b.optedIn(t, namespace)
 	b.configMap(t, namespace, "shop-config", configMapTier())
 	shop := newApp(namespace, "shop")
@@ -76,13 +76,14 @@ func testPlaceholder(t *testing.T, b *bench, p parameters) {
 
 	first := b.pod(t, shop)
 	expect(t, "the app with a placeholder", b.environmentOf(t, namespace, first.Metadata.Name, 8080), map[string]string{
-		"DATABASE_URL": absent, "LOG_LEVEL": "from-the-config-map", "DEBUG": "from-the-pod"})
+		"DATABASE_URL": absent, "LOG_LEVEL": "from-the-config-map", "DEBUG": "from-the-pod",
+	})
 	out := b.apply(t, "pod.yaml", podOf(t, namespace, "warned", map[string]string{api.LabelName: "shop"}, nil))
 	if !strings.Contains(out, "Warning:") || !strings.Contains(out, path) {
 		t.Errorf("kubectl printed no warning about %s:\n%s", path, out)
 	}
 
-	p.putJSON(t, path, parameterTier())
+	b.ssm.putJSON(t, path, parameterTier())
 	b.podWith(t, shop, "DATABASE_URL", "postgres://from-the-parameter")
 	b.syncedTwice(t, namespace, "shop-external")
 	if got := b.replicaSets(t, shop); got != 2 {
@@ -91,7 +92,7 @@ func testPlaceholder(t *testing.T, b *bench, p parameters) {
 }
 
 // testRotation changes a parameter under a running app.
-func testRotation(t *testing.T, b *bench, p parameters) {
+func (b *bench) testRotation(t *testing.T) {
 	image := os.Getenv("RELOADER_IMAGE")
 	if image == "" {
 		t.Skip("RELOADER_IMAGE is empty: set it to an image of stakater/Reloader to see a rotation through")
@@ -101,7 +102,7 @@ func testRotation(t *testing.T, b *bench, p parameters) {
 	b.load(t, image)
 	b.apply(t, "reloader.yaml", map[string]string{"Namespace": reloaderNamespace, "Image": image})
 	b.rolledOut(t, reloaderNamespace, "deployment/reloader")
-	p.putJSON(t, path, parameterTier())
+	b.ssm.putJSON(t, path, parameterTier())
 	b.optedIn(t, namespace)
 	shop := newApp(namespace, "shop")
 	b.apply(t, "app.yaml", shop)
@@ -110,7 +111,7 @@ func testRotation(t *testing.T, b *bench, p parameters) {
 
 	rotated := parameterTier()
 	rotated["API_KEY"] = "rotated"
-	p.putJSON(t, path, rotated)
+	b.ssm.putJSON(t, path, rotated)
 	start := time.Now()
 	b.podWith(t, shop, "API_KEY", "rotated")
 	t.Logf("from put-parameter to a new pod with the new value: %.1f s", time.Since(start).Seconds())
@@ -125,10 +126,10 @@ func testRotation(t *testing.T, b *bench, p parameters) {
 }
 
 // testLastWorkload deletes the workloads of an app one by one.
-func testLastWorkload(t *testing.T, b *bench, p parameters) {
+func (b *bench) testLastWorkload(t *testing.T) {
 	t.Parallel()
 	const namespace = "leaving"
-	p.putJSON(t, "/leaving/shop/stage/app", parameterTier())
+	b.ssm.putJSON(t, "/leaving/shop/stage/app", parameterTier())
 	b.optedIn(t, namespace)
 	web, worker := newApp(namespace, "web"), newApp(namespace, "worker")
 	web.App, worker.App = "shop", "shop"
@@ -149,10 +150,10 @@ func testLastWorkload(t *testing.T, b *bench, p parameters) {
 
 // testWorkloadOptsIn labels one Deployment of a namespace that opted in to
 // nothing, and takes the label away again.
-func testWorkloadOptsIn(t *testing.T, b *bench, p parameters) {
+func (b *bench) testWorkloadOptsIn(t *testing.T) {
 	t.Parallel()
 	const namespace = "mixed"
-	p.putJSON(t, "/mixed/shop/stage/app", parameterTier())
+	b.ssm.putJSON(t, "/mixed/shop/stage/app", parameterTier())
 	b.namespace(t, namespace)
 	shop := newApp(namespace, "shop")
 	b.apply(t, "app.yaml", shop)

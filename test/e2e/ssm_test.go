@@ -31,11 +31,11 @@ const (
 type parameters struct{ client *ssm.Client }
 
 // startSSM runs the fake in the cluster and opens a way to it.
-func (b *bench) startSSM(t *testing.T) parameters {
+func (b *bench) startSSM(t *testing.T) {
 	t.Helper()
 	b.apply(t, "ssmfake.yaml", map[string]string{"Namespace": ssmNamespace, "Image": ssmfakeImage})
 	b.rolledOut(t, ssmNamespace, "deployment/ssmfake")
-	return parameters{ssmfake.NewClient("http://" + b.forward(t, ssmNamespace, "service/ssmfake", 4566))}
+	b.ssm = parameters{ssmfake.NewClient("http://" + b.forward(t, ssmNamespace, "service/ssmfake", 4566))}
 }
 
 var forwarding = regexp.MustCompile(`Forwarding from (127\.0\.0\.1:\d+)`)
@@ -83,7 +83,7 @@ func (b *bench) forward(t *testing.T, namespace, target string, port int) string
 // put stores a value as a SecureString, new or not.
 func (p parameters) put(t *testing.T, path, value string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if _, err := p.client.PutParameter(ctx, &ssm.PutParameterInput{
 		Name: &path, Value: &value, Type: types.ParameterTypeSecureString, Overwrite: aws.Bool(true),

@@ -3,24 +3,25 @@
 package e2e
 
 import (
+	"context"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // eventually asks again and again until the answer is yes, and otherwise fails
 // the test with what it saw last.
 func eventually(t *testing.T, timeout time.Duration, what string, ask func() (yes bool, saw string)) {
 	t.Helper()
-	deadline := time.Now().Add(timeout)
-	for {
+	last := "nothing"
+	err := wait.PollUntilContextTimeout(t.Context(), 300*time.Millisecond, timeout, true, func(context.Context) (bool, error) {
 		yes, saw := ask()
-		if yes {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s for %s; last seen:\n%s", timeout, what, saw)
-		}
-		time.Sleep(300 * time.Millisecond)
+		last = saw
+		return yes, nil
+	})
+	if err != nil {
+		t.Fatalf("waited %s for %s; last seen:\n%s", timeout, what, last)
 	}
 }
 

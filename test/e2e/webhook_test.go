@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 )
+
+// webhookNamespace is the namespace, and so the system, of the example.
+const webhookNamespace = "popapps"
 
 // The values of the three tiers. Each name of a lower tier that a higher one
 // has too must lose.
@@ -31,34 +35,31 @@ func configMapTier() map[string]string {
 // injected is what every container must see of the two upper tiers.
 func injected() map[string]string {
 	want := configMapTier()
-	for name, value := range parameterTier() {
-		want[name] = value
-	}
+	maps.Copy(want, parameterTier())
 	return want
 }
 
 // testWebhook proves the order of the tiers in running processes, with the
 // Secret made by hand: the operator has no part in it.
-func testWebhook(t *testing.T, b *bench, p parameters) {
-	const namespace = "popapps"
+func (b *bench) testWebhook(t *testing.T) {
+	const namespace = webhookNamespace
 	b.install(t, map[string]any{"externalSecrets": map[string]any{"enabled": false}})
-	t.Run("Install", func(t *testing.T) { testInstall(t, b) })
+	t.Run("Install", b.testInstall)
 	b.namespace(t, namespace)
-	p.putJSON(t, "/popapps/myapp/stage/app", parameterTier())
+	b.ssm.putJSON(t, "/popapps/myapp/stage/app", parameterTier())
 	b.configMap(t, namespace, "myapp-config", configMapTier())
 	b.kubectl(t, append([]string{"create", "secret", "generic", "myapp-secrets", "-n", namespace}, literals(parameterTier())...)...)
 	b.kubectl(t, "label", "namespace", namespace, api.LabelInject+"="+api.Enabled)
 
-	myapp := newApp(namespace, "myapp")
-	b.apply(t, "app.yaml", myapp)
-	t.Run("Tiers", func(t *testing.T) { testTiers(t, b, myapp) })
+	b.apply(t, "app.yaml", newApp(namespace, "myapp"))
+	t.Run("Tiers", b.testTiers)
 	t.Run("PodOptsOut", func(t *testing.T) {
 		out := b.runPod(t, namespace, "left-alone", map[string]string{api.LabelName: "myapp", api.LabelInject: api.Disabled}, nil)
 		expect(t, "a pod that opts out", out, map[string]string{"DEBUG": "from-the-pod", "DATABASE_URL": absent, "LOG_LEVEL": absent})
 	})
-	t.Run("Denials", func(t *testing.T) { testDenials(t, b, p, namespace) })
-	t.Run("Upgrade", func(t *testing.T) { testNoPodFailsDuringARestart(t, b, namespace) })
-	t.Run("Rollback", func(t *testing.T) { testRollback(t, b, myapp) })
+	t.Run("Denials", b.testDenials)
+	t.Run("Upgrade", b.testNoPodFailsDuringARestart)
+	t.Run("Rollback", b.testRollback)
 	t.Run("PodOptsIn", func(t *testing.T) {
 		// The namespace has been opted out by now.
 		out := b.runPod(t, namespace, "opted-in", map[string]string{api.LabelName: "myapp", api.LabelInject: api.Enabled}, nil)
@@ -67,7 +68,7 @@ func testWebhook(t *testing.T, b *bench, p parameters) {
 }
 
 // testInstall looks at what the chart made.
-func testInstall(t *testing.T, b *bench) {
+func (b *bench) testInstall(t *testing.T) {
 	var list struct{ Items []systemPod }
 	b.getJSON(t, &list, "get", "pods", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft")
 	if len(list.Items) != 2 {
@@ -111,7 +112,8 @@ func (p systemPod) untilReady() time.Duration {
 	return 0
 }
 
-func testTiers(t *testing.T, b *bench, a app) {
+func (b *bench) testTiers(t *testing.T) {
+	a := newApp(webhookNamespace, "myapp")
 	pod := b.pod(t, a)
 	main := b.environmentOf(t, a.Namespace, pod.Metadata.Name, 8080)
 	want := injected()
@@ -138,14 +140,16 @@ func (b *bench) runPod(t *testing.T, namespace, name string, labels, annotations
 
 func podOf(t *testing.T, namespace, name string, labels, annotations map[string]string) map[string]string {
 	t.Helper()
-	return map[string]string{"Namespace": namespace, "Name": name, "Image": printenvImage,
-		"Labels": jsonOf(t, labels), "Annotations": jsonOf(t, annotations)}
+	return map[string]string{
+		"Namespace": namespace, "Name": name, "Image": printenvImage,
+		"Labels": jsonOf(t, labels), "Annotations": jsonOf(t, annotations),
+	}
 }
 
 // testDenials reads what kubectl shows to the person whose pod is refused: it
 // must name what is wrong, in words that can be searched for.
-func testDenials(t *testing.T, b *bench, p parameters, namespace string) {
-	p.put(t, "/popapps/broken/stage/app", `["not", "an", "object"]`)
+func (b *bench) testDenials(t *testing.T) {
+	b.ssm.put(t, "/popapps/broken/stage/app", `["not", "an", "object"]`)
 	cases := map[string]struct {
 		reason              string
 		labels, annotations map[string]string
@@ -175,7 +179,7 @@ func testDenials(t *testing.T, b *bench, p parameters, namespace string) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			out, err := b.tryApply(t, "pod.yaml", podOf(t, namespace, "refused", tc.labels, tc.annotations))
+			out, err := b.tryApply(t, "pod.yaml", podOf(t, webhookNamespace, "refused", tc.labels, tc.annotations))
 			if err == nil {
 				t.Fatalf("%s: the pod was admitted:\n%s", tc.reason, out)
 			}
@@ -191,18 +195,18 @@ func testDenials(t *testing.T, b *bench, p parameters, namespace string) {
 // testNoPodFailsDuringARestart creates pods for as long as envgraft itself is
 // being rolled: its webhook fails closed, so a replica that goes away must
 // answer until nobody asks it any more.
-func testNoPodFailsDuringARestart(t *testing.T, b *bench, namespace string) {
+func (b *bench) testNoPodFailsDuringARestart(t *testing.T) {
 	b.kubectl(t, "rollout", "restart", "deployment", "-n", systemNamespace)
 	done := make(chan error, 1)
 	go func() {
 		_, err := b.try("rollout", "status", "deployment", "-n", systemNamespace, "--timeout=90s")
 		done <- err
 	}()
-	pod := podOf(t, namespace, "during-a-restart", map[string]string{api.LabelName: "myapp"}, nil)
+	pod := podOf(t, webhookNamespace, "during-a-restart", map[string]string{api.LabelName: "myapp"}, nil)
 	deadline := time.After(2 * time.Minute)
 	for created := 1; ; created++ {
 		b.apply(t, "pod.yaml", pod)
-		b.kubectl(t, "delete", "pod", "during-a-restart", "-n", namespace, "--grace-period=0", "--force", "--ignore-not-found")
+		b.kubectl(t, "delete", "pod", "during-a-restart", "-n", webhookNamespace, "--grace-period=0", "--force", "--ignore-not-found")
 		select {
 		case err := <-done:
 			if err != nil {
@@ -218,7 +222,8 @@ func testNoPodFailsDuringARestart(t *testing.T, b *bench, namespace string) {
 }
 
 // testRollback takes the label away, as a person would who wants it all undone.
-func testRollback(t *testing.T, b *bench, a app) {
+func (b *bench) testRollback(t *testing.T) {
+	a := newApp(webhookNamespace, "myapp")
 	b.kubectl(t, "label", "namespace", a.Namespace, api.LabelInject+"-")
 	b.kubectl(t, "rollout", "restart", "deployment/"+a.Name, "-n", a.Namespace)
 	pod := b.pod(t, a)

@@ -27,8 +27,7 @@ func (f *Fake) Admin() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET /calls", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(f.allCalls())
+		writeJSON(w, http.StatusOK, f.allCalls())
 	})
 	return mux
 }

@@ -1,7 +1,6 @@
 package ssmfake
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -97,17 +96,17 @@ func (f *Fault) serve(w http.ResponseWriter, r *http.Request, operation, name st
 		writeError(w, apiError{"ThrottlingException", "Rate exceeded"})
 	case Deny:
 		writeError(w, apiError{"AccessDeniedException", fmt.Sprintf(
-			"User: arn:aws:iam::%s:user/fake is not authorized to perform: ssm:%s on resource: %s because no identity-based policy allows the ssm:%s action",
-			Account, operation, arnOf(name), operation)})
+			"User: arn:aws:iam::%s:user/fake is not authorized to perform: ssm:%s on resource: %s "+
+				"because no identity-based policy allows the ssm:%s action", Account, operation, arnOf(name), operation)})
 	case Malformed:
 		w.Header().Set("Content-Type", contentType)
 		_, _ = w.Write([]byte(`{"Parameter": {"Name`))
 	case Hang:
 		return f.wait(r)
 	default:
-		w.Header().Set("Content-Type", contentType)
-		w.WriteHeader(http.StatusInternalServerError)
-		_ = json.NewEncoder(w).Encode(map[string]string{"__type": "InternalServerError", "message": "An error occurred on the server side."})
+		writeJSON(w, http.StatusInternalServerError, map[string]string{
+			"__type": "InternalServerError", "message": "An error occurred on the server side.",
+		})
 	}
 	return false
 }

@@ -8,8 +8,9 @@ import (
 // filter is one of DescribeParameters, see
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterStringFilter.html.
 type filter struct {
-	Key, Option string
-	Values      []string
+	Key    string   `json:"Key"`
+	Option string   `json:"Option"`
+	Values []string `json:"Values"`
 }
 
 func matchesAll(p *parameter, filters []filter) (bool, error) {

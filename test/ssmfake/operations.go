@@ -27,8 +27,8 @@ func operations() map[string]operation {
 
 func getParameter(f *Fake, body []byte) (any, error) {
 	var in struct {
-		Name           string
-		WithDecryption bool
+		Name           string `json:"Name"`
+		WithDecryption bool   `json:"WithDecryption"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
@@ -42,14 +42,14 @@ func getParameter(f *Fake, body []byte) (any, error) {
 
 func getParameters(f *Fake, body []byte) (any, error) {
 	var in struct {
-		Names          []string
-		WithDecryption bool
+		Names          []string `json:"Names"`
+		WithDecryption bool     `json:"WithDecryption"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
 	}
 	if len(in.Names) == 0 || len(in.Names) > 10 {
-		return nil, apiError{"ValidationException", "'names' must have 1 to 10 members."}
+		return nil, invalid("'names' must have 1 to 10 members.")
 	}
 	found, missing := []any{}, []string{}
 	for _, name := range in.Names {
@@ -65,15 +65,17 @@ func getParameters(f *Fake, body []byte) (any, error) {
 
 func getParametersByPath(f *Fake, body []byte) (any, error) {
 	var in struct {
-		Path, NextToken           string
-		Recursive, WithDecryption bool
-		MaxResults                int
+		Path           string `json:"Path"`
+		Recursive      bool   `json:"Recursive"`
+		WithDecryption bool   `json:"WithDecryption"`
+		NextToken      string `json:"NextToken"`
+		MaxResults     int    `json:"MaxResults"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
 	}
 	if !strings.HasPrefix(in.Path, "/") {
-		return nil, apiError{"ValidationException", "The parameter doesn't meet the parameter name requirements: the path must begin with '/'."}
+		return nil, invalid("The path must begin with '/'.")
 	}
 	found := []any{}
 	for _, p := range f.sorted() {
@@ -86,9 +88,9 @@ func getParametersByPath(f *Fake, body []byte) (any, error) {
 
 func describeParameters(f *Fake, body []byte) (any, error) {
 	var in struct {
-		ParameterFilters []filter
-		NextToken        string
-		MaxResults       int
+		ParameterFilters []filter `json:"ParameterFilters"`
+		NextToken        string   `json:"NextToken"`
+		MaxResults       int      `json:"MaxResults"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
@@ -108,9 +110,14 @@ func describeParameters(f *Fake, body []byte) (any, error) {
 
 // putInput is the request of PutParameter.
 type putInput struct {
-	Name, Value, Type, KeyID, Tier, Description string
-	Overwrite                                   bool
-	Tags                                        []tag
+	Name        string `json:"Name"`
+	Value       string `json:"Value"`
+	Type        string `json:"Type"`
+	KeyID       string `json:"KeyId"`
+	Tier        string `json:"Tier"`
+	Description string `json:"Description"`
+	Overwrite   bool   `json:"Overwrite"`
+	Tags        []tag  `json:"Tags"`
 }
 
 func putParameter(f *Fake, body []byte) (any, error) {
@@ -133,8 +140,7 @@ func putParameter(f *Fake, body []byte) (any, error) {
 		return nil, err
 	}
 	if p.tier == tierAdvanced && tier == tierStandard {
-		return nil, apiError{"ValidationException",
-			"This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the advanced-parameter tier to the standard-parameter tier."}
+		return nil, invalid("You can't downgrade a parameter from the advanced-parameter tier to the standard-parameter tier.")
 	}
 	p.kind, p.tier, p.description = first(in.Type, p.kind), tier, first(in.Description, p.description)
 	if p.kind == typeSecureString {
@@ -149,17 +155,18 @@ func putParameter(f *Fake, body []byte) (any, error) {
 func (in putInput) check(existing *parameter) error {
 	switch {
 	case existing != nil && !in.Overwrite:
-		return apiError{"ParameterAlreadyExists",
-			"The parameter already exists. To overwrite this value, set the overwrite option in the request to true."}
+		return apiError{
+			"ParameterAlreadyExists",
+			"The parameter already exists. To overwrite this value, set the overwrite option in the request to true.",
+		}
 	case in.Overwrite && len(in.Tags) > 0:
-		return apiError{"ValidationException",
-			"Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag."}
+		return invalid("Invalid request: tags and overwrite can't be used together.")
 	case existing == nil && in.Type == "":
-		return apiError{"ValidationException", "A parameter type is required when you create a parameter."}
+		return invalid("A parameter type is required when you create a parameter.")
 	case existing != nil && in.Type != "" && in.Type != existing.kind && existing.kind == typeSecureString:
 		return apiError{"HierarchyTypeMismatchException", "The type of a SecureString parameter can't be changed."}
 	case in.KeyID != "" && first(in.Type, kindOf(existing)) != typeSecureString:
-		return apiError{"ValidationException", "KeyId is only supported for parameters of type SecureString."}
+		return invalid("KeyId is only supported for parameters of type SecureString.")
 	}
 	return nil
 }
@@ -172,7 +179,9 @@ func kindOf(p *parameter) string {
 }
 
 func deleteParameter(f *Fake, body []byte) (any, error) {
-	var in struct{ Name string }
+	var in struct {
+		Name string `json:"Name"`
+	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, err
 	}
@@ -211,7 +220,7 @@ func page(key string, all []any, token string, size, most int) (any, error) {
 		}
 	}
 	if size < 0 || size > most {
-		return nil, apiError{"ValidationException", "'maxResults' must be at most " + strconv.Itoa(most) + "."}
+		return nil, invalid("'maxResults' must be at most " + strconv.Itoa(most) + ".")
 	}
 	end := min(start+size, len(all))
 	answer := map[string]any{key: all[start:end]}

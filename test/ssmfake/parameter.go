@@ -110,17 +110,17 @@ func checkName(name string) error {
 	first := strings.ToLower(levels[0])
 	switch {
 	case !validName.MatchString(name):
-		return apiError{"ValidationException", "Parameter name must contain only letters, numbers and the symbols .-_/"}
+		return invalid("Parameter name must contain only letters, numbers and the symbols .-_/")
 	case strings.Contains(name[1:], "/") && !strings.HasPrefix(name, "/"):
-		return apiError{"ValidationException", "Parameter name must be a fully qualified name."}
+		return invalid("Parameter name must be a fully qualified name.")
 	case strings.HasPrefix(first, "aws"), strings.HasPrefix(first, "ssm"):
-		return apiError{"ValidationException", `Parameter name: can't be prefixed with "aws" or "ssm" (case-insensitive).`}
+		return invalid(`Parameter name: can't be prefixed with "aws" or "ssm" (case-insensitive).`)
 	case strings.HasSuffix(name, "/"), strings.Contains(name, "//"):
-		return apiError{"ValidationException", "Parameter name must not have an empty level."}
+		return invalid("Parameter name must not have an empty level.")
 	case len(levels) > 15:
 		return apiError{"HierarchyLevelLimitExceededException", "A hierarchy can have a maximum of 15 levels."}
 	case len(arnOf(name)) > 1011:
-		return apiError{"ValidationException", "Parameter name is too long: its ARN has more than 1011 characters."}
+		return invalid("Parameter name is too long: its ARN has more than 1011 characters.")
 	}
 	return nil
 }
@@ -128,8 +128,7 @@ func checkName(name string) error {
 // checkValue refuses values that do not fit, and returns the tier to store in.
 func checkValue(value, tier string) (string, error) {
 	if value == "" {
-		return "", apiError{"ValidationException",
-			"1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1."}
+		return "", invalid("Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1.")
 	}
 	if tier == tierIntelligent {
 		tier = tierStandard
@@ -142,8 +141,7 @@ func checkValue(value, tier string) (string, error) {
 		limit = advancedBytes
 	}
 	if len(value) > limit {
-		return "", apiError{"ValidationException", fmt.Sprintf(
-			"%s tier parameters support a maximum parameter value of %d characters.", tier, limit)}
+		return "", invalid(fmt.Sprintf("%s tier parameters support a maximum parameter value of %d characters.", tier, limit))
 	}
 	return tier, nil
 }

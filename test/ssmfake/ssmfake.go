@@ -13,6 +13,7 @@ package ssmfake
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -137,7 +138,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	writeJSON(w, answer)
+	writeJSON(w, http.StatusOK, answer)
 }
 
 // signed tells whether the request carries a signature for SSM. The signature
@@ -151,8 +152,10 @@ func signed(r *http.Request) bool {
 // its version selector.
 func parameterOf(body []byte) string {
 	var named struct {
-		Name, Path, ResourceID string
-		Names                  []string
+		Name       string   `json:"Name"`
+		Path       string   `json:"Path"`
+		ResourceID string   `json:"ResourceId"`
+		Names      []string `json:"Names"`
 	}
 	// A body that is not JSON is refused by the operation, with its own words.
 	_ = json.Unmarshal(body, &named)
@@ -168,10 +171,12 @@ func parameterOf(body []byte) string {
 	return strings.Join(named.Names, ",")
 }
 
-func writeJSON(w http.ResponseWriter, answer any) {
+// writeJSON answers as AWS does. The client is gone if it fails, so nobody is
+// left to be told.
+func writeJSON(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", contentType)
-	// The client is gone if this fails; nobody is left to be told.
-	_ = json.NewEncoder(w).Encode(answer)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // see above
 }
 
 // apiError is a refusal, by the service's own code.
@@ -179,14 +184,15 @@ type apiError struct{ code, message string }
 
 func (e apiError) Error() string { return e.code + ": " + e.message }
 
+// invalid is the refusal of a request that breaks a rule.
+func invalid(message string) apiError { return apiError{"ValidationException", message} }
+
 func writeError(w http.ResponseWriter, err error) {
-	refusal, ok := err.(apiError)
+	refusal, ok := errors.AsType[apiError](err)
 	if !ok {
 		refusal = apiError{"SerializationException", err.Error()}
 	}
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(http.StatusBadRequest)
-	_ = json.NewEncoder(w).Encode(map[string]string{"__type": refusal.code, "message": refusal.message})
+	writeJSON(w, http.StatusBadRequest, map[string]string{"__type": refusal.code, "message": refusal.message})
 }
 
 // epoch is a time as AWS JSON writes it: seconds, with a fraction.

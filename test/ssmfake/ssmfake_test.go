@@ -204,7 +204,8 @@ func TestListing(t *testing.T) {
 	fake.Put("/popapps2/c", "{}")
 	var byPath, described []string
 	pages := ssm.NewGetParametersByPathPaginator(client, &ssm.GetParametersByPathInput{
-		Path: aws.String("/popapps"), Recursive: aws.Bool(true), MaxResults: aws.Int32(2)})
+		Path: aws.String("/popapps"), Recursive: aws.Bool(true), MaxResults: aws.Int32(2),
+	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.Background())
 		if err != nil {
@@ -215,7 +216,8 @@ func TestListing(t *testing.T) {
 		}
 	}
 	out, err := client.DescribeParameters(context.Background(), &ssm.DescribeParametersInput{ParameterFilters: []types.ParameterStringFilter{
-		{Key: aws.String("Name"), Option: aws.String("BeginsWith"), Values: []string{"/popapps/"}}}})
+		{Key: aws.String("Name"), Option: aws.String("BeginsWith"), Values: []string{"/popapps/"}},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,8 +238,10 @@ func TestTags(t *testing.T) {
 	})); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.AddTagsToResource(ctx, &ssm.AddTagsToResourceInput{ResourceId: aws.String(path),
-		ResourceType: types.ResourceTypeForTaggingParameter, Tags: []types.Tag{{Key: aws.String("env"), Value: aws.String("stage")}}}); err != nil {
+	if _, err := client.AddTagsToResource(ctx, &ssm.AddTagsToResourceInput{
+		ResourceId: aws.String(path), ResourceType: types.ResourceTypeForTaggingParameter,
+		Tags: []types.Tag{{Key: aws.String("env"), Value: aws.String("stage")}},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	out, err := client.ListTagsForResource(ctx, &ssm.ListTagsForResourceInput{ResourceId: aws.String(path), ResourceType: types.ResourceTypeForTaggingParameter})
@@ -267,7 +271,11 @@ func TestAdmin(t *testing.T) {
 	admin := httptest.NewServer(fake.Admin())
 	defer admin.Close()
 	post := func(body string) int {
-		response, err := http.Post(admin.URL+"/faults", "application/json", strings.NewReader(body))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, admin.URL+"/faults", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := admin.Client().Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,12 +6,16 @@ import (
 	"slices"
 )
 
-type tag struct{ Key, Value string }
+type tag struct {
+	Key   string `json:"Key"`
+	Value string `json:"Value"`
+}
 
 type tagInput struct {
-	ResourceID, ResourceType string
-	Tags                     []tag
-	TagKeys                  []string
+	ResourceID   string   `json:"ResourceId"`
+	ResourceType string   `json:"ResourceType"`
+	Tags         []tag    `json:"Tags"`
+	TagKeys      []string `json:"TagKeys"`
 }
 
 func tagMap(tags []tag) map[string]string {

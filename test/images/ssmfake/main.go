@@ -20,17 +20,16 @@ func main() {
 	listen := flag.String("listen", ":4566", "address of the SSM API")
 	admin := flag.String("admin", ":4567", "address for faults and counters")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-
 	fake := ssmfake.New()
-	if err := serve(ctx, map[string]http.Handler{*listen: fake, *admin: fake.Admin()}); err != nil {
+	if err := serve(map[string]http.Handler{*listen: fake, *admin: fake.Admin()}); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// serve runs until the context ends or one of the listeners fails.
-func serve(ctx context.Context, handlers map[string]http.Handler) error {
+// serve runs until it is told to stop or one of the listeners fails.
+func serve(handlers map[string]http.Handler) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	failed := make(chan error, len(handlers))
 	for address, handler := range handlers {
 		server := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 5 * time.Second}
