@@ -34,15 +34,19 @@ func NewNamespaces(ctx context.Context, informers cache.Cache, api client.Reader
 // Namespace returns what identity needs of a Namespace. An error is
 // apierrors.IsNotFound only where the API server itself said so.
 func (n *Namespaces) Namespace(ctx context.Context, name string) (identity.Namespace, error) {
-	object := namespaceMetadata()
-	key := client.ObjectKey{Name: name}
 	if n.informer.HasSynced() {
-		if err := n.cached.Get(ctx, key, object); err == nil {
+		object := namespaceMetadata()
+		if err := n.cached.Get(ctx, client.ObjectKey{Name: name}, object); err == nil {
 			return namespaceOf(object), nil
 		}
 	}
-	object = namespaceMetadata()
-	if err := n.api.Get(ctx, key, object); err != nil {
+	return n.Current(ctx, name)
+}
+
+// Current asks the API server, for when what the informer has may be too old.
+func (n *Namespaces) Current(ctx context.Context, name string) (identity.Namespace, error) {
+	object := namespaceMetadata()
+	if err := n.api.Get(ctx, client.ObjectKey{Name: name}, object); err != nil {
 		return identity.Namespace{}, fmt.Errorf("cannot get namespace %q: %w", name, err)
 	}
 	return namespaceOf(object), nil

@@ -34,6 +34,11 @@ func (s Static) Namespace(_ context.Context, name string) (identity.Namespace, e
 	return ns, nil
 }
 
+// Current is Namespace: manifests do not change.
+func (s Static) Current(ctx context.Context, name string) (identity.Namespace, error) {
+	return s.Namespace(ctx, name)
+}
+
 // ConfigMap returns the keys of a ConfigMap of the manifests.
 func (s Static) ConfigMap(_ context.Context, namespace, name string) graft.ConfigMap {
 	keys, ok := s.ConfigMaps[types.NamespacedName{Namespace: namespace, Name: name}]

@@ -22,6 +22,10 @@ type OptIn struct {
 	Origin  Origin
 }
 
+// RefusedByNamespace says that nobody but the Namespace, by its word or its
+// silence, keeps the pod from being injected.
+func (o OptIn) RefusedByNamespace() bool { return !o.Enabled && o.Origin != OriginPod }
+
 // ResolveOptIn decides by the nearest label: the pod's, which a workload's
 // label has been copied to, else its Namespace's.
 func ResolveOptIn(ns Namespace, podLabels map[string]string) (OptIn, error) {

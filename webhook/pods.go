@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/metrics"
+)
+
+// ParameterGetter returns the keys of an app's parameter. An answer from
+// before freshAfter does not count.
+type ParameterGetter interface {
+	Parameter(ctx context.Context, namespace string, id identity.Identity, freshAfter time.Time) facts.Parameter
+}
+
+// ConfigMapGetter returns the keys of a ConfigMap.
+type ConfigMapGetter interface {
+	ConfigMap(ctx context.Context, namespace, name string) graft.ConfigMap
+}
+
+// ExternalSecretGetter returns what keeps an ExternalSecret from being synced,
+// and when it last was.
+type ExternalSecretGetter interface {
+	State(namespace, name string) (problem string, refreshed time.Time)
+}
+
+// Pods is the handler of Pod creation.
+type Pods struct {
+	Engine          *graft.Engine
+	Namespaces      NamespaceGetter
+	Parameters      ParameterGetter
+	ConfigMaps      ConfigMapGetter
+	ExternalSecrets ExternalSecretGetter
+	Metrics         Recorder
+	Log             logr.Logger
+	// FactsTimeout is the most that an admission waits for facts.
+	FactsTimeout time.Duration
+}
+
+var _ admission.Handler = &Pods{}
+
+// podResource is the only resource that the handler takes.
+func podResource() metav1.GroupVersionResource {
+	return metav1.GroupVersionResource(corev1.SchemeGroupVersion.WithResource("pods"))
+}
+
+// Handle answers one review.
+func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.Response {
+	start := time.Now()
+	if request.Resource != podResource() || request.SubResource != "" {
+		return admission.Errored(http.StatusBadRequest, fmt.Errorf(
+			"cannot inject %s %q: this webhook takes pods", request.Resource.String(), request.SubResource))
+	}
+	if request.Operation != admissionv1.Create {
+		// Containers of a pod that exists cannot get envFrom any more.
+		return admission.Allowed("")
+	}
+	var subject *graft.Subject
+	err := decide(ctx, p.Namespaces, request.Namespace, func(ns identity.Namespace) identity.OptIn {
+		subject = p.Engine.Inspect(ns, request.Object.Raw)
+		return subject.OptIn
+	})
+	if err != nil {
+		p.Log.Error(err, "Cannot read the namespace", "namespace", request.Namespace, "uid", request.UID)
+		return admission.Errored(http.StatusInternalServerError, fmt.Errorf("cannot read namespace %q: %w", request.Namespace, err))
+	}
+
+	var known graft.Facts
+	if subject.Status == graft.StatusInjected {
+		known = p.facts(ctx, request.Namespace, subject)
+	}
+	result := subject.Graft(known)
+	p.record(request, result.Report, time.Since(start))
+	switch result.Report.Status {
+	case graft.StatusDenied:
+		response := admission.Denied(result.Report.Message)
+		response.Warnings = texts(result.Report.Warnings)
+		return response
+	case graft.StatusInjected, graft.StatusSkipped:
+	}
+	return patched(result.Operations, result.Report.Warnings)
+}
+
+// facts asks for everything at once: an admission waits for the slowest, and
+// never longer than its timeout.
+func (p *Pods) facts(ctx context.Context, namespace string, subject *graft.Subject) graft.Facts {
+	ctx, cancel := context.WithTimeout(ctx, p.FactsTimeout)
+	defer cancel()
+	id := subject.Identity
+	var known graft.Facts
+	var wg sync.WaitGroup
+	wg.Go(func() { known.ConfigMap = p.ConfigMaps.ConfigMap(ctx, namespace, id.ConfigMap) })
+	if subject.Settings.Secrets {
+		problem, refreshed := p.ExternalSecrets.State(namespace, id.ExternalSecret)
+		known.ExternalSecret = problem
+		// Keys read before ESO last refreshed the Secret may be those of the
+		// version before: the pods that Reloader rolls next would be bound to
+		// keys that the Secret no longer has.
+		known.Parameter = p.Parameters.Parameter(ctx, namespace, id, refreshed).Parameter
+	}
+	wg.Wait()
+	return known
+}
+
+// record counts and logs one answer: a line an admission at debug, denials
+// above it. The request's uid finds it in the API server's audit log.
+func (p *Pods) record(request admission.Request, report graft.Report, took time.Duration) {
+	p.Metrics.Admission(metrics.WebhookPods, report.Status, report.Reason, took)
+	for _, w := range report.Warnings {
+		p.Metrics.Warning(w.Reason)
+	}
+	dryRun := request.DryRun != nil && *request.DryRun
+	log := p.Log.WithValues("namespace", request.Namespace, "uid", request.UID, "dryRun", dryRun,
+		"reason", report.Reason, "app", report.Identity.App, "parameterState", report.Parameter)
+	if report.Status == graft.StatusDenied {
+		log.Info("Denied a pod", "message", report.Message)
+		return
+	}
+	log.V(1).Info("Admitted a pod", "status", report.Status, "warnings", len(report.Warnings), "tookMilliseconds", took.Milliseconds())
+}
