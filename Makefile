@@ -1,0 +1,117 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+ARCH    ?= $(shell go env GOARCH)
+# The default brings CA certificates; BASE=scratch needs no registry.
+BASE    ?= gcr.io/distroless/static-debian12:nonroot
+IMAGE   ?= ghcr.io/envgraft/envgraft:$(VERSION)
+
+# For one benchmark or fuzz target: make bench PACKAGES=./webhook BENCH=Pods
+PACKAGES ?= ./...
+BENCH    ?= .
+FUZZ     ?= .
+FUZZTIME ?= 30s
+
+program = CGO_ENABLED=0 go build -trimpath \
+	-ldflags "-s -w -X github.com/envgraft/envgraft/internal/cli.version=$(VERSION)"
+tool    = go tool -modfile=test/tools/$(1).mod $(1)
+
+##@ Use
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-18s%s\n", $$1, $$2}' Makefile
+
+.PHONY: build
+build: ## Build bin/envgraft, a static program.
+	$(program) -o bin/envgraft ./cmd/envgraft
+
+.PHONY: demo
+demo: ## Show on the example app what happens to a pod. No cluster, no network.
+	@go run ./test/demo
+
+.PHONY: image
+image: ## Build the container image IMAGE on BASE, for linux/ARCH.
+	GOOS=linux GOARCH=$(ARCH) $(program) -o bin/linux/$(ARCH)/envgraft ./cmd/envgraft
+	docker build --build-arg BASE=$(BASE) --build-arg TARGETARCH=$(ARCH) --tag $(IMAGE) .
+
+##@ Test
+
+.PHONY: test
+test: test-unit test-integration ## Run all tests that need no container.
+
+.PHONY: test-unit
+test-unit: ## Run unit, golden and property tests, with the race detector.
+	go test -race $$(go list ./... | grep -v /test/integration)
+
+# The assets are asked for in a step of their own, for a failure to show.
+.PHONY: test-integration
+test-integration: ## Run the tests against a real API server (KUBEBUILDER_ASSETS).
+	assets=$$(test/controlplane/assets) && \
+		KUBEBUILDER_ASSETS=$$assets go test -race -timeout 15m ./test/integration/...
+
+.PHONY: test-e2e
+test-e2e: ## Run the tests in kind. Needs Docker; test/e2e/doc.go lists the variables.
+	@docker version >/dev/null 2>&1 || { echo >&2 \
+		"cannot run test-e2e: no Docker daemon answers at $${DOCKER_HOST:-the default address}: start one, or set DOCKER_HOST"; exit 1; }
+	go test -v -count=1 -tags e2e -timeout 25m ./test/e2e/...
+
+.PHONY: bench
+bench: ## Run the benchmarks that match BENCH, of PACKAGES.
+	assets=$$(test/controlplane/assets) && \
+		KUBEBUILDER_ASSETS=$$assets go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(PACKAGES)
+
+# go test fuzzes one target at a time.
+.PHONY: fuzz
+fuzz: ## Fuzz each target that matches FUZZ for FUZZTIME.
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func /:/' | grep -e '$(FUZZ)' | \
+		while IFS=: read -r file target; do \
+			echo "== $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+		done
+
+##@ Change
+
+.PHONY: format
+format: ## Format the Go files.
+	$(call tool,golangci-lint) fmt
+
+.PHONY: generate
+generate: ## Render deploy/install.yaml from deploy/chart.
+	@mkdir -p bin
+	{ echo '# Rendered from deploy/chart by make generate; do not edit.'; \
+		$(call tool,helm) template envgraft deploy/chart --namespace envgraft-system; } > bin/install.yaml
+	mv bin/install.yaml deploy/install.yaml
+
+.PHONY: verify
+verify: verify-format verify-lint verify-modules verify-generated ## Check what can be checked without running.
+
+.PHONY: verify-format
+verify-format:
+	$(call tool,golangci-lint) fmt --diff
+
+.PHONY: verify-lint
+verify-lint:
+	go vet -tags e2e ./...
+	$(call tool,golangci-lint) run
+
+.PHONY: verify-modules
+verify-modules:
+	go mod tidy -diff
+	go -C test/controlplane mod tidy -diff
+	for modfile in test/tools/*.mod; do \
+		go -C test/tools mod tidy -diff -modfile="$${modfile##*/}"; \
+	done
+
+.PHONY: verify-generated
+verify-generated: generate
+	@[ -z "$$(git status --porcelain -- deploy/install.yaml)" ] || { \
+		git --no-pager diff -- deploy/install.yaml; \
+		echo "deploy/install.yaml is not what is committed: run make generate and commit it" >&2; exit 1; }
+
+.PHONY: clean
+clean: ## Remove what was built, a cached control plane included.
+	rm -rf bin .cache
