@@ -82,6 +82,7 @@ type Facts struct {
 
 // AWS configures access to SSM beyond the standard AWS environment variables.
 type AWS struct {
+	// Region is the region of the parameters.
 	Region string `yaml:"region"`
 	// SSMEndpoint is another address of SSM, as of a VPC endpoint.
 	SSMEndpoint string `yaml:"ssmEndpoint"`
@@ -89,6 +90,7 @@ type AWS struct {
 
 // ExternalSecrets configures the controller.
 type ExternalSecrets struct {
+	// Enabled makes an ExternalSecret for every app that is injected.
 	Enabled                bool `yaml:"enabled"`
 	ExternalSecretSettings `yaml:",inline"`
 	// AllowedStores are ClusterSecretStores that annotations may name besides
@@ -100,25 +102,34 @@ type ExternalSecrets struct {
 
 // ExternalSecretSettings are the settings of an ExternalSecret.
 type ExternalSecretSettings struct {
+	// RefreshInterval is how often ESO reads the parameter.
 	RefreshInterval time.Duration `yaml:"refreshInterval"`
-	DeletionPolicy  string        `yaml:"deletionPolicy"`
-	SecretStore     SecretStore   `yaml:"secretStore"`
+	// DeletionPolicy is what ESO does with the Secret when the parameter is
+	// gone: "Delete" or "Retain".
+	DeletionPolicy string      `yaml:"deletionPolicy"`
+	SecretStore    SecretStore `yaml:"secretStore"`
 }
 
-// ExternalSecretOverride replaces what it sets for one environment.
+// ExternalSecretOverride replaces what it sets for one environment. What it
+// leaves out stays as it is for all environments.
 type ExternalSecretOverride struct {
-	Environment            string `yaml:"environment"`
-	ExternalSecretSettings `yaml:",inline"`
+	Environment string `yaml:"environment"`
+	// RefreshInterval is a pointer to tell "0s", an error, from being left out.
+	RefreshInterval *time.Duration `yaml:"refreshInterval,omitempty"`
+	DeletionPolicy  string         `yaml:"deletionPolicy,omitempty"`
+	SecretStore     SecretStore    `yaml:"secretStore,omitempty"`
 }
 
 // SecretStore names an ESO store.
 type SecretStore struct {
-	Kind string `yaml:"kind"`
-	Name string `yaml:"name"`
+	// Kind is "ClusterSecretStore" or "SecretStore".
+	Kind string `yaml:"kind,omitempty"`
+	Name string `yaml:"name,omitempty"`
 }
 
 // Reload configures Reloader's annotations.
 type Reload struct {
+	// Enabled writes them on workloads and on the pods that are injected.
 	Enabled bool `yaml:"enabled"`
 }
 

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"time"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// environmentProd is the environment whose Secrets outlive their parameters: a
+// parameter that was deleted by mistake must not take production down.
+const environmentProd = "prod"
+
+// Default returns the configuration that an empty file would mean. Every
+// default stands here.
+func Default() *Configuration {
+	return &Configuration{
+		APIVersion: APIVersion,
+		Kind:       Kind,
+		Tenancy:    identity.TenancyNamespace,
+		Names: Names{
+			Parameter:      api.DefaultParameter,
+			ConfigMap:      api.DefaultConfigMap,
+			Secret:         api.DefaultSecret,
+			ExternalSecret: api.DefaultExternalSecret,
+		},
+		SkipContainers:   defaultSkipContainers(),
+		MissingParameter: graft.MissingWait,
+		InvalidParameter: graft.InvalidDeny,
+		Facts: Facts{
+			KeySource:        KeySourceSSM,
+			ParameterTTL:     time.Minute,
+			NegativeTTL:      10 * time.Second,
+			ConfigMapTTL:     5 * time.Second,
+			CallsPerSecond:   20, // SSM grants an account 40 by default, and ESO needs some
+			Burst:            40,
+			AdmissionTimeout: 300 * time.Millisecond,
+		},
+		ExternalSecrets: ExternalSecrets{
+			Enabled: true,
+			ExternalSecretSettings: ExternalSecretSettings{
+				RefreshInterval: 5 * time.Minute,
+				DeletionPolicy:  graft.DeletionPolicyDelete,
+				SecretStore:     SecretStore{Kind: api.DefaultStoreKind, Name: api.DefaultStoreName},
+			},
+			Overrides: []ExternalSecretOverride{
+				{Environment: environmentProd, DeletionPolicy: graft.DeletionPolicyRetain},
+			},
+		},
+		Reload: Reload{Enabled: true},
+		Server: Server{
+			Listen:        ":9443",
+			MetricsListen: ":8080",
+			HealthListen:  ":8081",
+			DrainDelay:    5 * time.Second,
+			Certificates: Certificates{
+				SecretName:           "envgraft-webhook-tls",
+				ServiceName:          "envgraft-webhook",
+				WebhookConfiguration: "envgraft",
+			},
+		},
+	}
+}
+
+// defaultSkipContainers returns the names by which well-known projects inject
+// containers of their own. None of them is part of an app, and a variable of
+// the app's could reconfigure them.
+func defaultSkipContainers() []string {
+	return []string{
+		// Istio: the proxy, its iptables set-up, and the check that stands in
+		// for the set-up where the CNI plug-in does it.
+		"istio-proxy", "istio-init", "istio-validation",
+		// Linkerd: likewise.
+		"linkerd-proxy", "linkerd-init", "linkerd-network-validator",
+		// Kuma and Kong Mesh: likewise.
+		"kuma-sidecar", "kuma-init", "kuma-validation",
+		// Consul service mesh.
+		"consul-dataplane", "consul-connect-inject-init",
+		// HashiCorp's Vault agent injector, and bank-vaults' webhook.
+		"vault-agent", "vault-agent-init", "copy-vault-env",
+		// Dapr.
+		"daprd",
+	}
+}

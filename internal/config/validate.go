@@ -1,0 +1,269 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// Mode says where a configuration is used.
+type Mode string
+
+// The modes.
+const (
+	// ModeCluster is a server in a cluster. It must be told its environment: a
+	// guess would hand one environment's secrets to another's pods.
+	ModeCluster Mode = "cluster"
+	// ModeLocal is a command on a developer's machine. Where no environment is
+	// set, Validate fills in api.DefaultEnvironment.
+	ModeLocal Mode = "local"
+)
+
+// maxAdmissionTimeout is the longest that an API server waits for a webhook.
+const maxAdmissionTimeout = 30 * time.Second
+
+// Validate returns everything that is wrong with the configuration, a line for
+// each field, with its path, its value and what is accepted. In ModeLocal it
+// first fills in the environment.
+func (c *Configuration) Validate(mode Mode) error {
+	if mode == ModeLocal && c.Environment == "" {
+		c.Environment = api.DefaultEnvironment
+	}
+	var all field.ErrorList
+	all = append(all, c.validateIdentity()...)
+	all = append(all, c.validatePolicies()...)
+	all = append(all, c.Names.validate(field.NewPath("names"))...)
+	all = append(all, c.Facts.validate(field.NewPath("facts"))...)
+	all = append(all, c.AWS.validate(field.NewPath("aws"))...)
+	all = append(all, c.ExternalSecrets.validate(field.NewPath("externalSecrets"))...)
+	all = append(all, c.Server.validate(field.NewPath("server"))...)
+
+	errs := make([]error, len(all))
+	for i, err := range all {
+		errs[i] = err
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Configuration) validateIdentity() field.ErrorList {
+	all := oneOf(field.NewPath("tenancy"), c.Tenancy, identity.TenancyNamespace, identity.TenancyOpen)
+	path := field.NewPath("environment")
+	if c.Environment == "" {
+		return append(all, field.Required(path,
+			`a server in a cluster must know the environment of pods that name none, as in "stage"`))
+	}
+	return append(all, labelValue(path, c.Environment)...)
+}
+
+func (c *Configuration) validatePolicies() field.ErrorList {
+	all := oneOf(field.NewPath("missingParameter"), c.MissingParameter, graft.MissingWait, graft.MissingDeny)
+	all = append(all, oneOf(field.NewPath("invalidParameter"), c.InvalidParameter, graft.InvalidDeny, graft.InvalidWarn)...)
+	for i, name := range c.SkipContainers {
+		all = append(all, invalid(field.NewPath("skipContainers").Index(i), name, validation.IsDNS1123Label(name))...)
+	}
+	return all
+}
+
+func (n Names) validate(path *field.Path) field.ErrorList {
+	var all field.ErrorList
+	defaults := identity.DefaultNames()
+	for _, name := range []struct {
+		field string
+		value string
+		check func(identity.Template) error
+		// into puts the template among the default ones.
+		into func(*identity.Names) *identity.Template
+	}{
+		{"parameter", n.Parameter, identity.Template.ValidateParameter, func(n *identity.Names) *identity.Template { return &n.Parameter }},
+		{"configMap", n.ConfigMap, identity.Template.ValidateObjectName, func(n *identity.Names) *identity.Template { return &n.ConfigMap }},
+		{"secret", n.Secret, identity.Template.ValidateObjectName, func(n *identity.Names) *identity.Template { return &n.Secret }},
+		{"externalSecret", n.ExternalSecret, identity.Template.ValidateObjectName, func(n *identity.Names) *identity.Template { return &n.ExternalSecret }},
+	} {
+		template := identity.Template(name.value)
+		err := name.check(template)
+		if err == nil {
+			names := defaults
+			*name.into(&names) = template
+			err = tryNames(names)
+		}
+		if err != nil {
+			all = append(all, field.Invalid(path.Child(name.field), name.value, err.Error()))
+		}
+	}
+	return all
+}
+
+// tryNames names an app with the most harmless of labels. What is wrong with
+// the outcome is the template's fault, and would deny every pod.
+func tryNames(names identity.Names) error {
+	rules := identity.Rules{Tenancy: identity.TenancyOpen, Environment: "stage", Names: names}
+	_, err := rules.Resolve(identity.Namespace{Name: "system"}, identity.Pod{Labels: map[string]string{api.LabelApp: "app"}})
+	return err
+}
+
+func (f Facts) validate(path *field.Path) field.ErrorList {
+	all := oneOf(path.Child("keySource"), f.KeySource, KeySourceSSM, KeySourceSecret, KeySourceNone)
+	all = append(all, positive(path.Child("parameterTTL"), f.ParameterTTL)...)
+	all = append(all, positive(path.Child("negativeTTL"), f.NegativeTTL)...)
+	all = append(all, positive(path.Child("configMapTTL"), f.ConfigMapTTL)...)
+	all = append(all, positive(path.Child("admissionTimeout"), f.AdmissionTimeout)...)
+	if f.AdmissionTimeout > maxAdmissionTimeout {
+		all = append(all, field.Invalid(path.Child("admissionTimeout"), f.AdmissionTimeout.String(),
+			fmt.Sprintf("must be at most %s, the longest that an API server waits, and should be well below the webhook's timeoutSeconds", maxAdmissionTimeout)))
+	}
+	if !(f.CallsPerSecond > 0) || math.IsInf(f.CallsPerSecond, 0) { // not "<= 0": that is false for NaN
+		all = append(all, field.Invalid(path.Child("callsPerSecond"), fmt.Sprint(f.CallsPerSecond), "must be a number greater than 0"))
+	}
+	if f.Burst < 1 {
+		all = append(all, field.Invalid(path.Child("burst"), f.Burst, "must be at least 1"))
+	}
+	return all
+}
+
+// region is the form of AWS' regions, as us-east-1 or us-gov-west-1.
+var region = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+$`)
+
+func (a AWS) validate(path *field.Path) field.ErrorList {
+	var all field.ErrorList
+	if a.Region != "" && !region.MatchString(a.Region) {
+		all = append(all, field.Invalid(path.Child("region"), a.Region, `must be an AWS region, as in "eu-central-1"`))
+	}
+	if a.SSMEndpoint == "" {
+		return all
+	}
+	endpoint, err := url.Parse(a.SSMEndpoint)
+	if err != nil || (endpoint.Scheme != "https" && endpoint.Scheme != "http") || endpoint.Host == "" {
+		all = append(all, field.Invalid(path.Child("ssmEndpoint"), a.SSMEndpoint,
+			`must be a URL, as in "https://vpce-0123.ssm.eu-central-1.vpce.amazonaws.com"`))
+	}
+	return all
+}
+
+func (e ExternalSecrets) validate(path *field.Path) field.ErrorList {
+	all := e.ExternalSecretSettings.validate(path)
+	for i, store := range e.AllowedStores {
+		all = append(all, invalid(path.Child("allowedStores").Index(i), store, validation.IsDNS1123Subdomain(store))...)
+	}
+	seen := map[string]bool{}
+	for i, override := range e.Overrides {
+		path := path.Child("overrides").Index(i)
+		switch {
+		case override.Environment == "":
+			all = append(all, field.Required(path.Child("environment"), "an override is for one environment"))
+		case seen[override.Environment]:
+			all = append(all, field.Duplicate(path.Child("environment"), override.Environment))
+		default:
+			all = append(all, labelValue(path.Child("environment"), override.Environment)...)
+		}
+		seen[override.Environment] = true
+		all = append(all, override.validate(path)...)
+	}
+	return all
+}
+
+func (s ExternalSecretSettings) validate(path *field.Path) field.ErrorList {
+	all := positive(path.Child("refreshInterval"), s.RefreshInterval)
+	all = append(all, oneOf(path.Child("deletionPolicy"), s.DeletionPolicy, graft.DeletionPolicyDelete, graft.DeletionPolicyRetain)...)
+	store := path.Child("secretStore")
+	all = append(all, oneOf(store.Child("kind"), s.SecretStore.Kind, graft.KindClusterSecretStore, graft.KindSecretStore)...)
+	return append(all, invalid(store.Child("name"), s.SecretStore.Name, validation.IsDNS1123Subdomain(s.SecretStore.Name))...)
+}
+
+// validate looks at what the override sets alone, so that a mistake in the
+// settings of all environments is not reported once for each override.
+func (o ExternalSecretOverride) validate(path *field.Path) field.ErrorList {
+	set := o.apply(Default().ExternalSecrets.ExternalSecretSettings)
+	return set.validate(path)
+}
+
+func (s Server) validate(path *field.Path) field.ErrorList {
+	var all field.ErrorList
+	taken := map[string]string{}
+	for _, address := range []struct{ field, value string }{
+		{"listen", s.Listen}, {"metricsListen", s.MetricsListen}, {"healthListen", s.HealthListen},
+	} {
+		path := path.Child(address.field)
+		port, err := splitAddress(address.value)
+		if err != nil {
+			all = append(all, field.Invalid(path, address.value, err.Error()))
+			continue
+		}
+		if other, ok := taken[address.value]; ok && port != 0 {
+			all = append(all, field.Invalid(path, address.value, fmt.Sprintf("must differ from %s", other)))
+		}
+		taken[address.value] = address.field
+	}
+	if s.DrainDelay < 0 {
+		all = append(all, field.Invalid(path.Child("drainDelay"), s.DrainDelay.String(), "must not be negative"))
+	}
+	return append(all, s.Certificates.validate(path.Child("certificates"))...)
+}
+
+// splitAddress checks "host:port", where the host may be left out.
+func splitAddress(address string) (port uint64, err error) {
+	const form = `must be "host:port" or ":port", as in ":9443"`
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0, errors.New(form)
+	}
+	if port, err = strconv.ParseUint(portText, 10, 16); err != nil {
+		return 0, errors.New(form + ", with a port from 0 to 65535")
+	}
+	if host != "" && net.ParseIP(host) == nil && len(validation.IsDNS1123Subdomain(host)) > 0 {
+		return 0, errors.New(form + ", with an IP address or a host name")
+	}
+	return port, nil
+}
+
+func (c Certificates) validate(path *field.Path) field.ErrorList {
+	switch {
+	case c.CertFile != "" && c.KeyFile != "":
+		return nil // provided: the names below are not used
+	case c.CertFile != "":
+		return field.ErrorList{field.Required(path.Child("keyFile"), "certFile is set: set both, or none for a certificate of envgraft's own")}
+	case c.KeyFile != "":
+		return field.ErrorList{field.Required(path.Child("certFile"), "keyFile is set: set both, or none for a certificate of envgraft's own")}
+	}
+	all := invalid(path.Child("secretName"), c.SecretName, validation.IsDNS1123Subdomain(c.SecretName))
+	all = append(all, invalid(path.Child("serviceName"), c.ServiceName, validation.IsDNS1035Label(c.ServiceName))...)
+	return append(all, invalid(path.Child("webhookConfiguration"), c.WebhookConfiguration,
+		validation.IsDNS1123Subdomain(c.WebhookConfiguration))...)
+}
+
+func oneOf[T ~string](path *field.Path, value T, accepted ...T) field.ErrorList {
+	if slices.Contains(accepted, value) {
+		return nil
+	}
+	return field.ErrorList{field.NotSupported(path, value, accepted)}
+}
+
+func positive(path *field.Path, d time.Duration) field.ErrorList {
+	if d > 0 {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, d.String(), "must be greater than 0")}
+}
+
+func labelValue(path *field.Path, value string) field.ErrorList {
+	return invalid(path, value, validation.IsValidLabelValue(value))
+}
+
+func invalid(path *field.Path, value string, messages []string) field.ErrorList {
+	if len(messages) == 0 {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, value, messages[0])}
+}
