@@ -15,6 +15,7 @@ import (
 
 // Load reads a configuration file over the defaults. It reports all fields
 // that cannot be understood at once, each with the file's name and the line.
+// (Of a mapping in which a field stands twice it reports only that.)
 // It does not validate: what is valid depends on the Mode.
 func Load(path string) (*Configuration, error) {
 	data, err := os.ReadFile(path)
@@ -42,7 +43,9 @@ func parse(file string, data []byte) (*Configuration, error) {
 		return nil, fmt.Errorf("%s is empty: it must start with apiVersion: %s and kind: %s", file, APIVersion, Kind)
 	}
 	problems := explain(err)
-	if err == nil || isTypeError(err) {
+	// Where the decoder gave the document up as a whole, as one that is no
+	// mapping, it is not the version that is missing.
+	if err == nil || c.APIVersion != "" || c.Kind != "" {
 		problems = append(checkVersion(c), problems...)
 	}
 	// Decode reads one document only; a second one would be ignored in silence.
@@ -75,11 +78,6 @@ func checkVersion(c *Configuration) []string {
 		}
 	}
 	return problems
-}
-
-func isTypeError(err error) bool {
-	var typeError *yaml.TypeError
-	return errors.As(err, &typeError)
 }
 
 // explain turns the decoder's error into a sentence per problem.
