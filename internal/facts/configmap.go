@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -81,7 +82,8 @@ func readConfigMap(ctx context.Context, api client.Reader, key types.NamespacedN
 
 // apiServerCause words an error of the API server.
 func apiServerCause(err error) string {
-	if status, ok := err.(apierrors.APIStatus); ok {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
 		return oneLine(status.Status().Message)
 	}
 	return networkCause(err)
