@@ -1,0 +1,199 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+// indexTarget finds the ExternalSecrets that fill a Secret.
+const indexTarget = "target"
+
+// installation is ESO as one discovery found it: the version that is served,
+// and informers of its objects. One whose version is empty is ESO's absence.
+type installation struct {
+	version string
+	// stores are the kinds of stores whose presence can be told.
+	stores map[string]bool
+	cache  cache.Cache
+	stop   context.CancelFunc
+}
+
+// installed says that the cluster serves ExternalSecrets.
+func (i *installation) installed() bool { return i.version != "" }
+
+// served is what discovery says of ESO.
+type served struct {
+	version string
+	stores  map[string]bool
+}
+
+// discover asks which version of ExternalSecrets is served, the newest first.
+// Only "not found" means that there is none: a cluster whose API server fails
+// to answer has not lost its ExternalSecrets.
+func discover(client discovery.ServerResourcesInterface) (served, error) {
+	for _, version := range []string{"v1", "v1beta1"} {
+		list, err := client.ServerResourcesForGroupVersion(esoGroup + "/" + version)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return served{}, fmt.Errorf("cannot discover %q: %w", esoGroup+"/"+version, err)
+		}
+		found := served{version: version, stores: make(map[string]bool)}
+		var externalSecrets bool
+		for _, resource := range list.APIResources {
+			switch resource.Kind {
+			case kindExternalSecret:
+				externalSecrets = true
+			case graft.KindClusterSecretStore, graft.KindSecretStore:
+				found.stores[resource.Kind] = true
+			}
+		}
+		if externalSecrets {
+			return found, nil
+		}
+	}
+	return served{}, nil
+}
+
+// newInstallation starts the informers of a version, and returns when they
+// hold what is there. handler hears of every ExternalSecret, changed of stores.
+func newInstallation(ctx context.Context, config *rest.Config, options cache.Options, found served, handlers eventHandlers) (*installation, error) {
+	gv := schema.GroupVersion{Group: esoGroup, Version: found.version}
+	options.Scheme = scheme(gv)
+	options.ByObject = map[client.Object]cache.ByObject{
+		&externalSecret{}: {Transform: compact},
+	}
+	options.DefaultTransform = cache.TransformStripManagedFields()
+	objects, err := cache.New(config, options)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the cache of ExternalSecrets: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	i := &installation{version: found.version, stores: found.stores, cache: objects, stop: cancel}
+	if err := i.start(ctx, handlers); err != nil {
+		cancel()
+		return nil, err
+	}
+	return i, nil
+}
+
+// eventHandlers are told what changed.
+type eventHandlers struct {
+	externalSecret toolscache.ResourceEventHandler
+	store          toolscache.ResourceEventHandler
+}
+
+func (i *installation) start(ctx context.Context, handlers eventHandlers) error {
+	err := i.cache.IndexField(ctx, &externalSecret{}, indexTarget, func(object client.Object) []string {
+		e, ok := object.(*externalSecret)
+		if !ok {
+			return nil
+		}
+		return []string{e.target()}
+	})
+	if err != nil {
+		return fmt.Errorf("cannot index ExternalSecrets: %w", err)
+	}
+	if err := i.handle(ctx, &externalSecret{}, handlers.externalSecret); err != nil {
+		return err
+	}
+	for kind := range i.stores {
+		if err := i.handle(ctx, i.partialStore(kind), handlers.store); err != nil {
+			return err
+		}
+	}
+	go i.cache.Start(ctx) //nolint:errcheck // it returns an error only if started twice
+	if !i.cache.WaitForCacheSync(ctx) {
+		return fmt.Errorf("cannot list the objects of %q in time", esoGroup+"/"+i.version)
+	}
+	return nil
+}
+
+func (i *installation) handle(ctx context.Context, object client.Object, handler toolscache.ResourceEventHandler) error {
+	informer, err := i.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("cannot watch %T of %q: %w", object, esoGroup+"/"+i.version, err)
+	}
+	if _, err := informer.AddEventHandler(handler); err != nil {
+		return fmt.Errorf("cannot watch %T of %q: %w", object, esoGroup+"/"+i.version, err)
+	}
+	return nil
+}
+
+func (i *installation) partialStore(kind string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: esoGroup + "/" + i.version, Kind: kind}}
+}
+
+// get returns an ExternalSecret; nil where there is none.
+func (i *installation) get(ctx context.Context, namespace, name string) (*externalSecret, error) {
+	e := &externalSecret{}
+	err := i.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, e)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot get ExternalSecret %q: %w", name, err)
+	}
+	return e, nil
+}
+
+// filling returns the ExternalSecret, other than the one of that name, that
+// fills a Secret; nil where there is none. The oldest is the one that ESO lets
+// own the Secret.
+func (i *installation) filling(ctx context.Context, namespace, secret, except string) (*externalSecret, error) {
+	list := &externalSecretList{}
+	if err := i.cache.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{indexTarget: secret}); err != nil {
+		return nil, fmt.Errorf("cannot list ExternalSecrets that fill Secret %q: %w", secret, err)
+	}
+	var oldest *externalSecret
+	for n := range list.Items {
+		e := &list.Items[n]
+		if e.Name == except || e.DeletionTimestamp != nil {
+			continue
+		}
+		if oldest == nil || e.CreationTimestamp.Before(&oldest.CreationTimestamp) {
+			oldest = e
+		}
+	}
+	return oldest, nil
+}
+
+// lacks says that a store is surely not there.
+func (i *installation) lacks(ctx context.Context, namespace string, store storeRef) bool {
+	kind := store.Kind
+	if kind == "" {
+		kind = graft.KindSecretStore
+	}
+	if !i.stores[kind] || store.Name == "" {
+		return false
+	}
+	key := types.NamespacedName{Name: store.Name}
+	if kind == graft.KindSecretStore {
+		key.Namespace = namespace
+	}
+	return apierrors.IsNotFound(i.cache.Get(ctx, key, i.partialStore(kind)))
+}
+
+// unstructured is an empty object that names e, for patches.
+func (i *installation) unstructured(e *externalSecret) *unstructured.Unstructured {
+	object := &unstructured.Unstructured{}
+	object.SetAPIVersion(esoGroup + "/" + i.version)
+	object.SetKind(kindExternalSecret)
+	object.SetNamespace(e.Namespace)
+	object.SetName(e.Name)
+	return object
+}

@@ -1,0 +1,94 @@
+package reconcile
+
+import (
+	"slices"
+	"sync"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/metrics"
+)
+
+// ledger remembers of each app how it fares, for the metrics, and which
+// ExternalSecrets and Secrets it depends on, so that one that somebody else
+// made finds the apps that use it.
+type ledger struct {
+	metrics *metrics.Metrics
+
+	mu     sync.Mutex
+	apps   map[client.ObjectKey]entry
+	users  map[dependency][]client.ObjectKey
+	counts map[metrics.ExternalSecretState]int
+}
+
+type entry struct {
+	state metrics.ExternalSecretState
+	uses  []dependency
+}
+
+// dependency is an object by kind ("ExternalSecret" or "Secret") and key.
+type dependency struct {
+	kind string
+	key  client.ObjectKey
+}
+
+func newLedger(m *metrics.Metrics) *ledger {
+	return &ledger{
+		metrics: m,
+		apps:    make(map[client.ObjectKey]entry),
+		users:   make(map[dependency][]client.ObjectKey),
+		counts:  make(map[metrics.ExternalSecretState]int),
+	}
+}
+
+// record replaces what is known of an app.
+func (l *ledger) record(app client.ObjectKey, state metrics.ExternalSecretState, uses []dependency) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, known := l.apps[app]
+	if known && last.state == state && slices.Equal(last.uses, uses) {
+		return
+	}
+	l.remove(app)
+	l.apps[app] = entry{state: state, uses: uses}
+	l.counts[state]++
+	for _, use := range uses {
+		l.users[use] = append(l.users[use], app)
+	}
+	l.metrics.SetExternalSecrets(l.counts)
+}
+
+// forget drops an app that has no injected pods.
+func (l *ledger) forget(app client.ObjectKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.apps[app]; !known {
+		return
+	}
+	l.remove(app)
+	l.metrics.SetExternalSecrets(l.counts)
+}
+
+func (l *ledger) remove(app client.ObjectKey) {
+	last, known := l.apps[app]
+	if !known {
+		return
+	}
+	delete(l.apps, app)
+	l.counts[last.state]--
+	for _, use := range last.uses {
+		rest := slices.DeleteFunc(l.users[use], func(user client.ObjectKey) bool { return user == app })
+		if len(rest) == 0 {
+			delete(l.users, use)
+			continue
+		}
+		l.users[use] = rest
+	}
+}
+
+// appsUsing lists the apps that depend on an object.
+func (l *ledger) appsUsing(kind, namespace, name string) []client.ObjectKey {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.users[dependency{kind, client.ObjectKey{Namespace: namespace, Name: name}}])
+}
