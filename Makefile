@@ -102,8 +102,8 @@ verify-lint:
 verify-modules:
 	go mod tidy -diff
 	go -C test/controlplane mod tidy -diff
-	for modfile in test/tools/*.mod; do \
-		go -C test/tools mod tidy -diff -modfile="$${modfile##*/}"; \
+	for modfile in $(filter-out go.mod,$(notdir $(wildcard test/tools/*.mod))); do \
+		go -C test/tools mod tidy -diff -modfile="$$modfile"; \
 	done
 
 .PHONY: verify-generated
