@@ -68,17 +68,23 @@ func (b *bench) createCluster(t *testing.T) {
 	b.run(t, 10*time.Minute, create...)
 }
 
-// buildImage compiles a program of this project and wraps it in an image that
+// buildImage compiles a program of the tests and wraps it in an image that
 // holds nothing else.
 func (b *bench) buildImage(t *testing.T, program, image string) {
 	t.Helper()
 	dir := t.TempDir()
-	b.run(t, 10*time.Minute, "go", "build", "-trimpath", "-o", filepath.Join(dir, "program"), program)
+	b.compile(t, program, filepath.Join(dir, "program"))
 	dockerfile := "FROM scratch\nCOPY program /program\nUSER 65532:65532\nENTRYPOINT [\"/program\"]\n"
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.run(t, commandTimeout, "docker", "build", "--quiet", "--tag", image, dir)
+}
+
+// compile builds a static program for the cluster's nodes.
+func (b *bench) compile(t *testing.T, program, path string) {
+	t.Helper()
+	b.run(t, 10*time.Minute, "env", "GOOS=linux", "go", "build", "-trimpath", "-o", path, program)
 }
 
 // load copies images into the cluster's nodes.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -20,11 +21,15 @@ const (
 	envgraftTag     = "e2e"
 )
 
-// buildEnvgraft builds the product and brings it into the cluster.
+// buildEnvgraft builds the product's image, by its own Dockerfile, and brings it
+// into the cluster.
 func (b *bench) buildEnvgraft(t *testing.T) {
 	t.Helper()
-	b.buildImage(t, "./cmd/envgraft", envgraftImage+":"+envgraftTag)
-	b.load(t, envgraftImage+":"+envgraftTag)
+	dir, image := t.TempDir(), envgraftImage+":"+envgraftTag
+	b.compile(t, "./cmd/envgraft", filepath.Join(dir, "bin", "linux", runtime.GOARCH, "envgraft"))
+	b.run(t, commandTimeout, "docker", "build", "--quiet", "--tag", image, "--file", filepath.Join(b.root, "Dockerfile"),
+		"--build-arg", "BASE=scratch", "--build-arg", "TARGETARCH="+runtime.GOARCH, dir)
+	b.load(t, image)
 }
 
 // install installs the chart, or gives the installed one other settings: the
