@@ -83,7 +83,7 @@ format: ## Format the Go files.
 generate: ## Render deploy/install.yaml from deploy/chart.
 	@mkdir -p bin
 	{ echo '# Rendered from deploy/chart by make generate; do not edit.'; \
-		$(call tool,helm) template envgraft deploy/chart --namespace envgraft-system; } > bin/install.yaml
+		$(call tool,helm) template envgraft deploy/chart --namespace envgraft-system --values deploy/install-values.yaml; } > bin/install.yaml
 	mv bin/install.yaml deploy/install.yaml
 
 .PHONY: verify
