@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/envgraft/envgraft/certs"
+	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/webhook"
+)
+
+// envPodNamespace is where the chart's Deployment says which namespace it is.
+const envPodNamespace = "POD_NAMESPACE"
+
+// leaderElectionID names the Lease that the replicas settle by who runs the
+// controller. The chart grants the right to this one.
+const leaderElectionID = "envgraft-controller"
+
+// cluster is a server in a cluster while it is put together.
+type cluster struct {
+	config    *config.Configuration
+	namespace string // our own
+	log       logr.Logger
+	registry  *prometheus.Registry
+	metrics   *metrics.Metrics
+	source    certs.Source
+	manager   manager.Manager
+	webhooks  ctrlwebhook.Server
+	draining  atomic.Bool
+}
+
+// serveCluster serves until ctx is done and the last review is answered.
+func serveCluster(ctx context.Context, c *config.Configuration, log logr.Logger) error {
+	restConfig, err := ctrlconfig.GetConfig()
+	if err != nil {
+		return fmt.Errorf("cannot find a cluster; envgraft serve --standalone needs none: %w", err)
+	}
+	namespace := os.Getenv(envPodNamespace)
+	if namespace == "" {
+		return fmt.Errorf("cannot tell the webhook's own namespace: set %s, as the chart does by the downward API", envPodNamespace)
+	}
+	registry := prometheus.NewRegistry()
+	s := &cluster{config: c, namespace: namespace, log: log, registry: registry, metrics: metrics.New(registry)}
+	s.metrics.SetBuildInfo(buildVersion())
+	for _, step := range []func(context.Context, *rest.Config) error{
+		s.addCertificates, s.addManager, s.addHandlers, s.addMetrics, s.addChecks,
+	} {
+		if err := step(ctx, restConfig); err != nil {
+			return err
+		}
+	}
+	return s.manager.Start(s.drained(ctx))
+}
+
+func (s *cluster) addCertificates(_ context.Context, restConfig *rest.Config) (err error) {
+	s.source, err = newCertificates(s.config.Server.Certificates, s.namespace, restConfig)
+	return err
+}
+
+// addManager makes manager and webhook server.
+func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err error) {
+	s.webhooks, err = webhook.NewServer(webhook.ServerOptions{
+		Listen: s.config.Server.Listen, HTTP2: s.config.Server.HTTP2, GetCertificate: s.source.GetCertificate,
+	})
+	if err != nil {
+		return err
+	}
+	s.manager, err = ctrl.NewManager(restConfig, manager.Options{
+		Scheme:                        clientgoscheme.Scheme,
+		Logger:                        s.log,
+		Metrics:                       server.Options{BindAddress: "0"}, // ours is served by addMetrics
+		HealthProbeBindAddress:        s.config.Server.HealthListen,
+		WebhookServer:                 s.webhooks,
+		LeaderElection:                s.config.ExternalSecrets.Enabled,
+		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       s.namespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot make the manager: %w", err)
+	}
+	if runnable, ok := s.source.(manager.Runnable); ok {
+		return s.manager.Add(runnable)
+	}
+	return nil
+}
+
+// addHandlers wires facts, engine, controller and handlers.
+func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
+	api := s.manager.GetAPIReader()
+	namespaces, err := facts.NewNamespaces(ctx, s.manager.GetCache(), api)
+	if err != nil {
+		return err
+	}
+	parameters, err := newParameters(ctx, s.config, api, s.metrics)
+	if err != nil {
+		return err
+	}
+	engine := graft.New(s.config.Engine())
+	externalSecrets, err := s.addController(engine, namespaces, parameters)
+	if err != nil {
+		return err
+	}
+	webhook.Register(s.webhooks,
+		&webhook.Pods{
+			Engine: engine, Namespaces: namespaces, Parameters: parameters,
+			ConfigMaps:      facts.NewConfigMaps(api, s.metrics, s.config.Facts.ConfigMapTTL),
+			ExternalSecrets: externalSecrets, Metrics: s.metrics, Log: s.log.WithName("pods"),
+			FactsTimeout: s.config.Facts.AdmissionTimeout,
+		},
+		newWorkloads(engine, namespaces, s.metrics, s.log))
+	return nil
+}
+
+// addMetrics serves our own metrics and controller-runtime's on one port.
+func (s *cluster) addMetrics(context.Context, *rest.Config) error {
+	listener, err := net.Listen("tcp", s.config.Server.MetricsListen)
+	if err != nil {
+		return fmt.Errorf("cannot serve metrics: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", metricsHandler(s.registry))
+	return s.manager.Add(&manager.Server{
+		Name: "metrics", Listener: listener,
+		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute},
+	})
+}
+
+func metricsHandler(registry *prometheus.Registry) http.Handler {
+	return promhttp.HandlerFor(prometheus.Gatherers{registry, ctrlmetrics.Registry}, promhttp.HandlerOpts{})
+}
+
+// addChecks says when API servers may send reviews.
+func (s *cluster) addChecks(context.Context, *rest.Config) error {
+	synced := make(chan struct{})
+	// Runnables start once the caches have synced.
+	err := s.manager.Add(onEveryReplica(func(ctx context.Context) error {
+		close(synced)
+		<-ctx.Done()
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		s.manager.AddHealthzCheck("ping", healthz.Ping),
+		s.manager.AddReadyzCheck("certificate", s.source.Ready),
+		s.manager.AddReadyzCheck("webhook", s.webhooks.StartedChecker()),
+		s.manager.AddReadyzCheck("caches", func(*http.Request) error {
+			select {
+			case <-synced:
+				return nil
+			default:
+				return errors.New("the caches have not synced yet")
+			}
+		}),
+		s.manager.AddReadyzCheck("draining", func(*http.Request) error {
+			if s.draining.Load() {
+				return errors.New("the server was told to stop")
+			}
+			return nil
+		}))
+}
+
+// drained returns a context that outlives ctx by the drain delay: Services
+// and API servers hear late that a replica goes, and a refused connection
+// fails the pod that it was for.
+func (s *cluster) drained(ctx context.Context) context.Context {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		s.draining.Store(true)
+		s.log.Info("Draining", "delay", s.config.Server.DrainDelay.String())
+		time.AfterFunc(s.config.Server.DrainDelay, stop)
+	})
+	return serving
+}
+
+// onEveryReplica is a runnable that does not wait to be the leader.
+type onEveryReplica func(context.Context) error
+
+func (f onEveryReplica) Start(ctx context.Context) error { return f(ctx) }
+func (onEveryReplica) NeedLeaderElection() bool          { return false }
+
+// newParameters returns the way to a parameter's keys that the configuration
+// asks for.
+func newParameters(ctx context.Context, c *config.Configuration, api client.Reader, m *metrics.Metrics) (webhook.ParameterGetter, error) {
+	options := facts.CacheOptions{TTL: c.Facts.ParameterTTL, NegativeTTL: c.Facts.NegativeTTL}
+	switch c.Facts.KeySource {
+	case config.KeySourceNone:
+		return facts.Unchecked{Cause: "facts.keySource is " + string(config.KeySourceNone)}, nil
+	case config.KeySourceSecret:
+		return facts.NewCache(facts.NewSecret(api), m, options), nil
+	case config.KeySourceSSM:
+	}
+	options.Budget = facts.NewBudget(c.Facts.CallsPerSecond, c.Facts.Burst)
+	client, err := facts.NewSSMClient(ctx, c.AWS, options.Budget)
+	if err != nil {
+		return nil, err
+	}
+	return facts.NewCache(facts.NewSSM(client, m), m, options), nil
+}

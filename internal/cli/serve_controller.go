@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"github.com/go-logr/logr"
+
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/reconcile"
+	"github.com/envgraft/envgraft/webhook"
+)
+
+// addController adds the controller of ExternalSecrets, and returns what every
+// replica knows of them.
+func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespaces, parameters webhook.ParameterGetter) (webhook.ExternalSecretGetter, error) {
+	if !s.config.ExternalSecrets.Enabled {
+		return noExternalSecrets{}, nil
+	}
+	return reconcile.Setup(s.manager, reconcile.Dependencies{
+		Decider: engine, Namespaces: namespaces, Parameters: parameters, Metrics: s.metrics,
+		Settings: s.config.ExternalSecretFor,
+	}, reconcile.Options{NoRestarts: !s.config.Reload.Enabled})
+}
+
+// newWorkloads makes the handler of workloads.
+func newWorkloads(engine *graft.Engine, namespaces webhook.NamespaceGetter, m *metrics.Metrics, log logr.Logger) *webhook.Workloads {
+	return &webhook.Workloads{Engine: engine, Namespaces: namespaces, Metrics: m, Log: log.WithName("workloads")}
+}

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/envgraft/envgraft/certs"
+	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/manifest"
+	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/webhook"
+)
+
+// serveStandalone serves the webhooks on files alone, until ctx is done.
+func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFlags, log logr.Logger) error {
+	source, ca, err := newLocalCertificates(c.Server.Certificates, c.Server.Listen)
+	if err != nil {
+		return err
+	}
+	if flags.caFile != "" && ca != nil {
+		if err := os.WriteFile(flags.caFile, ca, 0o644); err != nil { //nolint:gosec // a CA certificate is for everyone to read
+			return fmt.Errorf("cannot write the CA: %w", err)
+		}
+	}
+	parameters, closeParameters, err := localParameters(flags.parameters)
+	if err != nil {
+		return err
+	}
+	defer closeParameters()
+	static, err := localFacts(flags.manifests, flags.parameters)
+	if err != nil {
+		return err
+	}
+	server, err := webhook.NewServer(webhook.ServerOptions{
+		Listen: c.Server.Listen, HTTP2: c.Server.HTTP2, GetCertificate: source.GetCertificate,
+	})
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	m := metrics.New(registry)
+	m.SetBuildInfo(buildVersion())
+	engine := graft.New(c.Engine())
+	webhook.Register(server,
+		&webhook.Pods{
+			Engine: engine, Namespaces: static, ConfigMaps: static, Parameters: parameters,
+			ExternalSecrets: noExternalSecrets{}, Metrics: m, Log: log.WithName("pods"), FactsTimeout: c.Facts.AdmissionTimeout,
+		},
+		newWorkloads(engine, static, m, log))
+	server.Register("/metrics", metricsHandler(registry))
+	registerLocalChecks(server, source)
+
+	log.Info("Serving standalone", "listen", c.Server.Listen, "caFile", flags.caFile)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Start(ctx) })
+	if runnable, ok := source.(manager.Runnable); ok {
+		group.Go(func() error { return runnable.Start(ctx) })
+	}
+	return group.Wait()
+}
+
+// registerLocalChecks answers probes beside the webhooks.
+func registerLocalChecks(server ctrlwebhook.Server, source certs.Source) {
+	for path, check := range map[string]healthz.Checker{"/healthz": healthz.Ping, "/readyz": source.Ready} {
+		server.Register(path, http.StripPrefix(path, &healthz.Handler{Checks: map[string]healthz.Checker{"server": check}}))
+	}
+}
+
+// localParameters opens the directory that stands for SSM.
+func localParameters(directory string) (webhook.ParameterGetter, func(), error) {
+	if directory == "" {
+		return facts.Unchecked{Cause: "the server was started without --parameters"}, func() {}, nil
+	}
+	opened, err := facts.OpenDirectory(directory)
+	if err != nil {
+		return nil, nil, err
+	}
+	return facts.Direct{Source: opened}, func() { _ = opened.Close() }, nil //nolint:errcheck // it was only read
+}
+
+// localFacts reads Namespaces and ConfigMaps. The parameters may lie in the
+// same directory; they are JSON, but no manifests.
+func localFacts(path, parameters string) (facts.Static, error) {
+	if path == "" {
+		return facts.Static{Partial: true}, nil
+	}
+	stream, err := manifest.Read(manifest.Options{Paths: []string{path}, Exclude: parameters})
+	if err != nil {
+		return facts.Static{}, err
+	}
+	return stream.Facts("default"), nil
+}
+
+// noExternalSecrets is what is known of them without a cluster.
+type noExternalSecrets struct{}
+
+func (noExternalSecrets) State(context.Context, string, graft.Decision) (string, time.Time) {
+	return "", time.Time{}
+}
