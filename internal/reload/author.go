@@ -1,0 +1,67 @@
+package reload
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/json"
+)
+
+// The rule: an author who moves a label or an annotation from one place of the
+// workload to the other sends what looks like our copy of it. Taking that back
+// would take his, so what he sent is looked up where clients leave it: what a
+// webhook adds has no owner, and is in no manifest that was applied.
+
+// authors knows what people and their tools sent.
+type authors struct {
+	managed []managedFields
+	applied view
+}
+
+// managedFields are the fields that one client owns, see
+// https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management.
+type managedFields struct {
+	FieldsV1 struct {
+		Metadata struct {
+			Annotations map[string]any `json:"f:annotations"`
+		} `json:"f:metadata"`
+		Spec struct {
+			Template struct {
+				Metadata struct {
+					Labels map[string]any `json:"f:labels"`
+				} `json:"f:metadata"`
+			} `json:"f:template"`
+		} `json:"f:spec"`
+	} `json:"fieldsV1"`
+}
+
+// readAuthors reads the traces that server-side apply and updates leave in
+// managedFields, and client-side apply in its annotation. One that cannot be
+// read tells nothing.
+func readAuthors(v view) authors {
+	a := authors{managed: v.metadata().ManagedFields}
+	if json.Unmarshal([]byte(v.metadata().Annotations[corev1.LastAppliedConfigAnnotation]), &a.applied) != nil {
+		a.applied = view{}
+	}
+	return a
+}
+
+// sentAnnotation says that somebody sent the workload's annotation.
+func (a authors) sentAnnotation(key string) bool {
+	for _, m := range a.managed {
+		if _, ok := m.FieldsV1.Metadata.Annotations["f:"+key]; ok {
+			return true
+		}
+	}
+	_, ok := a.applied.metadata().Annotations[key]
+	return ok
+}
+
+// sentTemplateLabel says that somebody sent the pod template's label.
+func (a authors) sentTemplateLabel(key string) bool {
+	for _, m := range a.managed {
+		if _, ok := m.FieldsV1.Spec.Template.Metadata.Labels["f:"+key]; ok {
+			return true
+		}
+	}
+	_, ok := a.applied.template().Labels[key]
+	return ok
+}
