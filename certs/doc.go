@@ -13,7 +13,8 @@
 // # Rights
 //
 // Managed needs these, and no more. The Secret is the only one that envgraft
-// itself ever writes, so its rule belongs in a Role of its own namespace, never in a ClusterRole:
+// ever writes, so its rules belong in a Role of its namespace, never in a
+// ClusterRole:
 //
 //	Role, in the Secret's namespace:
 //	  apiGroups: [""], resources: [secrets], verbs: [create]
@@ -23,7 +24,7 @@
 //	  apiGroups: [admissionregistration.k8s.io], resources: [mutatingwebhookconfigurations],
 //	    verbs: [get, list, watch, patch], resourceNames: [<the configurations>]
 //
-// A create cannot be limited by resourceNames, because the API server authorizes it before it
-// knows the name. A list or watch can, as long as it selects metadata.name in
-// its fieldSelector: every one made here does.
+// A create cannot be limited by resourceNames, because the API server
+// authorizes it before it knows the name. A list or watch can, as long as it
+// selects metadata.name in its fieldSelector: every one made here does.
 package certs

@@ -234,6 +234,31 @@ func TestPolicyWaitsForTheNewCAToSettle(t *testing.T) {
 	}
 }
 
+// Deleting the Secret twice, with the settle time in between, is how people get
+// rid of a CA whose key leaked.
+func TestPolicyForgetsACAAfterTwoDeletions(t *testing.T) {
+	p := testPolicy()
+	leaked, _ := fresh(t, p, epoch)
+	served, pub, now := leaked, publication{}, epoch
+	for _, data := range []map[string][]byte{nil, nil} {
+		var err error
+		if served, _, err = p.next(data, served, pub, now); err != nil {
+			t.Fatal(err)
+		}
+		pub = publication{bundle: served.bundle(), since: now}
+		now = now.Add(p.settle)
+		if served, _, err = p.next(encoded(t, served), served, pub, now); err != nil {
+			t.Fatal(err)
+		}
+		assertSound(t, p, served, 2, now)
+	}
+	for _, ca := range served.trusted {
+		if ca.Equal(leaked.ca.Leaf) {
+			t.Error("the first CA is still trusted")
+		}
+	}
+}
+
 // A CA that people bring may be constrained. It must not be asked for a
 // certificate that then fails, over and over.
 func TestPolicyReplacesACAThatCannotSign(t *testing.T) {
