@@ -451,6 +451,6 @@ func BenchmarkParseKeys(b *testing.B) {
 	value := []byte(`{"API_KEY":"hunter2hunter2","CACHE_TTL":"60","DATABASE_URL":"postgres://u:p@db/app","DEBUG":"0","N":1,"O":{"a":[1,2,3]}}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		parseKeys(slices.Clone(value))
+		ParseKeys(slices.Clone(value))
 	}
 }

@@ -46,7 +46,7 @@ func (d *Directory) Read(_ context.Context, key Key) Parameter {
 	if err != nil {
 		return Parameter{Parameter: without(graft.ParameterUnreachable, oneLine(err.Error()))}
 	}
-	p := Parameter{Parameter: parseKeys(value)}
+	p := Parameter{Parameter: ParseKeys(value)}
 	if info, err := d.root.Stat(name); err == nil {
 		p.Modified = info.ModTime()
 	}

@@ -14,14 +14,14 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
-// parseKeys tells from a parameter's value which keys its Secret will have. It
+// ParseKeys tells from a parameter's value which keys its Secret will have. It
 // decodes as the External Secrets Operator does (GetSecretMap, ConvertKeys and
 // ValidateKeys of v0.19, conversionStrategy Default), so that the webhook and
 // the Secret never disagree.
 //
 // It overwrites value when it is done: a secret should not lie about in memory
 // longer than it takes to read the names of its keys.
-func parseKeys(value []byte) graft.Parameter {
+func ParseKeys(value []byte) graft.Parameter {
 	defer clear(value)
 	var object map[string]ignored
 	if err := json.Unmarshal(value, &object); err != nil {

@@ -66,7 +66,7 @@ func TestParseKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			value := []byte(tc.value)
-			got := parseKeys(value)
+			got := ParseKeys(value)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}
@@ -131,13 +131,13 @@ func FuzzParseKeys(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		got := parseKeys([]byte(value))
+		got := ParseKeys([]byte(value))
 		pattern, ok := causes[got.State]
 		if !ok {
-			t.Fatalf("parseKeys(%q): state %q", value, got.State)
+			t.Fatalf("ParseKeys(%q): state %q", value, got.State)
 		}
 		if !pattern.MatchString(got.Cause) {
-			t.Errorf("parseKeys(%q): cause %q may hold a part of the value", value, got.Cause)
+			t.Errorf("ParseKeys(%q): cause %q may hold a part of the value", value, got.Cause)
 		}
 		want, err := esoKeys(value)
 		switch {
@@ -145,9 +145,9 @@ func FuzzParseKeys(f *testing.F) {
 			// The one difference: ESO takes it for an empty object.
 			return
 		case err != nil && (got.Known() || got.Keys != nil):
-			t.Errorf("parseKeys(%q) = %+v, but ESO says %v", value, got, err)
+			t.Errorf("ParseKeys(%q) = %+v, but ESO says %v", value, got, err)
 		case err == nil && (!got.Known() || !slices.Equal(want, got.Keys)):
-			t.Errorf("parseKeys(%q) = %+v, but ESO makes keys %q of it", value, got, want)
+			t.Errorf("ParseKeys(%q) = %+v, but ESO makes keys %q of it", value, got, want)
 		}
 	})
 }
@@ -169,9 +169,9 @@ func FuzzNoValue(f *testing.F) {
 				}
 			}
 		}
-		p := Parameter{Parameter: parseKeys([]byte(value))}
+		p := Parameter{Parameter: ParseKeys([]byte(value))}
 		if printed := fmt.Sprintf("%+v %#v", p, p); strings.Contains(printed, mark) {
-			t.Errorf("parseKeys(%q) shows the value: %s", value, printed)
+			t.Errorf("ParseKeys(%q) shows the value: %s", value, printed)
 		}
 	})
 }

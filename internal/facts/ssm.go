@@ -45,13 +45,13 @@ func (s *SSM) Read(ctx context.Context, key Key) Parameter {
 func (s *SSM) read(ctx context.Context, path string) Parameter {
 	out, err := s.client.GetParameter(ctx, &ssm.GetParameterInput{Name: &path, WithDecryption: aws.Bool(true)})
 	if err != nil {
-		return Parameter{Parameter: ssmFault(err)}
+		return Parameter{Parameter: SSMFault(err)}
 	}
 	if out.Parameter == nil || out.Parameter.Value == nil {
 		return Parameter{Parameter: without(graft.ParameterUnreachable, "SSM answered without a value")}
 	}
 	p := Parameter{
-		Parameter: parseKeys([]byte(*out.Parameter.Value)),
+		Parameter: ParseKeys([]byte(*out.Parameter.Value)),
 		Version:   out.Parameter.Version,
 	}
 	if modified := out.Parameter.LastModifiedDate; modified != nil {

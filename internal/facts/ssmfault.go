@@ -16,10 +16,10 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
-// ssmFault tells from an error of the SDK what is the matter. The cause is for
+// SSMFault tells from an error of the SDK what is the matter. The cause is for
 // people: the error's code and message, without the request's id, which would
 // make every warning a new one, and without what could be a secret.
-func ssmFault(err error) graft.Parameter {
+func SSMFault(err error) graft.Parameter {
 	var credentials *credentialsError
 	if errors.As(err, &credentials) {
 		return credentialsFault(credentials)
