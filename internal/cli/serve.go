@@ -132,7 +132,9 @@ func (f serveFlags) validate() error {
 // newLogger returns a logger of JSON lines, and makes it the one of the
 // libraries too: client-go and controller-runtime log by globals.
 func newLogger(w io.Writer, level string) (logr.Logger, error) {
-	levels := map[string]slog.Level{"info": slog.LevelInfo, "debug": slog.LevelDebug}
+	// A line an admission is logr's verbosity 1, which is slog's level -1; the
+	// libraries' own chatter starts below it.
+	levels := map[string]slog.Level{"info": slog.LevelInfo, "debug": -1}
 	l, ok := levels[level]
 	if !ok {
 		return logr.Logger{}, fmt.Errorf("--log-level is %q: use \"info\" or \"debug\"", level)

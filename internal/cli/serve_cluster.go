@@ -93,7 +93,6 @@ func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err er
 		Logger:                        s.log,
 		Metrics:                       server.Options{BindAddress: "0"}, // ours is served by addMetrics
 		HealthProbeBindAddress:        s.config.Server.HealthListen,
-		WebhookServer:                 s.webhooks,
 		LeaderElection:                s.config.ExternalSecrets.Enabled,
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       s.namespace,
@@ -102,8 +101,14 @@ func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err er
 	if err != nil {
 		return fmt.Errorf("cannot make the manager: %w", err)
 	}
+	runnables := []manager.Runnable{s.webhooks}
 	if runnable, ok := s.source.(manager.Runnable); ok {
-		return s.manager.Add(runnable)
+		runnables = append(runnables, runnable)
+	}
+	for _, runnable := range runnables {
+		if err := s.manager.Add(runnable); err != nil {
+			return fmt.Errorf("cannot add to the manager: %w", err)
+		}
 	}
 	return nil
 }
@@ -115,7 +120,7 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	parameters, err := newParameters(ctx, s.config, api, s.metrics)
+	parameters, err := newKeys(ctx, s.config, api, s.metrics)
 	if err != nil {
 		return err
 	}
@@ -204,9 +209,9 @@ type onEveryReplica func(context.Context) error
 func (f onEveryReplica) Start(ctx context.Context) error { return f(ctx) }
 func (onEveryReplica) NeedLeaderElection() bool          { return false }
 
-// newParameters returns the way to a parameter's keys that the configuration
+// newKeys returns the way to a parameter's keys that the configuration
 // asks for.
-func newParameters(ctx context.Context, c *config.Configuration, api client.Reader, m *metrics.Metrics) (webhook.ParameterGetter, error) {
+func newKeys(ctx context.Context, c *config.Configuration, api client.Reader, m *metrics.Metrics) (webhook.ParameterGetter, error) {
 	options := facts.CacheOptions{TTL: c.Facts.ParameterTTL, NegativeTTL: c.Facts.NegativeTTL}
 	switch c.Facts.KeySource {
 	case config.KeySourceNone:

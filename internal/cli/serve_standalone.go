@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -18,6 +19,7 @@ import (
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/manifest"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/webhook"
@@ -49,16 +51,17 @@ func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFl
 	if err != nil {
 		return err
 	}
+	namespaces := localNamespaces{static}
 	registry := prometheus.NewRegistry()
 	m := metrics.New(registry)
 	m.SetBuildInfo(buildVersion())
 	engine := graft.New(c.Engine())
 	webhook.Register(server,
 		&webhook.Pods{
-			Engine: engine, Namespaces: static, ConfigMaps: static, Parameters: parameters,
+			Engine: engine, Namespaces: namespaces, ConfigMaps: static, Parameters: parameters,
 			ExternalSecrets: noExternalSecrets{}, Metrics: m, Log: log.WithName("pods"), FactsTimeout: c.Facts.AdmissionTimeout,
 		},
-		newWorkloads(engine, static, m, log))
+		newWorkloads(engine, namespaces, m, log))
 	server.Register("/metrics", metricsHandler(registry))
 	registerLocalChecks(server, source)
 
@@ -101,6 +104,22 @@ func localFacts(path, parameters string) (facts.Static, error) {
 		return facts.Static{}, err
 	}
 	return stream.Facts("default"), nil
+}
+
+// localNamespaces are those of the manifests. Any other is one without labels:
+// its pods can still opt in by themselves.
+type localNamespaces struct{ facts.Static }
+
+func (n localNamespaces) Namespace(ctx context.Context, name string) (identity.Namespace, error) {
+	ns, err := n.Static.Namespace(ctx, name)
+	if apierrors.IsNotFound(err) {
+		return identity.Namespace{Name: name}, nil
+	}
+	return ns, err
+}
+
+func (n localNamespaces) Current(ctx context.Context, name string) (identity.Namespace, error) {
+	return n.Namespace(ctx, name)
 }
 
 // noExternalSecrets is what is known of them without a cluster.
