@@ -14,6 +14,7 @@ import (
 // Workload is a Deployment, StatefulSet, DaemonSet or Argo Rollout that was
 // read, with what an earlier admission wrote to it told apart.
 type Workload struct {
+	raw     []byte
 	view    view
 	authors authors
 	written record
@@ -79,7 +80,7 @@ type Result struct {
 
 // Read reads a workload in JSON.
 func Read(raw []byte) (*Workload, error) {
-	w := &Workload{}
+	w := &Workload{raw: raw}
 	// Not encoding/json: that would take "Spec" for "spec".
 	if err := json.Unmarshal(raw, &w.view); err != nil {
 		return nil, fmt.Errorf("cannot read the workload: %w", err)
@@ -94,11 +95,28 @@ func Read(raw []byte) (*Workload, error) {
 // (workloadRef).
 func (w *Workload) HasTemplate() bool { return w.view.Spec.Template != nil }
 
-// TemplateLabels are the labels that the workload's pods will have.
-func (w *Workload) TemplateLabels() map[string]string { return w.labels }
-
-// TemplateAnnotations are the annotations that the workload's pods will have.
-func (w *Workload) TemplateAnnotations() map[string]string { return w.view.template().Annotations }
+// Template returns the pod template in JSON, with the labels that it will have.
+func (w *Workload) Template() ([]byte, error) {
+	var object struct {
+		Spec struct {
+			Template map[string]any `json:"template"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(w.raw, &object); err != nil {
+		return nil, fmt.Errorf("cannot read the pod template: %w", err)
+	}
+	template := object.Spec.Template
+	if len(w.labels) > 0 {
+		// Read made sure that metadata is an object, if it is anything.
+		meta, ok := template["metadata"].(map[string]any)
+		if !ok {
+			meta = map[string]any{}
+			template["metadata"] = meta
+		}
+		meta["labels"] = w.labels
+	}
+	return json.Marshal(template)
+}
 
 // Annotate returns what makes Reloader replace the workload's pods when one of
 // the named objects changes, and takes back what an earlier admission wrote
