@@ -17,7 +17,19 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// exitError ends the program with a code of its own; any other error means 1.
+// The exit codes. Each command's help says what they mean for it.
+const (
+	exitOK = iota
+	// exitFailed is for work that could not be done, or that found problems.
+	exitFailed
+	// exitUsage is for a command line that was not understood.
+	exitUsage
+	// exitUnchecked is for a check that could not be made.
+	exitUnchecked
+)
+
+// exitError ends the program with a code of its own; any other error of a
+// command means exitFailed.
 type exitError struct {
 	code int
 	err  error
@@ -28,18 +40,25 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // Main runs a command line and returns the program's exit code.
 func Main(ctx context.Context, args []string, s Streams) int {
-	command := New(s)
-	command.SetArgs(args)
-	err := command.ExecuteContext(ctx)
+	root := New(s)
+	root.SetArgs(args)
+	// Cobra checks commands, flags and arguments before this, and runs after it.
+	understood := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
+	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		return 0
+		return exitOK
 	}
 	fmt.Fprintln(s.Err, "envgraft:", err)
+	if !understood {
+		fmt.Fprintf(s.Err, "See %s --help\n", command.CommandPath())
+		return exitUsage
+	}
 	var exit *exitError
 	if errors.As(err, &exit) {
 		return exit.code
 	}
-	return 1
+	return exitFailed
 }
 
 // New returns the command with all its subcommands.
@@ -57,12 +76,17 @@ In a namespace that opted in, pods get both in the right order:
 
 "serve" is what runs in the cluster. The other commands show and prepare, on
 your machine and in pipelines, what it will do.`,
+		Example: `  # What would happen to my pods, and where does each variable come from?
+  envgraft explain -f deploy/ --parameters parameters/
+
+  # Complete commands and flags in this shell
+  source <(envgraft completion bash)`,
 		SilenceUsage:  true,
 		SilenceErrors: true, // Main prints them
 	}
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newServe(s.Err), newVersion(s.Out))
+	root.AddCommand(newServe(s.Err), newInject(s), newExplain(s), newParameters(s), newVersion(s.Out))
 	return root
 }

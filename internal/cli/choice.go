@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// choice is a flag that takes one of a few words.
+type choice struct {
+	value string
+	words []string
+}
+
+var _ pflag.Value = &choice{}
+
+// addChoice adds such a flag, with completion; the first word is the default.
+func addChoice(command *cobra.Command, name, shorthand, usage string, words ...string) *choice {
+	c := &choice{value: words[0], words: words}
+	command.Flags().VarP(c, name, shorthand, usage+": "+strings.Join(words, " or "))
+	err := command.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(err) // the flag was added two lines above
+	}
+	return c
+}
+
+// String returns the word that was chosen.
+func (c *choice) String() string { return c.value }
+
+// Type is how --help calls the value.
+func (c *choice) Type() string { return "string" }
+
+// Set takes one of the words.
+func (c *choice) Set(value string) error {
+	if !slices.Contains(c.words, value) {
+		return fmt.Errorf("use %s", strings.Join(c.words, " or "))
+	}
+	c.value = value
+	return nil
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+func newInject(streams Streams) *cobra.Command {
+	var flags offlineFlags
+	var output *choice
+	command := &cobra.Command{
+		Use:   "inject -f FILE|DIR|-",
+		Short: "Do to manifests what the webhook does to pods",
+		Long: `Do to manifests what the webhook does to pods, and print them all.
+` + offlineLong + `
+
+Documents that are not concerned come out byte for byte. Warnings, and why a
+pod was passed through, go to standard error.
+
+Exit code 0: printed. 1: a document was denied or malformed; nothing was
+printed. 2: the command line was not understood.`,
+		Example: `  # Review what a namespace that opted in would run
+  envgraft inject -f deploy/ --parameters parameters/ | kubectl diff -f -
+
+  # In a pipeline, where the Namespace is not among the manifests
+  kustomize build . | envgraft inject -f - -n popapps \
+    --namespace-labels envgraft.dev/inject=enabled,envgraft.dev/system=popapps`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			stream, outcomes, err := flags.graftAll(command.Context(), streams)
+			if err != nil {
+				return err
+			}
+			denied, err := reportAll(streams.Err, outcomes)
+			if err != nil {
+				return err
+			}
+			if denied > 0 {
+				return fmt.Errorf("denied %d of %d: nothing was printed", denied, len(outcomes))
+			}
+			if output.value == "json" {
+				return stream.WriteJSON(streams.Out)
+			}
+			return stream.WriteYAML(streams.Out)
+		},
+	}
+	flags.add(command)
+	output = addChoice(command, "output", "o", "format", "yaml", "json")
+	return command
+}
+
+// reportAll tells people what became of each pod and template.
+func reportAll(w io.Writer, outcomes []outcome) (denied int, err error) {
+	for _, o := range outcomes {
+		name := describe(o.template, o.namespace)
+		for _, warning := range o.report.Warnings {
+			if _, err := fmt.Fprintf(w, "warning: %s: %s\n", name, warning.Message); err != nil {
+				return 0, err
+			}
+		}
+		switch o.report.Status {
+		case graft.StatusDenied:
+			denied++
+			_, err = fmt.Fprintf(w, "denied: %s: %s\n", name, o.report.Message)
+		case graft.StatusSkipped:
+			_, err = fmt.Fprintf(w, "passed through: %s: %s\n", name, o.report.Message)
+		case graft.StatusInjected:
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return denied, nil
+}

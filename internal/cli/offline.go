@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"gomodules.xyz/jsonpatch/v2"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/manifest"
+	"github.com/envgraft/envgraft/webhook"
+)
+
+// defaultNamespace is where kubectl puts what states no namespace.
+const defaultNamespace = "default"
+
+// offlineFlags are those of the commands that work on files.
+type offlineFlags struct {
+	files           []string
+	namespace       string
+	parameters      string
+	config          string
+	namespaceLabels map[string]string
+}
+
+// offlineLong is the part of the help that these commands share.
+const offlineLong = `
+It reads Pods and the templates of Deployments, StatefulSets, DaemonSets,
+ReplicaSets, Jobs and CronJobs, also in Lists. Namespaces and ConfigMaps among
+the documents are what is known of them; --namespace-labels stands in for a
+Namespace that is not there. With --parameters, the file
+DIR/popapps/myapp/stage/app.json is the parameter /popapps/myapp/stage/app;
+without, parameters count as not checked.`
+
+func (f *offlineFlags) add(command *cobra.Command) {
+	flags := command.Flags()
+	flags.StringArrayVarP(&f.files, "filename", "f", nil, "`file`, directory (read recursively) or - for standard input; may be repeated")
+	flags.StringVarP(&f.namespace, "namespace", "n", defaultNamespace, "`name` of the namespace of objects that state none")
+	flags.StringVar(&f.parameters, "parameters", "", "`directory` that stands for SSM")
+	flags.StringVar(&f.config, "config", "", "configuration `file` of the cluster's envgraft (docs/configuration.md)")
+	flags.StringToStringVar(&f.namespaceLabels, "namespace-labels", nil, "labels, as `key=value,…`, of namespaces that are not among the documents")
+	for _, err := range []error{
+		command.MarkFlagRequired("filename"),
+		command.MarkFlagDirname("parameters"),
+		command.MarkFlagFilename("config", "yaml", "yml"),
+	} {
+		if err != nil {
+			panic(err) // the flags were added above
+		}
+	}
+}
+
+// offline grafts documents by what stands in them and in files.
+type offline struct {
+	flags      offlineFlags
+	engine     *graft.Engine
+	known      facts.Static
+	parameters webhook.ParameterGetter
+}
+
+// outcome is what became of one pod or template.
+type outcome struct {
+	template  manifest.Template
+	namespace string
+	known     graft.Facts
+	report    graft.Report
+	// patched is the pod or template as it is now.
+	patched []byte
+}
+
+// graftAll reads the stream and grafts all that is in it, in place.
+func (f offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest.Stream, []outcome, error) {
+	c, err := loadConfig(f.config)
+	if err != nil {
+		return nil, nil, err
+	}
+	parameters, closeParameters, err := localParameters(f.parameters)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer closeParameters()
+	stream, err := manifest.Read(manifest.Options{Paths: f.files, Stdin: streams.In, Exclude: f.parameters})
+	if err != nil {
+		return nil, nil, err
+	}
+	o := offline{flags: f, engine: graft.New(c.Engine()), known: stream.Facts(f.namespace), parameters: parameters}
+	o.known.Partial = true // a cluster holds more than the documents at hand
+	outcomes, err := o.graft(ctx, stream.Templates())
+	return stream, outcomes, err
+}
+
+// loadConfig reads a configuration for work on files.
+func loadConfig(path string) (*config.Configuration, error) {
+	c := config.Default()
+	if path != "" {
+		loaded, err := config.Load(path)
+		if err != nil {
+			return nil, err
+		}
+		c = loaded
+	}
+	if err := c.Validate(config.ModeLocal); err != nil {
+		return nil, fmt.Errorf("the configuration is not valid:\n%w", err)
+	}
+	return c, nil
+}
+
+func (o offline) graft(ctx context.Context, templates []manifest.Template) ([]outcome, error) {
+	outcomes := make([]outcome, len(templates))
+	for i, template := range templates {
+		out, err := o.graftOne(ctx, template)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", describe(template, out.namespace), err)
+		}
+		outcomes[i] = out
+	}
+	return outcomes, nil
+}
+
+func (o offline) graftOne(ctx context.Context, template manifest.Template) (outcome, error) {
+	ns, found := o.namespaceOf(template)
+	out := outcome{template: template, namespace: ns.Name}
+	if err := template.Apply(inheritLabel(template)); err != nil {
+		return out, err
+	}
+	raw, err := template.JSON()
+	if err != nil {
+		return out, err
+	}
+	subject := o.engine.Inspect(ns, raw)
+	if subject.Status == graft.StatusInjected {
+		out.known = o.facts(ctx, subject, ns.Name)
+	}
+	result := subject.Graft(out.known)
+	if err := template.Apply(result.Operations); err != nil {
+		return out, err
+	}
+	out.report = result.Report
+	if !found {
+		out.report = withoutNamespace(out.report, ns.Name)
+	}
+	out.patched, err = template.JSON()
+	return out, err
+}
+
+// namespaceOf returns the template's Namespace, and whether its labels are known.
+func (o offline) namespaceOf(template manifest.Template) (identity.Namespace, bool) {
+	name := template.Namespace
+	if name == "" {
+		name = o.flags.namespace
+	}
+	if ns, ok := o.known.Namespaces[name]; ok {
+		return ns, true
+	}
+	return identity.Namespace{Name: name, Labels: o.flags.namespaceLabels}, len(o.flags.namespaceLabels) > 0
+}
+
+func (o offline) facts(ctx context.Context, subject *graft.Subject, namespace string) graft.Facts {
+	known := graft.Facts{ConfigMap: o.known.ConfigMap(ctx, namespace, subject.Identity.ConfigMap)}
+	if subject.Settings.Secrets {
+		known.Parameter = o.parameters.Parameter(ctx, namespace, subject.Identity, time.Time{}).Parameter
+	}
+	return known
+}
+
+// inheritLabel gives a workload's label to its template, as the workload
+// webhook does. The template's own is nearer, and stays.
+func inheritLabel(t manifest.Template) []jsonpatch.Operation {
+	value, ok := t.Labels[api.LabelInject]
+	if !ok || t.IsPod() || t.Has("/metadata/labels/"+escapedInject) {
+		return nil
+	}
+	labels := map[string]string{api.LabelInject: value}
+	switch {
+	case t.Has("/metadata/labels"):
+		return []jsonpatch.Operation{jsonpatch.NewOperation("add", "/metadata/labels/"+escapedInject, value)}
+	case t.Has("/metadata"):
+		return []jsonpatch.Operation{jsonpatch.NewOperation("add", "/metadata/labels", labels)}
+	}
+	return []jsonpatch.Operation{jsonpatch.NewOperation("add", "/metadata", map[string]any{"labels": labels})}
+}
+
+// escapedInject is the label's key as a token of a JSON pointer.
+const escapedInject = api.Group + "~1inject"
+
+// withoutNamespace says what could not be known: nothing may depend on labels
+// that nobody has seen without a word.
+func withoutNamespace(report graft.Report, name string) graft.Report {
+	const remedy = "add its Namespace to the documents or give --namespace-labels, as in --namespace-labels " +
+		api.LabelInject + "=" + api.Enabled
+	switch {
+	case report.Reason == graft.ReasonNotOptedIn:
+		report.Message = fmt.Sprintf("the labels of namespace %q are not known, and the pod itself did not opt in: %s", name, remedy)
+	case report.Status == graft.StatusInjected:
+		report.Warnings = append(report.Warnings, graft.Warning{Reason: warnNamespaceUnknown, Message: fmt.Sprintf(
+			"the labels of namespace %q are not known, so system %q is a guess by its name: %s", name, report.Identity.System, remedy)})
+	}
+	return report
+}
+
+// warnNamespaceUnknown is a warning of the commands alone: a cluster always
+// knows its namespaces.
+const warnNamespaceUnknown graft.Reason = "NamespaceUnknown"
+
+// describe names a template for messages.
+func describe(t manifest.Template, namespace string) string {
+	return fmt.Sprintf("%s: %s %s/%s", t.Document.File, t.Kind, namespace, t.Name)
+}
