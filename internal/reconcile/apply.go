@@ -25,7 +25,7 @@ const (
 	// informerLag is how long an apply may take to be seen by the informer.
 	informerLag = 10 * time.Second
 	// ownerRetry is when to look again at an owner that was going.
-	ownerRetry = 5 * time.Second
+	ownerRetry = 2 * time.Second
 	// idleTTL is for how long an owner without pods is taken for what it was.
 	idleTTL    = time.Hour
 	appliedTTL = 24 * time.Hour

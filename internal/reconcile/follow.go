@@ -87,6 +87,9 @@ func (p *pass) admitted(e *externalSecret, claims []claim, ours bool) time.Time 
 // awaiting returns the workloads whose pods may lack a Secret that exists now.
 func (p *pass) awaiting(e *externalSecret, claims []claim) []claim {
 	if !e.secretExists() {
+		for _, c := range claims {
+			p.settled.Remove(c.Awaiting) // the Secret is gone again, and may come back
+		}
 		return nil
 	}
 	var awaiting []claim

@@ -1,0 +1,127 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/reconcile"
+)
+
+// TestLateCRDs starts without ESO and ends with it, in both of its versions,
+// with one controller that is never restarted.
+func TestLateCRDs(t *testing.T) {
+	installESO(t, "")
+	r := controller(t)
+	ns := namespace(t, optedIn())
+	d, p := deployment(t, ns, "web", "shop", marks{})
+
+	note := waitForEvent(t, d, "ExternalSecretsOperatorMissing")
+	for _, part := range []string{"shop-secrets", "/" + ns + "/shop/stage/app", "install the External Secrets Operator"} {
+		if !strings.Contains(note, part) {
+			t.Errorf("the Event lacks %q: %s", part, note)
+		}
+	}
+	if warning, refreshed := r.State(t.Context(), ns, r.decision(t, p)); warning != note || !refreshed.IsZero() {
+		t.Errorf("the next pods are warned with %q, refreshed %s", warning, refreshed)
+	}
+	r.waitForMetric(t, `envgraft_external_secrets`, "NotInstalled", 1)
+
+	for _, version := range []string{"v1beta1", "v1"} {
+		installESO(t, version)
+		e := newExternalSecret(ns, "shop-external", version)
+		eventually(t, "ExternalSecret of "+version, func() error {
+			return kube.Get(t.Context(), client.ObjectKeyFromObject(e), e)
+		})
+		if got := field(e, "spec.target.name"); got != "shop-secrets" {
+			t.Errorf("%s: its target is %q", version, got)
+		}
+		if note := waitForEvent(t, d, "SecretStoreMissing"); !strings.Contains(note, `ClusterSecretStore "aws-ssm" does not exist`) {
+			t.Errorf("the Event says %q", note)
+		}
+		if warning, _ := r.State(t.Context(), ns, r.decision(t, p)); !strings.Contains(warning, "aws-ssm") {
+			t.Errorf("%s: the next pods are warned with %q", version, warning)
+		}
+		create(t, newStore(version))
+		r.waitForMetric(t, `envgraft_external_secrets`, "Pending", 1)
+		r.waitForWarning(t, p, "")
+
+		esoSays(t, e, "True", "SecretSynced", time.Now(), "shop-secrets")
+		r.waitForMetric(t, `envgraft_external_secrets`, "Ready", 1)
+		esoSays(t, e, "False", "SecretSyncedError", time.Now(), "shop-secrets")
+		r.waitForMetric(t, `envgraft_external_secrets`, "Failing", 1)
+		r.waitForWarning(t, p, "SecretSyncedError: as the test says")
+		if note := waitForEvent(t, d, "ExternalSecretNotSynced"); !strings.Contains(note, "kubectl describe externalsecret -n "+ns+" shop-external") {
+			t.Errorf("the Event says %q", note)
+		}
+	}
+}
+
+// TestFollowers has a replica that does not lead answer its webhook.
+func TestFollowers(t *testing.T) {
+	ready(t)
+	controller(t)
+	ns := namespace(t, optedIn())
+	_, p := deployment(t, ns, "web", "shop", marks{})
+	e := waitFor(t, ns, "shop-external", nil)
+
+	holder, seconds, now := "another", int32(3600), metav1.NowMicro()
+	create(t, &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "envgraft"},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
+	})
+	follower := start(t, ctrl.Options{LeaderElection: true, LeaderElectionID: "envgraft", LeaderElectionNamespace: ns}, reconcile.Options{})
+	at := time.Now().Truncate(time.Second)
+	esoSays(t, e, "False", "SecretSyncedError", at, "")
+	follower.waitForWarning(t, p, "SecretSyncedError")
+	if _, refreshed := follower.State(t.Context(), ns, follower.decision(t, p)); !refreshed.Equal(at.Add(time.Second)) {
+		t.Errorf("lastRefresh is %s, want the second after %s: keys of an earlier one may be older than the Secret", refreshed, at)
+	}
+	for _, call := range follower.calls.to("") {
+		if strings.HasPrefix(call, "PATCH") || strings.HasSuffix(call, "/pods") {
+			t.Errorf("a replica that does not lead called %s", call)
+		}
+	}
+}
+
+func (r *replica) waitForWarning(t *testing.T, p client.Object, part string) {
+	t.Helper()
+	ns := p.GetNamespace()
+	d := r.decision(t, p)
+	eventually(t, "warning of the next pods", func() error {
+		warning, _ := r.State(t.Context(), ns, d)
+		if part == "" && warning != "" || !strings.Contains(warning, part) {
+			return fmt.Errorf("it is %q, want %q", warning, part)
+		}
+		return nil
+	})
+}
+
+// waitForMetric waits for the value of a gauge of one state.
+func (r *replica) waitForMetric(t *testing.T, name, state string, want float64) {
+	t.Helper()
+	eventually(t, name+" "+state, func() error {
+		families, err := r.registry.Gather()
+		if err != nil {
+			return err
+		}
+		for _, family := range families {
+			if family.GetName() != name {
+				continue
+			}
+			for _, m := range family.GetMetric() {
+				if len(m.GetLabel()) == 1 && m.GetLabel()[0].GetValue() == state && m.GetGauge().GetValue() == want {
+					return nil
+				}
+			}
+			return fmt.Errorf("got %v", family)
+		}
+		return fmt.Errorf("no metric %s", name)
+	})
+}
