@@ -54,24 +54,24 @@ func (p *pass) isNew(name string) bool {
 }
 
 // apply makes the ExternalSecret what it ought to be, if it is not.
-func (p *pass) apply(ctx context.Context, d desired, existing *externalSecret) error {
+func (p *pass) apply(ctx context.Context, d desired, existing *externalSecret) (changed bool, err error) {
 	if d.matches(existing) {
-		return nil
+		return false, nil
 	}
 	object := d.object(p.installation.version, existing)
 	fingerprint, err := hash(object)
 	if err != nil {
-		return err
+		return false, err
 	}
 	key := types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
 	if value, ok := p.applied.Get(key); ok {
 		last := value.(lastApply) //nolint:forcetypeassert // nothing else is put there
 		if last.object == fingerprint && existing != nil && existing.ResourceVersion == last.resourceVersion {
-			return nil // the API server made of it what it is: asking again would not help
+			return false, nil // the API server made of it what it is: asking again would not help
 		}
 		if age := time.Since(last.at); last.object == fingerprint && age < informerLag {
 			p.waitAtMost(informerLag - age)
-			return nil
+			return false, nil
 		}
 	}
 	// Without force a create gives way to one that somebody makes this moment.
@@ -80,11 +80,11 @@ func (p *pass) apply(ctx context.Context, d desired, existing *externalSecret) e
 		options = append(options, client.ForceOwnership)
 	}
 	if err := p.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), options...); err != nil {
-		return fmt.Errorf("cannot apply ExternalSecret %q: %w", d.Name, err)
+		return false, fmt.Errorf("cannot apply ExternalSecret %q: %w", d.Name, err)
 	}
 	p.applied.Add(key, lastApply{object: fingerprint, resourceVersion: object.GetResourceVersion(), at: time.Now()}, appliedTTL)
 	p.log(ctx).Info("Applied ExternalSecret", "externalSecret", d.Name, "parameter", d.Wants.Parameter, "owners", len(d.Owners))
-	return nil
+	return true, nil
 }
 
 func hash(object *unstructured.Unstructured) (uint64, error) {

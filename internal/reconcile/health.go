@@ -55,6 +55,11 @@ func (i *installation) examine(ctx context.Context, namespace string, id identit
 	if e == nil {
 		return health{State: metrics.ExternalSecretPending}
 	}
+	if e.target() != id.Secret && e.ours(id.App) {
+		return health{State: metrics.ExternalSecretPending, Message: fmt.Sprintf(
+			"ExternalSecret %q fills Secret %q, while the pod reads Secret %q: it follows, unless an older workload of app %q asks for the other; see the workload's Events",
+			e.Name, e.target(), id.Secret, id.App)}
+	}
 	if e.target() != id.Secret {
 		return health{State: metrics.ExternalSecretForeign, Reason: eventForeign, Message: fmt.Sprintf(
 			"ExternalSecret %q was not made by envgraft and fills Secret %q, while the pods read Secret %q: give them the same name with annotation envgraft.dev/secret, or rename the ExternalSecret",

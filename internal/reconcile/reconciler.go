@@ -246,8 +246,13 @@ func (p *pass) keep(ctx context.Context, name string, existing *externalSecret, 
 	if err != nil {
 		return err
 	}
-	if err := p.ensure(ctx, name, existing, winner, claims); err != nil {
+	changed, err := p.ensure(ctx, name, existing, winner, claims)
+	if err != nil {
 		return err
+	}
+	if changed { // what is known of it is history; its event brings us back
+		p.fares(metrics.ExternalSecretPending)
+		return nil
 	}
 	for n := range claims {
 		claims[n].Identity, claims[n].Wants = winner.Identity, winner.Wants
@@ -255,14 +260,15 @@ func (p *pass) keep(ctx context.Context, name string, existing *externalSecret, 
 	return p.observe(ctx, existing, claims, true)
 }
 
-// ensure makes the ExternalSecret, or changes it, where that can be done now.
-func (p *pass) ensure(ctx context.Context, name string, existing *externalSecret, winner claim, claims []claim) error {
+// ensure makes the ExternalSecret, or changes it, where that can be done now
+// and has to be.
+func (p *pass) ensure(ctx context.Context, name string, existing *externalSecret, winner claim, claims []claim) (changed bool, err error) {
 	if !p.installation.installed() || existing == nil && p.isNew(name) || existing != nil && existing.DeletionTimestamp != nil {
-		return nil
+		return false, nil
 	}
 	owners, err := p.ownersFor(ctx, existing, claims)
 	if err != nil || len(owners) == 0 {
-		return err
+		return false, err
 	}
 	d := desired{Namespace: p.app.Namespace, Name: name, App: p.app.Name, Wants: winner.Wants, Owners: owners}
 	return p.apply(ctx, d, existing)
@@ -320,6 +326,12 @@ func (p *pass) report(h health, claims []claim, ours bool) {
 	if state == metrics.ExternalSecretReady && !ours {
 		state = metrics.ExternalSecretForeign
 	}
+	p.fares(state)
+}
+
+// fares notes a state of one of the app's ExternalSecrets, of which the metric
+// shows the first that is not Ready.
+func (p *pass) fares(state metrics.ExternalSecretState) {
 	if p.state == "" || p.state == metrics.ExternalSecretReady {
 		p.state = state
 	}

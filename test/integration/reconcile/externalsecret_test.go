@@ -215,8 +215,15 @@ func TestNewestPodDecides(t *testing.T) {
 	d, _ := deployment(t, ns, "web", "shop", annotated(api.AnnotationRefreshInterval, "7m"))
 	waitFor(t, ns, "shop-external", nil)
 	waitSecond(t)
-	replica1(t, d, "shop", annotated(api.AnnotationRefreshInterval, "9m"))
-	waitFor(t, ns, "shop-external", fieldIs("spec.refreshInterval", "9m0s"))
+	replica1(t, d, "shop", annotated(api.AnnotationRefreshInterval, "9m", api.AnnotationSecret, "renamed"))
+	e := waitFor(t, ns, "shop-external", fieldIs("spec.refreshInterval", "9m0s"))
+	if got := field(e, "spec.target.name"); got != "renamed" {
+		t.Errorf("its target is %q", got)
+	}
+	settle(t, ns)
+	if seen := eventsAbout(t, d); len(seen) > 0 {
+		t.Errorf("a change of mind is worth no Event: %v", seen)
+	}
 }
 
 func TestEdits(t *testing.T) {

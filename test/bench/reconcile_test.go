@@ -1,0 +1,358 @@
+// Package bench measures envgraft against a real API server.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	crconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/reconcile"
+)
+
+// The cluster that is measured. BENCH_APPS makes it smaller for a quick look.
+const (
+	defaultApps = 20000
+	namespaces  = 200
+	// patience bounds each phase.
+	patience = 20 * time.Minute
+)
+
+func apps() (int, error) {
+	value, set := os.LookupEnv("BENCH_APPS")
+	if !set {
+		return defaultApps, nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, fmt.Errorf("BENCH_APPS is %q: use a number", value)
+	}
+	return n, nil
+}
+
+// BenchmarkController measures two starts of the controller on a cluster of
+// apps, each with a Deployment, a ReplicaSet and a pod: the first makes all
+// ExternalSecrets, the second, as after a change of the leader, finds them.
+// One pass is a measurement of its own: run it with -benchtime 1x.
+func BenchmarkController(b *testing.B) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		b.Skip("KUBEBUILDER_ASSETS names no kube-apiserver: run make bench")
+	}
+	ctrl.SetLogger(logr.Discard())
+	n, err := apps()
+	if err != nil {
+		b.Fatal(err)
+	}
+	env := &envtest.Environment{}
+	restConfig, err := env.Start()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := env.Stop(); err != nil {
+			b.Error(err)
+		}
+	})
+	restConfig.QPS = -1
+	if err := populate(b, restConfig, n); err != nil {
+		b.Fatal(err)
+	}
+	for _, phase := range []string{"install", "restart"} {
+		b.Run(phase, func(b *testing.B) {
+			for b.Loop() {
+				measure(b, restConfig, n)
+			}
+		})
+	}
+}
+
+// measure runs a controller until it has seen to all apps.
+func measure(b *testing.B, restConfig *rest.Config, apps int) {
+	b.Helper()
+	counter := &requests{}
+	counted := rest.CopyConfig(restConfig)
+	counted.Wrap(counter.count)
+	registry := prometheus.NewRegistry()
+	before := heap()
+
+	mgr, err := newManager(counted, registry)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(b.Context(), patience)
+	defer cancel()
+	stopped := make(chan error, 1)
+	began := time.Now()
+	go func() { stopped <- mgr.Start(ctx) }()
+	if err := converge(ctx, registry, apps, counter); err != nil {
+		b.Fatal(err)
+	}
+	took := time.Since(began)
+
+	b.ReportMetric(took.Seconds(), "s/converge")
+	b.ReportMetric(float64(counter.total.Load())/float64(apps), "calls/app")
+	b.ReportMetric(float64(counter.writes.Load())/float64(apps), "writes/app")
+	b.ReportMetric(float64(heap()-before)/(1<<20), "heap-MiB")
+	b.ReportMetric(resident()/(1<<20), "rss-MiB")
+	cancel()
+	if err := <-stopped; err != nil {
+		b.Fatal(err)
+	}
+}
+
+func newManager(restConfig *rest.Config, registry *prometheus.Registry) (ctrl.Manager, error) {
+	skip := true
+	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+		Logger:     logr.Discard(),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: crconfig.Controller{SkipNameValidation: &skip},
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := config.Default()
+	c.Environment = "stage"
+	_, err = reconcile.Setup(mgr, reconcile.Dependencies{
+		Decider:    graft.New(c.Engine()),
+		Namespaces: informed{mgr.GetClient()},
+		Parameters: nothing{},
+		Metrics:    metrics.New(registry),
+		Settings:   c.ExternalSecretFor,
+	}, reconcile.Options{})
+	return mgr, err
+}
+
+// informed reads Namespaces from the manager's informer, as serve does.
+type informed struct{ client.Reader }
+
+func (i informed) Namespace(ctx context.Context, name string) (identity.Namespace, error) {
+	ns := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
+	err := i.Get(ctx, types.NamespacedName{Name: name}, ns)
+	return identity.Namespace{Name: name, Labels: ns.Labels, Annotations: ns.Annotations}, err
+}
+
+type nothing struct{}
+
+func (nothing) Parameter(context.Context, string, identity.Identity, time.Time) facts.Parameter {
+	return facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterUnchecked}}
+}
+
+// converge waits until every app was seen to and no calls are made any more.
+func converge(ctx context.Context, registry *prometheus.Registry, apps int, counter *requests) error {
+	for last := int64(-1); ; {
+		seen, err := pending(registry)
+		if err != nil {
+			return err
+		}
+		now := counter.total.Load()
+		if seen == apps && now == last {
+			return nil
+		}
+		last = now
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d apps were seen to: %w", seen, apps, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// pending counts the apps whose ExternalSecret waits for ESO, which is not there.
+func pending(registry *prometheus.Registry) (int, error) {
+	families, err := registry.Gather()
+	if err != nil {
+		return 0, err
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == "envgraft_external_secrets" && m.GetLabel()[0].GetValue() == string(metrics.ExternalSecretPending) {
+				return int(m.GetGauge().GetValue()), nil
+			}
+		}
+	}
+	return 0, errors.New("no metric envgraft_external_secrets")
+}
+
+// requests counts calls of the API server, less watches and Events.
+type requests struct{ total, writes atomic.Int64 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func (c *requests) count(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Get("watch") == "" && !strings.HasSuffix(r.URL.Path, "/events") {
+			c.total.Add(1)
+			if r.Method != http.MethodGet {
+				c.writes.Add(1)
+			}
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what finalizers let go
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc) //nolint:gosec // far below 2^63
+}
+
+// resident is the process's memory as the kernel counts it, in bytes. It holds
+// what the making of the cluster left behind, too.
+func resident() float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		var kilobytes float64
+		if _, err := fmt.Sscanf(line, "VmRSS: %f kB", &kilobytes); err == nil {
+			return kilobytes * 1024
+		}
+	}
+	return 0
+}
+
+// populate makes the cluster that is measured.
+func populate(b *testing.B, restConfig *rest.Config, apps int) error {
+	b.Helper()
+	writer, err := client.New(restConfig, client.Options{})
+	if err != nil {
+		return err
+	}
+	if err := installESO(b, writer); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(b.Context())
+	group.SetLimit(32)
+	var once [namespaces]sync.Once
+	for n := range apps {
+		group.Go(func() error {
+			at, name := n%namespaces, fmt.Sprintf("app-%d", n)
+			ns := fmt.Sprintf("team-%d", at)
+			var err error
+			once[at].Do(func() {
+				err = writer.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+					Name: ns, Labels: map[string]string{api.LabelInject: api.Enabled},
+				}})
+			})
+			if err != nil {
+				return err
+			}
+			return app(ctx, writer, ns, name)
+		})
+	}
+	return group.Wait()
+}
+
+// app makes a Deployment, its ReplicaSet and an injected pod.
+func app(ctx context.Context, writer client.Client, ns, name string) error {
+	labels := map[string]string{api.LabelName: name}
+	template := corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: labels},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+	}
+	selector := &metav1.LabelSelector{MatchLabels: labels}
+	d := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
+		Spec:       appsv1.DeploymentSpec{Selector: selector, Template: template},
+	}
+	if err := writer.Create(ctx, d); err != nil {
+		return err
+	}
+	rs := &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: ns, Name: name + "-1",
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
+		},
+		Spec: appsv1.ReplicaSetSpec{Selector: selector, Template: template},
+	}
+	if err := writer.Create(ctx, rs); err != nil {
+		return err
+	}
+	return writer.Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: ns, Name: name + "-1-1",
+			Labels:          map[string]string{api.LabelName: name, api.LabelApp: name, "pod-template-hash": "1"},
+			Annotations:     map[string]string{api.AnnotationInjected: "ConfigMap/" + name + "-config,Secret/" + name + "-secrets"},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))},
+		},
+		Spec: template.Spec,
+	})
+}
+
+// installESO installs the CRDs that the controller looks at, and the store.
+func installESO(b *testing.B, writer client.Client) error {
+	b.Helper()
+	command := exec.CommandContext(b.Context(), "go", "mod", "download", "-json", "github.com/external-secrets/external-secrets@v0.19.2")
+	command.Dir = b.TempDir()
+	output, err := command.Output()
+	if err != nil {
+		return fmt.Errorf("cannot download ESO's CRDs: %w", err)
+	}
+	var module struct{ Dir string }
+	if err := yaml.Unmarshal(output, &module); err != nil {
+		return err
+	}
+	for _, plural := range []string{"externalsecrets", "secretstores", "clustersecretstores"} {
+		raw, err := os.ReadFile(filepath.Join(module.Dir, "config", "crds", "bases", "external-secrets.io_"+plural+".yaml"))
+		if err != nil {
+			return err
+		}
+		crd := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal(raw, &crd.Object); err != nil {
+			return err
+		}
+		if err := writer.Create(b.Context(), crd); err != nil {
+			return err
+		}
+	}
+	store := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore",
+		"metadata": map[string]any{"name": "aws-ssm"},
+		"spec":     map[string]any{"provider": map[string]any{"aws": map[string]any{"service": "ParameterStore", "region": "eu-central-1"}}},
+	}}
+	deadline := time.Now().Add(time.Minute)
+	for {
+		err := writer.Create(b.Context(), store)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
