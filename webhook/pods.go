@@ -30,10 +30,10 @@ type ConfigMapGetter interface {
 	ConfigMap(ctx context.Context, namespace, name string) graft.ConfigMap
 }
 
-// ExternalSecretGetter returns what keeps an ExternalSecret from being synced,
-// and when it last was.
+// ExternalSecretGetter returns what keeps an app's ExternalSecret from being
+// synced, and when it last was.
 type ExternalSecretGetter interface {
-	State(namespace, name string) (problem string, refreshed time.Time)
+	State(ctx context.Context, namespace string, d graft.Decision) (problem string, refreshed time.Time)
 }
 
 // Pods is the handler of Pod creation.
@@ -103,7 +103,7 @@ func (p *Pods) facts(ctx context.Context, namespace string, subject *graft.Subje
 	var wg sync.WaitGroup
 	wg.Go(func() { known.ConfigMap = p.ConfigMaps.ConfigMap(ctx, namespace, id.ConfigMap) })
 	if subject.Settings.Secrets {
-		problem, refreshed := p.ExternalSecrets.State(namespace, id.ExternalSecret)
+		problem, refreshed := p.ExternalSecrets.State(ctx, namespace, subject.Decision)
 		known.ExternalSecret = problem
 		// Keys read before ESO last refreshed the Secret may be those of the
 		// version before: the pods that Reloader rolls next would be bound to

@@ -59,7 +59,9 @@ func (w *world) Parameter(_ context.Context, _ string, id identity.Identity, fre
 
 func (w *world) ConfigMap(context.Context, string, string) graft.ConfigMap { return w.configMap }
 
-func (w *world) State(string, string) (string, time.Time) { return w.problem, w.refreshed }
+func (w *world) State(context.Context, string, graft.Decision) (string, time.Time) {
+	return w.problem, w.refreshed
+}
 
 func (w *world) Admission(_ metrics.Webhook, _ graft.Status, reason graft.Reason, _ time.Duration) {
 	w.admissions = append(w.admissions, reason)
