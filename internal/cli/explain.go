@@ -134,18 +134,34 @@ func (o outcome) explainContainer(c corev1.Container, init bool, keys environ.Ke
 	variables, unknown := environ.Compute(c, keys)
 	explained := explainedContainer{Name: c.Name, Init: init, Env: []explainedVariable{}}
 	for _, v := range variables {
-		hides := []string{}
-		for _, hidden := range v.Hides {
-			hides = append(hides, hidden.String())
-		}
 		explained.Env = append(explained.Env, explainedVariable{
-			Name: v.Name, Tier: o.tier(v.From), From: v.From.String(), Hides: hides,
+			Name: v.Name, Tier: o.tier(v.From), From: v.From.String(), Hides: o.hides(c.Name, v),
 		})
 	}
 	for _, source := range unknown {
 		explained.Unknown = append(explained.Unknown, source.String())
 	}
 	return explained
+}
+
+// hides lists what a variable hides, the next in line first. A literal that was
+// rebound is no longer in the pod, but it is what its author will look for; and
+// the key that it is bound to, which envFrom brings too, hides nothing.
+func (o outcome) hides(container string, v environ.Variable) []string {
+	hides := []string{}
+	for _, hidden := range v.Hides {
+		if hidden != v.From {
+			hides = append(hides, hidden.String())
+		}
+	}
+	for _, c := range o.report.Containers {
+		for _, rebound := range c.Rebound {
+			if c.Name == container && rebound.Name == v.Name {
+				hides = append(hides, environ.KindLiteral)
+			}
+		}
+	}
+	return hides
 }
 
 // keys returns what is known of an object that a container refers to.

@@ -67,6 +67,9 @@ func reportAll(w io.Writer, outcomes []outcome) (denied int, err error) {
 			denied++
 			_, err = fmt.Fprintf(w, "denied: %s: %s\n", name, o.report.Message)
 		case graft.StatusSkipped:
+			if len(o.report.Warnings) > 0 {
+				continue // they say why
+			}
 			_, err = fmt.Fprintf(w, "passed through: %s: %s\n", name, o.report.Message)
 		case graft.StatusInjected:
 		}

@@ -80,7 +80,7 @@ func (f offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest.
 	if err != nil {
 		return nil, nil, err
 	}
-	parameters, closeParameters, err := localParameters(f.parameters)
+	parameters, closeParameters, err := f.openParameters()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,6 +93,13 @@ func (f offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest.
 	o.known.Partial = true // a cluster holds more than the documents at hand
 	outcomes, err := o.graft(ctx, stream.Templates())
 	return stream, outcomes, err
+}
+
+func (f offlineFlags) openParameters() (webhook.ParameterGetter, func(), error) {
+	if f.parameters == "" {
+		return facts.Unchecked{Cause: "give --parameters"}, func() {}, nil
+	}
+	return localParameters(f.parameters)
 }
 
 // loadConfig reads a configuration for work on files.
@@ -192,14 +199,15 @@ const escapedInject = api.Group + "~1inject"
 // withoutNamespace says what could not be known: nothing may depend on labels
 // that nobody has seen without a word.
 func withoutNamespace(report graft.Report, name string) graft.Report {
-	const remedy = "add its Namespace to the documents or give --namespace-labels, as in --namespace-labels " +
-		api.LabelInject + "=" + api.Enabled
+	const remedy = "add its Namespace to the documents, or give --namespace-labels "
 	switch {
 	case report.Reason == graft.ReasonNotOptedIn:
-		report.Message = fmt.Sprintf("the labels of namespace %q are not known, and the pod itself did not opt in: %s", name, remedy)
+		report.Message = fmt.Sprintf("the labels of namespace %q are not known, and the pod itself did not opt in: %s%s=%s",
+			name, remedy, api.LabelInject, api.Enabled)
 	case report.Status == graft.StatusInjected:
 		report.Warnings = append(report.Warnings, graft.Warning{Reason: warnNamespaceUnknown, Message: fmt.Sprintf(
-			"the labels of namespace %q are not known, so system %q is a guess by its name: %s", name, report.Identity.System, remedy)})
+			"the labels of namespace %q are not known, so that system %q is a guess: %s%s=%s",
+			name, report.Identity.System, remedy, api.LabelSystem, report.Identity.System)})
 	}
 	return report
 }

@@ -42,9 +42,16 @@ func (e *exitError) Unwrap() error { return e.err }
 func Main(ctx context.Context, args []string, s Streams) int {
 	root := New(s)
 	root.SetArgs(args)
-	// Cobra checks commands, flags and arguments before this, and runs after it.
+	// Cobra checks commands, flags and arguments before this, and runs after it;
+	// only required flags would be checked between the two.
 	understood := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
+	root.PersistentPreRunE = func(command *cobra.Command, _ []string) error {
+		if err := command.ValidateRequiredFlags(); err != nil {
+			return err
+		}
+		understood = true
+		return nil
+	}
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK

@@ -32,6 +32,9 @@ func (x *expander) node(n *yaml.Node) (*yaml.Node, error) {
 	}
 	out := *n
 	out.Anchor, out.Content = "", nil
+	if n.Anchor != "" {
+		out.Column = 0 // the anchor's, which says nothing of how lists are indented
+	}
 	switch n.Kind {
 	case yaml.MappingNode:
 		return &out, x.mapping(n, &out)

@@ -74,7 +74,7 @@ func changeField(parent *yaml.Node, operation, name string, value *yaml.Node) er
 	at := fieldAt(parent, name)
 	switch {
 	case operation == "add" && at < 0:
-		toBlock(parent)
+		toBlock(parent, value)
 		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: tagString, Value: name, Style: styleOf(name)}
 		parent.Content = append(parent.Content, key, value)
 	case at < 0:
@@ -96,7 +96,7 @@ func changeItem(parent *yaml.Node, operation, token string, value *yaml.Node) er
 				return err
 			}
 		}
-		toBlock(parent)
+		toBlock(parent, value)
 		parent.Content = slices.Insert(parent.Content, at, value)
 		return nil
 	}
@@ -112,9 +112,10 @@ func changeItem(parent *yaml.Node, operation, token string, value *yaml.Node) er
 	return nil
 }
 
-// toBlock lets what was written as {} or [] grow over several lines.
-func toBlock(n *yaml.Node) {
-	if len(n.Content) == 0 {
+// toBlock lets what was written on one line, as {} or {name: a}, grow over
+// several lines: with whole objects in it nobody could read it.
+func toBlock(n, added *yaml.Node) {
+	if n.Style&yaml.FlowStyle != 0 && (len(n.Content) == 0 || added.Kind != yaml.ScalarNode) {
 		n.Style &^= yaml.FlowStyle
 		n.Column = 0 // it says nothing of how lists are indented here
 	}

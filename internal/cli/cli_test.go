@@ -1,0 +1,169 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/envgraft/envgraft/internal/cli"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// result is what a command line leaves behind.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+func run(stdin string, args ...string) result {
+	var stdout, stderr bytes.Buffer
+	code := cli.Main(context.Background(), args, cli.Streams{In: strings.NewReader(stdin), Out: &stdout, Err: &stderr})
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// String is the golden form.
+func (r result) String() string {
+	return fmt.Sprintf("exit code %d\n\n== standard error\n%s\n== standard output\n%s", r.code, r.stderr, r.stdout)
+}
+
+// TestGolden runs each directory of testdata: the file args holds the command
+// line, stdin what it reads, and golden what must come of it.
+func TestGolden(t *testing.T) {
+	directories, err := filepath.Glob("testdata/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(directories) == 0 {
+		t.Fatal("testdata holds no case")
+	}
+	for _, directory := range directories {
+		t.Run(filepath.Base(directory), func(t *testing.T) {
+			t.Chdir(directory)
+			checkGolden(t)
+		})
+	}
+}
+
+func checkGolden(t *testing.T) {
+	t.Helper()
+	args := readArgs(t)
+	stdin, err := os.ReadFile("stdin")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	got := run(string(stdin), args...)
+	if *update {
+		if err := os.WriteFile("golden", []byte(got.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("golden")
+	if err != nil {
+		t.Fatalf("%v: go test ./internal/cli -update writes it", err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+	if strings.Contains(got.String(), "hunter2") {
+		t.Error("a value of the parameter tier was printed")
+	}
+	if got.code != 0 && args[0] == "inject" && got.stdout != "" {
+		t.Error("a failed inject printed manifests: the next in the pipe would apply them")
+	}
+	if got.code == 0 && args[0] == "inject" {
+		checkIdempotent(t, args, got.stdout)
+	}
+}
+
+// readArgs also fails on a golden file that belongs to no case.
+func readArgs(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("args")
+	if err != nil {
+		t.Fatalf("%v: a case has the file args, or is to be deleted", err)
+	}
+	return strings.Fields(string(text))
+}
+
+// checkIdempotent injects what was injected: nothing may change.
+func checkIdempotent(t *testing.T, args []string, once string) {
+	t.Helper()
+	again := slices.Clone(args)
+	for i := range again {
+		if i > 0 && again[i-1] == "-f" {
+			again[i] = "-"
+		}
+	}
+	twice := run(once, again...)
+	if diff := cmp.Diff(once, twice.stdout); diff != "" || twice.code != 0 {
+		t.Errorf("inject twice is not inject once: exit code %d, %s\n-once, +twice:\n%s", twice.code, twice.stderr, diff)
+	}
+}
+
+func TestPassThrough(t *testing.T) {
+	for name, text := range map[string]string{
+		"Others":   "# c\napiVersion: example.org/v1\nkind: Job\nspec: {template:   {}}   # odd\n---\n\n---\nkind: Service\n",
+		"Windows":  "kind: Service\r\nspec: {a: 1}\r\n",
+		"OptedOut": "apiVersion: v1\nkind: Pod\nmetadata:\n    name: x\n    labels: {envgraft.dev/inject: disabled}\n",
+		"Empty":    "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := run(text, "inject", "-f", "-", "--namespace-labels", "envgraft.dev/inject=enabled")
+			if got.code != 0 || got.stdout != text {
+				t.Errorf("exit code %d, standard error %q, -want, +got:\n%s", got.code, got.stderr, cmp.Diff(text, got.stdout))
+			}
+		})
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		args   []string
+		want   int
+	}{
+		"Version":         {"nothing to go wrong", []string{"version"}, 0},
+		"Help":            {"asking is no mistake", []string{"inject", "--help"}, 0},
+		"Completion":      {"shells call it", []string{"completion", "bash"}, 0},
+		"UnknownCommand":  {"usage", []string{"injcet"}, 2},
+		"UnknownFlag":     {"usage", []string{"inject", "--file", "x"}, 2},
+		"MissingFlag":     {"usage", []string{"inject"}, 2},
+		"WrongChoice":     {"usage", []string{"explain", "-f", "-", "-o", "yaml"}, 2},
+		"Argument":        {"usage", []string{"inject", "-f", "-", "more"}, 2},
+		"NoSuchFile":      {"the work failed", []string{"inject", "-f", "none.yaml"}, 1},
+		"NoSuchDirectory": {"the work failed", []string{"inject", "-f", "-", "--parameters", "none"}, 1},
+		"NoSuchConfig":    {"the work failed", []string{"explain", "-f", "-", "--config", "none.yaml"}, 1},
+		"BadPath":         {"usage", []string{"parameters", "check", "no/slash"}, 2},
+		"NoPath":          {"usage", []string{"parameters", "check"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := run("", tc.args...); got.code != tc.want {
+				t.Errorf("%s: exit code %d, want %d; standard error:\n%s", tc.reason, got.code, tc.want, got.stderr)
+			}
+		})
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for line, want := range map[string]string{
+		"inject -o ":           "yaml\njson\n",
+		"explain --output ":    "table\njson\n",
+		"parameters check -o ": "table\njson\n",
+	} {
+		got := run("", append([]string{"__complete"}, strings.Split(line, " ")...)...)
+		if !strings.HasPrefix(got.stdout, want) {
+			t.Errorf("completing %q: %q, want %q", line, got.stdout, want)
+		}
+	}
+}
