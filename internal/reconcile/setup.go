@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -101,7 +102,8 @@ const remembered = 65536
 func Setup(mgr manager.Manager, needs Dependencies, options Options) (*ExternalSecrets, error) {
 	options = options.withDefaults()
 	restConfig := rest.CopyConfig(mgr.GetConfig())
-	restConfig.QPS, restConfig.Burst = options.QPS, options.Burst
+	// One for all kinds: each client of a kind would make one of its own.
+	restConfig.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(options.QPS, options.Burst)
 	httpClient, err := rest.HTTPClientFor(restConfig)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a client of the API server: %w", err)
