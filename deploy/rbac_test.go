@@ -1,0 +1,91 @@
+package deploy_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// TestSecrets holds the webhook to having no right to read an app's Secrets.
+func TestSecrets(t *testing.T) {
+	own := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch", "update"},
+			ResourceNames: []string{"envgraft-webhook-tls"}},
+	}
+	want := map[string]struct{ cluster, namespace []rbacv1.PolicyRule }{
+		"minimal":    {namespace: own},
+		"everything": {}, // cert-manager keeps the certificate
+		"no-aws": { // facts.keySource: secret
+			cluster: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}},
+		},
+	}
+	eachRelease(t, func(t *testing.T, values string, r release) {
+		want, ok := want[values]
+		if !ok {
+			t.Fatalf("say what rights on Secrets the values %q are to give", values)
+		}
+		if diff := cmp.Diff(want.cluster, onSecrets(clusterRules(r))); diff != "" {
+			t.Errorf("rights on Secrets of the whole cluster: -want, +got:\n%s", diff)
+		}
+		if diff := cmp.Diff(want.namespace, onSecrets(namespaceRules(r))); diff != "" {
+			t.Errorf("rights on Secrets of the release's namespace: -want, +got:\n%s", diff)
+		}
+	})
+}
+
+// TestNarrow holds the rules to naming what they grant, and to granting no
+// write to what is not envgraft's business.
+func TestNarrow(t *testing.T) {
+	writable := []string{"deployments", "statefulsets", "daemonsets", "rollouts", "externalsecrets", "events", "mutatingwebhookconfigurations"}
+	eachRelease(t, func(t *testing.T, values string, r release) {
+		for _, rule := range slices.Concat(clusterRules(r), namespaceRules(r)) {
+			if slices.Contains(slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs), "*") {
+				t.Errorf("%v grants more than it names", rule)
+			}
+		}
+		for _, rule := range clusterRules(r) {
+			for _, verb := range rule.Verbs {
+				if slices.Contains([]string{"get", "list", "watch"}, verb) {
+					continue
+				}
+				for _, resource := range rule.Resources {
+					if !slices.Contains(writable, resource) {
+						t.Errorf("%v lets envgraft %s %s", rule, verb, resource)
+					}
+				}
+			}
+			if slices.Contains(rule.Resources, "mutatingwebhookconfigurations") && !slices.Equal(rule.ResourceNames, []string{r.webhooks.Name}) {
+				t.Errorf("%v reaches other webhook configurations than %s", rule, r.webhooks.Name)
+			}
+		}
+	})
+}
+
+func clusterRules(r release) []rbacv1.PolicyRule {
+	var rules []rbacv1.PolicyRule
+	for _, role := range r.clusterRoles {
+		rules = append(rules, role.Rules...)
+	}
+	return rules
+}
+
+func namespaceRules(r release) []rbacv1.PolicyRule {
+	var rules []rbacv1.PolicyRule
+	for _, role := range r.roles {
+		rules = append(rules, role.Rules...)
+	}
+	return rules
+}
+
+func onSecrets(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	var all []rbacv1.PolicyRule
+	for _, rule := range rules {
+		if slices.Contains(rule.Resources, "secrets") || slices.Contains(rule.Resources, "*") {
+			all = append(all, rule)
+		}
+	}
+	return all
+}

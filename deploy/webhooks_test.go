@@ -1,0 +1,130 @@
+package deploy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// TestPodsGoThroughOne tries every combination of labels: a pod that the engine
+// would inject or deny is sent to exactly one webhook, any other to none.
+func TestPodsGoThroughOne(t *testing.T) {
+	values := []string{"", api.Enabled, api.Disabled, "true"} // "" for no label
+	eachRelease(t, func(t *testing.T, _ string, r release) {
+		for _, namespace := range []string{"popapps", "kube-system", "kube-public", "kube-node-lease", systemNamespace} {
+			for _, ofNamespace := range values {
+				for _, ofPod := range values {
+					want := 0
+					optIn, err := identity.ResolveOptIn(identity.Namespace{Name: namespace, Labels: inject(ofNamespace)}, inject(ofPod))
+					if namespace == "popapps" && (optIn.Enabled || err != nil) {
+						want = 1
+					}
+					got := called(t, r.webhooks, api.PodsWebhook, namespace, ofNamespace, ofPod)
+					if len(got) != want {
+						t.Errorf("a pod labelled %q in namespace %s labelled %q goes through %q, want %d webhooks", ofPod, namespace, ofNamespace, got, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestWorkloadsGoThroughOne does the same for workloads. Which of those in a
+// namespace without the label are sent is a matter of matchConditions.
+func TestWorkloadsGoThroughOne(t *testing.T) {
+	r := render(t, "--values", "testdata/values/minimal.yaml")
+	for ofNamespace, want := range map[string]string{
+		"":           "workload.workloads.envgraft.dev",
+		api.Enabled:  "namespace.workloads.envgraft.dev",
+		api.Disabled: "namespace.workloads.envgraft.dev",
+	} {
+		got := called(t, r.webhooks, api.WorkloadsWebhook, "popapps", ofNamespace, "")
+		if diff := cmp.Diff([]string{want}, got); diff != "" {
+			t.Errorf("a workload in a namespace labelled %q: -want, +got:\n%s", ofNamespace, diff)
+		}
+	}
+	if got := called(t, r.webhooks, api.WorkloadsWebhook, systemNamespace, api.Enabled, api.Enabled); len(got) != 0 {
+		t.Errorf("envgraft's own Deployment goes through %q", got)
+	}
+	for _, webhook := range r.webhooks.Webhooks {
+		conditions := fmt.Sprint(webhook.MatchConditions)
+		needed := webhook.Name == "workload.workloads.envgraft.dev"
+		for _, key := range []string{api.LabelInject, api.AnnotationWritten} {
+			if strings.Contains(conditions, "'"+key+"' in object") != needed {
+				t.Errorf("webhook %s has the conditions %s", webhook.Name, conditions)
+			}
+		}
+	}
+}
+
+func inject(value string) map[string]string {
+	if value == "" {
+		return nil
+	}
+	return map[string]string{api.LabelInject: value}
+}
+
+// called returns the webhooks of a path that selectors send an object to.
+func called(t *testing.T, c *admissionv1.MutatingWebhookConfiguration, path, namespace, ofNamespace, ofObject string) []string {
+	t.Helper()
+	namespaceLabels := labels.Merge(inject(ofNamespace), labels.Set{"kubernetes.io/metadata.name": namespace})
+	var names []string
+	for _, webhook := range c.Webhooks {
+		if *webhook.ClientConfig.Service.Path == path &&
+			selector(t, webhook.NamespaceSelector).Matches(namespaceLabels) &&
+			selector(t, webhook.ObjectSelector).Matches(labels.Set(inject(ofObject))) {
+			names = append(names, webhook.Name)
+		}
+	}
+	return names
+}
+
+func selector(t *testing.T, s *metav1.LabelSelector) labels.Selector {
+	t.Helper()
+	if s == nil {
+		return labels.Everything() // as the API server defaults it
+	}
+	out, err := metav1.LabelSelectorAsSelector(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestWebhookSettings holds the webhooks to what keeps them from harm.
+func TestWebhookSettings(t *testing.T) {
+	eachRelease(t, func(t *testing.T, values string, r release) {
+		for _, webhook := range r.webhooks.Webhooks {
+			policy := admissionv1.Fail
+			if values == "everything" || *webhook.ClientConfig.Service.Path == api.WorkloadsWebhook {
+				policy = admissionv1.Ignore
+			}
+			if *webhook.FailurePolicy != policy {
+				t.Errorf("%s: failurePolicy is %s, want %s", webhook.Name, *webhook.FailurePolicy, policy)
+			}
+			// Any other value breaks dry runs, and with them GitOps tools.
+			if *webhook.SideEffects != admissionv1.SideEffectClassNone {
+				t.Errorf("%s: sideEffects is %s", webhook.Name, *webhook.SideEffects)
+			}
+			if *webhook.MatchPolicy != admissionv1.Equivalent || *webhook.ReinvocationPolicy != admissionv1.NeverReinvocationPolicy {
+				t.Errorf("%s: matchPolicy is %s, reinvocationPolicy is %s", webhook.Name, *webhook.MatchPolicy, *webhook.ReinvocationPolicy)
+			}
+			if diff := cmp.Diff([]string{"v1"}, webhook.AdmissionReviewVersions); diff != "" {
+				t.Errorf("%s: admissionReviewVersions: -want, +got:\n%s", webhook.Name, diff)
+			}
+			for _, rule := range webhook.Rules {
+				if *rule.Scope != admissionv1.NamespacedScope {
+					t.Errorf("%s: scope of %q is %s", webhook.Name, rule.Resources, *rule.Scope)
+				}
+			}
+		}
+	})
+}
