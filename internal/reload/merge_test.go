@@ -38,6 +38,27 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+func TestUnmerge(t *testing.T) {
+	cases := map[string]struct {
+		reason, value, entry, want string
+	}{
+		"Alone":     {"Nothing of the author's is left.", "x", "x", ""},
+		"Last":      {"Merge puts ours at the end.", " a ,b,x", "x", " a ,b"},
+		"Middle":    {"The author has since added his behind ours.", "a,x,b", "x", "a,b"},
+		"Both":      {"Of two that are the same, the author's stays where it stands.", "x,a,x", "x", "x,a"},
+		"Gone":      {"The author has taken ours out himself.", "a,b", "x", "a,b"},
+		"Rewritten": {"What differs in a space was typed by somebody.", "a, x", "x", "a, x"},
+		"Part":      {"An entry that only holds ours is not ours.", "a,xx", "x", "a,xx"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := unmerge(tc.value, tc.entry); got != tc.want {
+				t.Errorf("%s\nunmerge(%q, %q): got %q, want %q", tc.reason, tc.value, tc.entry, got, tc.want)
+			}
+		})
+	}
+}
+
 func FuzzMerge(f *testing.F) {
 	f.Add("", "myapp-secrets")
 	f.Add(" a , b|c,(", "shop.eu-secrets")
