@@ -22,6 +22,7 @@ import (
 func TestGolden(t *testing.T) {
 	var want []string
 	eachRelease(t, func(t *testing.T, values string, r release) {
+		t.Helper()
 		file := "testdata/golden/" + values + ".yaml"
 		want = append(want, file)
 		golden(t, file, r.text)
@@ -46,7 +47,8 @@ func TestInstallIsCurrent(t *testing.T) {
 // TestConfiguration reads the file that the pod will read, and compares it with
 // the objects beside it.
 func TestConfiguration(t *testing.T) {
-	eachRelease(t, func(t *testing.T, values string, r release) {
+	eachRelease(t, func(t *testing.T, _ string, r release) {
+		t.Helper()
 		c, err := config.Parse([]byte(r.configMap.Data["config.yaml"]))
 		if err == nil {
 			err = c.Validate(config.ModeCluster)
@@ -115,7 +117,8 @@ func TestDefaults(t *testing.T) {
 
 // TestServices proves that what calls the pods finds them.
 func TestServices(t *testing.T) {
-	eachRelease(t, func(t *testing.T, values string, r release) {
+	eachRelease(t, func(t *testing.T, _ string, r release) {
+		t.Helper()
 		labels := r.deployment.Spec.Template.Labels
 		for _, service := range r.services {
 			for key, value := range service.Spec.Selector {
@@ -143,7 +146,8 @@ func TestServices(t *testing.T) {
 // TestRestricted holds the pod to the Pod Security Standard "restricted", and
 // to a root file system that nobody can write to.
 func TestRestricted(t *testing.T) {
-	eachRelease(t, func(t *testing.T, values string, r release) {
+	eachRelease(t, func(t *testing.T, _ string, r release) {
+		t.Helper()
 		pod := r.deployment.Spec.Template.Spec
 		if s := pod.SecurityContext; s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.RunAsUser == nil || *s.RunAsUser == 0 ||
 			s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
@@ -216,8 +220,10 @@ func TestRefusesBadValues(t *testing.T) {
 		set    string
 		want   string
 	}{
-		"NoEnvironment": {"A guess would hand one environment's secrets to another's pods.",
-			"config.environment=", "config.environment is required"},
+		"NoEnvironment": {
+			"A guess would hand one environment's secrets to another's pods.",
+			"config.environment=", "config.environment is required",
+		},
 		"UnknownValue":      {"A misspelled value would have no effect.", "replicas=3", "additional properties 'replicas' not allowed"},
 		"UnknownField":      {"It would crash the pod.", "config.tenacy=open", "additional properties 'tenacy' not allowed"},
 		"Enum":              {"It would crash the pod.", "config.tenancy=closed", "/config/tenancy"},

@@ -12,8 +12,10 @@ import (
 func TestSecrets(t *testing.T) {
 	own := []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
-		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch", "update"},
-			ResourceNames: []string{"envgraft-webhook-tls"}},
+		{
+			APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch", "update"},
+			ResourceNames: []string{"envgraft-webhook-tls"},
+		},
 	}
 	want := map[string]struct{ cluster, namespace []rbacv1.PolicyRule }{
 		"minimal":    {namespace: own},
@@ -23,6 +25,7 @@ func TestSecrets(t *testing.T) {
 		},
 	}
 	eachRelease(t, func(t *testing.T, values string, r release) {
+		t.Helper()
 		want, ok := want[values]
 		if !ok {
 			t.Fatalf("say what rights on Secrets the values %q are to give", values)
@@ -40,7 +43,8 @@ func TestSecrets(t *testing.T) {
 // write to what is not envgraft's business.
 func TestNarrow(t *testing.T) {
 	writable := []string{"deployments", "statefulsets", "daemonsets", "rollouts", "externalsecrets", "events", "mutatingwebhookconfigurations"}
-	eachRelease(t, func(t *testing.T, values string, r release) {
+	eachRelease(t, func(t *testing.T, _ string, r release) {
+		t.Helper()
 		for _, rule := range slices.Concat(clusterRules(r), namespaceRules(r)) {
 			if slices.Contains(slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs), "*") {
 				t.Errorf("%v grants more than it names", rule)

@@ -19,6 +19,7 @@ import (
 func TestPodsGoThroughOne(t *testing.T) {
 	values := []string{"", api.Enabled, api.Disabled, "true"} // "" for no label
 	eachRelease(t, func(t *testing.T, _ string, r release) {
+		t.Helper()
 		for _, namespace := range []string{"popapps", "kube-system", "kube-public", "kube-node-lease", systemNamespace} {
 			for _, ofNamespace := range values {
 				for _, ofPod := range values {
@@ -102,6 +103,7 @@ func selector(t *testing.T, s *metav1.LabelSelector) labels.Selector {
 // TestWebhookSettings holds the webhooks to what keeps them from harm.
 func TestWebhookSettings(t *testing.T) {
 	eachRelease(t, func(t *testing.T, values string, r release) {
+		t.Helper()
 		for _, webhook := range r.webhooks.Webhooks {
 			policy := admissionv1.Fail
 			if values == "everything" || *webhook.ClientConfig.Service.Path == api.WorkloadsWebhook {

@@ -90,9 +90,10 @@ type AWS struct {
 
 // ExternalSecrets configures the controller.
 type ExternalSecrets struct {
-	// Enabled makes an ExternalSecret for every app that is injected.
-	Enabled                bool `yaml:"enabled"`
 	ExternalSecretSettings `yaml:",inline"`
+
+	// Enabled makes an ExternalSecret for every app that is injected.
+	Enabled bool `yaml:"enabled"`
 	// AllowedStores are ClusterSecretStores that annotations may name besides
 	// the configured ones.
 	AllowedStores []string `yaml:"allowedStores"`

@@ -197,11 +197,14 @@ externalSecrets:
 		want   config.ExternalSecretSettings
 	}{
 		"stage": {"No override: the settings of all.", config.ExternalSecretSettings{
-			RefreshInterval: time.Hour, DeletionPolicy: "Delete", SecretStore: store("ClusterSecretStore", "base")}},
+			RefreshInterval: time.Hour, DeletionPolicy: "Delete", SecretStore: store("ClusterSecretStore", "base"),
+		}},
 		"prod": {"Only the policy differs.", config.ExternalSecretSettings{
-			RefreshInterval: time.Hour, DeletionPolicy: "Retain", SecretStore: store("ClusterSecretStore", "base")}},
+			RefreshInterval: time.Hour, DeletionPolicy: "Retain", SecretStore: store("ClusterSecretStore", "base"),
+		}},
 		"dev": {"A store's name may be inherited while its kind is not.", config.ExternalSecretSettings{
-			RefreshInterval: 10 * time.Second, DeletionPolicy: "Delete", SecretStore: store("SecretStore", "base")}},
+			RefreshInterval: 10 * time.Second, DeletionPolicy: "Delete", SecretStore: store("SecretStore", "base"),
+		}},
 	}
 	for environment, tc := range cases {
 		t.Run(environment, func(t *testing.T) {

@@ -60,7 +60,7 @@ func describe(t *testing.T, path string, v reflect.Value) []row {
 	if v.Type() == reflect.TypeFor[*time.Duration]() {
 		return []row{{path, "duration", ""}}
 	}
-	if d, ok := v.Interface().(time.Duration); ok {
+	if d, ok := reflect.TypeAssert[time.Duration](v); ok {
 		text := regexp.MustCompile(`([hm])0[sm].*$`).ReplaceAllString(d.String(), "$1")
 		return []row{{path, "duration", text}}
 	}
