@@ -43,15 +43,11 @@ func TestCerts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, test := range map[string]func(*testing.T, *certsBench){
-		"replicas that start at once agree":     testCertsStartAtOnce,
-		"a blanked bundle is put back":          testCertsBlanked,
-		"a damaged Secret is replaced":          testCertsDamaged,
-		"a rotation turns no API server away":   testCertsRotation,
-		"a configuration that comes late is ok": testCertsLateConfiguration,
-	} {
-		t.Run(name, func(t *testing.T) { test(t, newCertsBench(t, env, admin)) })
-	}
+	t.Run("replicas that start at once agree", newCertsBench(t, env, admin).testStartAtOnce)
+	t.Run("a blanked bundle is put back", newCertsBench(t, env, admin).testBlanked)
+	t.Run("a damaged Secret is replaced", newCertsBench(t, env, admin).testDamaged)
+	t.Run("a rotation turns no API server away", newCertsBench(t, env, admin).testRotation)
+	t.Run("a configuration may come late", newCertsBench(t, env, admin).testLateConfiguration)
 }
 
 // certsBench is one installation: a namespace, rights and a configuration.
@@ -88,10 +84,14 @@ func newCertsBench(t *testing.T, env *envtest.Environment, admin client.Client) 
 			APIGroups: []string{admissionregistrationv1.GroupName}, Resources: []string{"mutatingwebhookconfigurations"},
 			Verbs: []string{"get", "list", "watch", "patch"}, ResourceNames: []string{name},
 		}}},
-		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: name}, Subjects: subjects,
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name}},
-		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name}, Subjects: subjects,
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name}},
+		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: name}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+		},
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: name}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+		},
 	} {
 		if err := admin.Create(t.Context(), object); err != nil {
 			t.Fatal(err)
@@ -291,7 +291,7 @@ func (b *certsBench) mustCall(t *testing.T, replicas []*replica, now time.Time) 
 	}
 }
 
-func testCertsStartAtOnce(t *testing.T, b *certsBench) {
+func (b *certsBench) testStartAtOnce(t *testing.T) {
 	b.configure(t)
 	replicas := b.replicas(t, certs.Options{})
 	serial := eventuallyAgreed(t, replicas, "")
@@ -303,7 +303,7 @@ func testCertsStartAtOnce(t *testing.T, b *certsBench) {
 	}
 }
 
-func testCertsBlanked(t *testing.T, b *certsBench) {
+func (b *certsBench) testBlanked(t *testing.T) {
 	b.configure(t)
 	replicas := b.replicas(t, certs.Options{})
 	eventuallyAgreed(t, replicas, "")
@@ -325,7 +325,7 @@ func testCertsBlanked(t *testing.T, b *certsBench) {
 	}
 }
 
-func testCertsDamaged(t *testing.T, b *certsBench) {
+func (b *certsBench) testDamaged(t *testing.T) {
 	b.configure(t)
 	replicas := b.replicas(t, certs.Options{Settle: time.Second})
 	serial := eventuallyAgreed(t, replicas, "")
@@ -346,7 +346,7 @@ func testCertsDamaged(t *testing.T, b *certsBench) {
 	b.mustCall(t, replicas, time.Now())
 }
 
-func testCertsLateConfiguration(t *testing.T, b *certsBench) {
+func (b *certsBench) testLateConfiguration(t *testing.T) {
 	replicas := b.replicas(t, certs.Options{})
 	eventually(t, func() error {
 		for i, r := range replicas {
@@ -404,7 +404,7 @@ func (c *caller) result() (int, error) {
 	return c.calls, c.err
 }
 
-func testCertsRotation(t *testing.T, b *certsBench) {
+func (b *certsBench) testRotation(t *testing.T) {
 	const day = 24 * time.Hour
 	b.configure(t)
 	c := &caller{clock: clocktesting.NewFakeClock(time.Now())}
