@@ -75,7 +75,7 @@ type outcome struct {
 }
 
 // graftAll reads the stream and grafts all that is in it, in place.
-func (f offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest.Stream, []outcome, error) {
+func (f *offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest.Stream, []outcome, error) {
 	c, err := loadConfig(f.config)
 	if err != nil {
 		return nil, nil, err
@@ -89,13 +89,13 @@ func (f offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest.
 	if err != nil {
 		return nil, nil, err
 	}
-	o := offline{flags: f, engine: graft.New(c.Engine()), known: stream.Facts(f.namespace), parameters: parameters}
+	o := offline{flags: *f, engine: graft.New(c.Engine()), known: stream.Facts(f.namespace), parameters: parameters}
 	o.known.Partial = true // a cluster holds more than the documents at hand
 	outcomes, err := o.graft(ctx, stream.Templates())
 	return stream, outcomes, err
 }
 
-func (f offlineFlags) openParameters() (webhook.ParameterGetter, func(), error) {
+func (f *offlineFlags) openParameters() (webhook.ParameterGetter, func(), error) {
 	if f.parameters == "" {
 		return facts.Unchecked{Cause: "give --parameters"}, func() {}, nil
 	}

@@ -29,7 +29,7 @@ func (f *awsFlags) add(command *cobra.Command) {
 	command.Flags().StringVar(&f.endpoint, "ssm-endpoint", "", "`URL` of another SSM, over AWS_ENDPOINT_URL_SSM")
 }
 
-func (f awsFlags) client(ctx context.Context) (*ssm.Client, error) {
+func (f *awsFlags) client(ctx context.Context) (*ssm.Client, error) {
 	return facts.NewSSMClient(ctx, config.AWS{Region: f.region, SSMEndpoint: f.endpoint}, nil)
 }
 
@@ -104,7 +104,7 @@ not understood.`,
 }
 
 // paths names all parameters before any is created.
-func (f initFlags) paths() ([]string, error) {
+func (f *initFlags) paths() ([]string, error) {
 	c, err := loadConfig(f.config)
 	if err != nil {
 		return nil, err

@@ -71,8 +71,8 @@ Exit code 0: nothing breaks, though there may be warnings. 1: something breaks
 	return command
 }
 
-func checkAll(ctx context.Context, client parameters.Reader, paths []string) []parameters.Checked {
-	all := make([]parameters.Checked, len(paths))
+func checkAll(ctx context.Context, client parameters.Reader, paths []string) []*parameters.Checked {
+	all := make([]*parameters.Checked, len(paths))
 	for i, path := range paths {
 		ctx, cancel := context.WithTimeout(ctx, awsTimeout)
 		all[i] = parameters.Check(ctx, client, path)
@@ -83,7 +83,7 @@ func checkAll(ctx context.Context, client parameters.Reader, paths []string) []p
 
 // verdict sums up for the exit code. What breaks weighs more than what is not
 // known: it stays wrong whatever the rest is.
-func verdict(all []parameters.Checked, strict bool) error {
+func verdict(all []*parameters.Checked, strict bool) error {
 	broken, unchecked := 0, 0
 	for _, c := range all {
 		switch {
@@ -102,14 +102,14 @@ func verdict(all []parameters.Checked, strict bool) error {
 	return nil
 }
 
-func writeChecksJSON(w io.Writer, all []parameters.Checked) error {
+func writeChecksJSON(w io.Writer, all []*parameters.Checked) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(all)
 }
 
-func writeChecks(w io.Writer, all []parameters.Checked, p palette) error {
+func writeChecks(w io.Writer, all []*parameters.Checked, p palette) error {
 	var out bytes.Buffer
 	for _, c := range all {
 		writeCheck(&out, c, p)
@@ -118,7 +118,7 @@ func writeChecks(w io.Writer, all []parameters.Checked, p palette) error {
 	return err
 }
 
-func writeCheck(out *bytes.Buffer, c parameters.Checked, p palette) {
+func writeCheck(out *bytes.Buffer, c *parameters.Checked, p palette) {
 	switch {
 	case c.Unchecked != "":
 		fmt.Fprintf(out, "%s: %s: %s\n", c.Path, p.paint(colorRed, "not checked"), c.Unchecked)
@@ -137,9 +137,9 @@ func writeCheck(out *bytes.Buffer, c parameters.Checked, p palette) {
 		if f.Key != "" {
 			key = fmt.Sprintf("%q", f.Key)
 		}
-		fmt.Fprintf(rows, "  %s\t%s\t%s\t%s\n", p.paint(color, string(f.Severity)), f.Reason, key, f.Message)
+		_, _ = fmt.Fprintf(rows, "  %s\t%s\t%s\t%s\n", p.paint(color, string(f.Severity)), f.Reason, key, f.Message)
 	}
-	_ = rows.Flush() //nolint:errcheck // a buffer takes all
+	_ = rows.Flush() // a buffer takes all
 	if c.Unchecked == "" && len(c.Findings) == 0 {
 		fmt.Fprintf(out, "  %s\n", p.paint(colorGreen, "ok"))
 	}

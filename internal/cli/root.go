@@ -56,13 +56,13 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(s.Err, "envgraft:", err)
+	// Nobody is left to be told where standard error is gone.
+	_, _ = fmt.Fprintln(s.Err, "envgraft:", err)
 	if !understood {
-		fmt.Fprintf(s.Err, "See %s --help\n", command.CommandPath())
+		_, _ = fmt.Fprintf(s.Err, "See %s --help\n", command.CommandPath())
 		return exitUsage
 	}
-	var exit *exitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exitError](err); ok {
 		return exit.code
 	}
 	return exitFailed

@@ -85,11 +85,11 @@ func writeExplanation(out *bytes.Buffer, e explanation, p palette) {
 func writeIdentity(out *bytes.Buffer, e explanation) {
 	id := e.Identity
 	rows := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(rows, "  app\t%s (system %s, environment %s)\n", id.App, id.System, id.Environment)
-	fmt.Fprintf(rows, "  parameter\t%s\n", id.Parameter)
-	fmt.Fprintf(rows, "  Secret\t%s (of ExternalSecret %s)\n", id.Secret, id.ExternalSecret)
-	fmt.Fprintf(rows, "  ConfigMap\t%s\n", id.ConfigMap)
-	_ = rows.Flush() //nolint:errcheck // a buffer takes all
+	_, _ = fmt.Fprintf(rows, "  app\t%s (system %s, environment %s)\n", id.App, id.System, id.Environment)
+	_, _ = fmt.Fprintf(rows, "  parameter\t%s\n", id.Parameter)
+	_, _ = fmt.Fprintf(rows, "  Secret\t%s (of ExternalSecret %s)\n", id.Secret, id.ExternalSecret)
+	_, _ = fmt.Fprintf(rows, "  ConfigMap\t%s\n", id.ConfigMap)
+	_ = rows.Flush() // a buffer takes all
 }
 
 func writeContainer(out *bytes.Buffer, c explainedContainer, p palette) {
@@ -100,11 +100,11 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, p palette) {
 	fmt.Fprintf(out, "\n  %s %s\n", kind, c.Name)
 	if len(c.Env) > 0 {
 		rows := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(rows, "    NAME\t%s\tFROM\tHIDES\n", p.paint(colorDefault, "TIER"))
+		_, _ = fmt.Fprintf(rows, "    NAME\t%s\tFROM\tHIDES\n", p.paint(colorDefault, "TIER"))
 		for _, v := range c.Env {
-			fmt.Fprintf(rows, "    %s\t%s\t%s\t%s\n", v.Name, p.tier(v.Tier), v.From, strings.Join(orDash(v.Hides), ", "))
+			_, _ = fmt.Fprintf(rows, "    %s\t%s\t%s\t%s\n", v.Name, p.tier(v.Tier), v.From, strings.Join(orDash(v.Hides), ", "))
 		}
-		_ = rows.Flush() //nolint:errcheck // a buffer takes all
+		_ = rows.Flush() // a buffer takes all
 	}
 	for _, object := range c.Unknown {
 		fmt.Fprintf(out, "    %s keys of %s not known\n", p.paint(colorYellow, "note:"), object)

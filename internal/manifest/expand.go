@@ -35,7 +35,7 @@ func (x *expander) node(n *yaml.Node) (*yaml.Node, error) {
 	if n.Anchor != "" {
 		out.Column = 0 // the anchor's, which says nothing of how lists are indented
 	}
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // a tree holds no others below its document, aliases are resolved above
 	case yaml.MappingNode:
 		return &out, x.mapping(n, &out)
 	case yaml.SequenceNode:

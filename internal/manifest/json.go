@@ -72,8 +72,8 @@ func stringJSON(text string) []byte {
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	// A string always encodes, and a buffer takes all.
-	_ = encoder.Encode(text)
-	return bytes.TrimSuffix(b.Bytes(), newline)
+	_ = encoder.Encode(text) //nolint:errchkjson // see above
+	return bytes.TrimSuffix(b.Bytes(), newline())
 }
 
 // fromJSON makes a tree of one JSON value.
@@ -147,7 +147,7 @@ func (r *jsonReader) children(n *yaml.Node, open json.Delim, depth int) error {
 
 func (r *jsonReader) currentLine() int {
 	offset := r.offset()
-	r.line += bytes.Count(r.data[r.counted:offset], newline)
+	r.line += bytes.Count(r.data[r.counted:offset], newline())
 	r.counted = offset
 	return r.line
 }

@@ -133,8 +133,8 @@ func (o Options) readFile(file string) ([]*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read manifests: %w", err)
 	}
-	defer f.Close()
-	return readAll(file, f)
+	documents, err := readAll(file, f)
+	return documents, errors.Join(err, f.Close())
 }
 
 func readAll(file string, from io.Reader) ([]*Document, error) {
@@ -153,7 +153,7 @@ func Parse(file string, data []byte) ([]*Document, error) {
 	// Windows' editors write a mark in front, which is no part of the first key.
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if !utf8.Valid(data) {
-		return nil, fmt.Errorf("%s:%d: not UTF-8: save the file in that encoding", file, 1+bytes.Count(validPrefix(data), newline))
+		return nil, fmt.Errorf("%s:%d: not UTF-8: save the file in that encoding", file, 1+bytes.Count(validPrefix(data), newline()))
 	}
 	var documents []*Document
 	var errs []error
@@ -184,8 +184,7 @@ func validPrefix(data []byte) []byte {
 
 // located names the file in front of an error that knows its line.
 func located(file string, err error) error {
-	var at *lineError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*lineError](err); ok {
 		return fmt.Errorf("%s:%d: %s", file, at.line, at.message)
 	}
 	return fmt.Errorf("%s: %w", file, err)

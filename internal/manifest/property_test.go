@@ -90,7 +90,7 @@ func applyEvanphx(t *testing.T, document string, operations []jsonpatch.Operatio
 	return patch.ApplyWithOptions([]byte(document), options)
 }
 
-func decode(t testing.TB, data []byte) any {
+func decode(t *testing.T, data []byte) any {
 	t.Helper()
 	var v any
 	if err := json.Unmarshal(data, &v); err != nil {
@@ -147,21 +147,21 @@ func checkRewritten(t *testing.T, d *Document) {
 	if err != nil {
 		t.Fatalf("kubectl could not read %q: %v", written, err)
 	}
-	if diff := cmp.Diff(comparable(decode(t, before)), comparable(decode(t, theirs))); diff != "" {
+	if diff := cmp.Diff(evened(decode(t, before)), evened(decode(t, theirs))); diff != "" {
 		t.Fatalf("to kubectl %q means something else: -before, +after:\n%s", written, diff)
 	}
 }
 
-// comparable evens out that JSON has two zeros.
-func comparable(v any) any {
+// evened evens out that JSON has two zeros.
+func evened(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for name := range v {
-			v[name] = comparable(v[name])
+			v[name] = evened(v[name])
 		}
 	case []any:
 		for i := range v {
-			v[i] = comparable(v[i])
+			v[i] = evened(v[i])
 		}
 	case float64:
 		return v + 0

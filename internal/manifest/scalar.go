@@ -102,11 +102,11 @@ func nameOf(key *yaml.Node) (string, error) {
 	if tag := key.ShortTag(); tag == tagInt || tag == tagFloat {
 		return numberName(key)
 	}
-	var name string
-	if json.Unmarshal(text, &name) != nil {
+	if text[0] != '"' {
 		return string(text), nil // a boolean
 	}
-	return name, nil
+	var name string
+	return name, json.Unmarshal(text, &name)
 }
 
 // numberName writes a number as sigs.k8s.io/yaml does where it is a name.

@@ -11,13 +11,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-var newline = []byte("\n")
-
 // part is a piece of a file that holds one YAML document, or JSON values.
 type part struct {
 	line int
 	raw  []byte
 }
+
+func newline() []byte { return []byte("\n") }
 
 // split cuts a file in front of each "---" and behind each "...". YAML lets
 // neither stand at the start of a line for anything else, in a quoted or block
@@ -33,7 +33,7 @@ func split(data []byte) []part {
 		}
 		current = part{line: next}
 	}
-	for text := range bytes.SplitAfterSeq(data, newline) {
+	for text := range bytes.SplitAfterSeq(data, newline()) {
 		if marks(text, "---") {
 			flush(line)
 		}
@@ -51,7 +51,7 @@ func split(data []byte) []part {
 // space follows.
 func marks(line []byte, marker string) bool {
 	rest, ok := bytes.CutPrefix(line, []byte(marker))
-	return ok && (len(rest) == 0 || bytes.ContainsRune([]byte(" \t\r\n"), rune(rest[0])))
+	return ok && (len(rest) == 0 || strings.ContainsRune(" \t\r\n", rune(rest[0])))
 }
 
 // parse returns the part's documents: one of YAML, or several JSON values in a

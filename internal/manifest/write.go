@@ -33,7 +33,7 @@ func separator(before, next []byte) string {
 		return ""
 	}
 	end := ""
-	if !bytes.HasSuffix(before, newline) {
+	if !bytes.HasSuffix(before, newline()) {
 		end = "\n"
 	}
 	if marks(next, "---") || marks(before[bytes.LastIndexByte(before[:len(before)-1], '\n')+1:], "...") {
@@ -55,7 +55,7 @@ func (d *Document) yaml() ([]byte, error) {
 		encoded = append([]byte("---\n"), encoded...)
 	}
 	if bytes.Contains(d.raw, []byte("\r\n")) {
-		encoded = bytes.ReplaceAll(encoded, newline, []byte("\r\n"))
+		encoded = bytes.ReplaceAll(encoded, newline(), []byte("\r\n"))
 	}
 	return encoded, nil
 }

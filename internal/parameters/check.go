@@ -65,7 +65,7 @@ type Checked struct {
 }
 
 // Breaks says that a finding is more than a warning.
-func (c Checked) Breaks() bool {
+func (c *Checked) Breaks() bool {
 	for _, f := range c.Findings {
 		if f.Severity == SeverityError {
 			return true
@@ -81,8 +81,8 @@ type Reader interface {
 }
 
 // Check reads a parameter and says what is wrong with it.
-func Check(ctx context.Context, client Reader, path string) Checked {
-	c := Checked{Path: path, Findings: []Finding{}}
+func Check(ctx context.Context, client Reader, path string) *Checked {
+	c := &Checked{Path: path, Findings: []Finding{}}
 	out, err := client.GetParameter(ctx, &ssm.GetParameterInput{Name: &path, WithDecryption: aws.Bool(true)})
 	if err != nil {
 		fault := facts.SSMFault(err)
@@ -90,7 +90,8 @@ func Check(ctx context.Context, client Reader, path string) Checked {
 			c.Unchecked = fmt.Sprintf("%s: %s", fault.State, fault.Cause)
 			return c
 		}
-		c.add(SeverityError, ReasonNotFound, "", fmt.Sprintf("it does not exist: aws ssm put-parameter --type SecureString --name %s --value '{\"KEY\":\"value\"}'", path))
+		c.add(SeverityError, ReasonNotFound, "", fmt.Sprintf(
+			"it does not exist: aws ssm put-parameter --type SecureString --name %s --value '{\"KEY\":\"value\"}'", path))
 		return c
 	}
 	if out.Parameter == nil || out.Parameter.Value == nil {
@@ -99,7 +100,8 @@ func Check(ctx context.Context, client Reader, path string) Checked {
 	}
 	c.Type, c.Version = string(out.Parameter.Type), out.Parameter.Version
 	if out.Parameter.Type != types.ParameterTypeSecureString {
-		c.add(SeverityError, ReasonNotSecure, "", fmt.Sprintf("it is a %s, which is kept in plain text: SSM changes no types, delete it and create a SecureString", c.Type))
+		c.add(SeverityError, ReasonNotSecure, "", fmt.Sprintf(
+			"it is a %s, which is kept in plain text: SSM changes no types, delete it and create a SecureString", c.Type))
 	}
 	c.Tier = tierOf(ctx, client, path)
 	value := []byte(*out.Parameter.Value)

@@ -174,7 +174,7 @@ func put(t *testing.T, client *ssm.Client, value string) {
 	}
 }
 
-func checkNoValue(t *testing.T, got parameters.Checked) {
+func checkNoValue(t *testing.T, got *parameters.Checked) {
 	t.Helper()
 	text, err := json.Marshal(got)
 	if err != nil {

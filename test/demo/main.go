@@ -54,7 +54,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 
-	heading("The pod, sent to https://%s/mutate/pods", server.address)
+	headingf("The pod, sent to https://%s/mutate/pods", server.address)
 	patched, err := server.admit(ctx, pod)
 	if err != nil {
 		return err
@@ -62,11 +62,11 @@ func run(ctx context.Context) error {
 	if err := printDiff(pod, patched); err != nil {
 		return err
 	}
-	heading("Where each variable comes from: envgraft explain")
+	headingf("Where each variable comes from: envgraft explain")
 	if err := explain(ctx, binary, example); err != nil {
 		return err
 	}
-	heading("Checked by kubelet's rules on the patched pod")
+	headingf("Checked by kubelet's rules on the patched pod")
 	return example.check(patched)
 }
 

@@ -28,7 +28,7 @@ func paint(color int, text string) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, text)
 }
 
-func heading(format string, arguments ...any) {
+func headingf(format string, arguments ...any) {
 	fmt.Printf("\n%s\n\n", paint(bold, fmt.Sprintf(format, arguments...)))
 }
 

@@ -62,7 +62,7 @@ func startServer(ctx context.Context, binary string, e example) (*server, error)
 	go func() {
 		defer close(s.exited)
 		// How it ended is in its log, which is printed where that matters.
-		_ = s.command.Wait() //nolint:errcheck // see above
+		_ = s.command.Wait()
 	}()
 	if err := s.wait(ctx, ca); err != nil {
 		s.stop()
@@ -82,9 +82,9 @@ func freeAddress(ctx context.Context) (string, error) {
 
 // stop ends the server and waits for it.
 func (s *server) stop() {
-	_ = s.command.Cancel() //nolint:errcheck // it fails where the process has ended
+	_ = s.command.Cancel() // it fails where the process has ended
 	<-s.exited
-	_ = os.RemoveAll(s.directory) //nolint:errcheck // what is left is a certificate in the system's temporary directory
+	_ = os.RemoveAll(s.directory) // what is left is a certificate in the system's temporary directory
 }
 
 // wait returns when the server is ready and its certificate verifies.
@@ -135,9 +135,8 @@ func (s *server) call(ctx context.Context, method, path string, body []byte) ([]
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
-	if err != nil {
+	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
