@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/test/ssmfake"
 )
 
@@ -36,17 +35,13 @@ func (b *bench) buildEnvgraft(t *testing.T) {
 // fields of the configuration file that a test wants other than by default.
 func (b *bench) install(t *testing.T, settings map[string]any) {
 	t.Helper()
-	file := map[string]any{
-		"apiVersion":  config.APIVersion,
-		"kind":        config.Kind,
-		"environment": "stage",
-		"aws":         map[string]any{"region": ssmfake.Region, "ssmEndpoint": ssmEndpoint},
-	}
+	file := map[string]any{"environment": "stage"}
 	maps.Copy(file, settings)
 	values, err := json.Marshal(map[string]any{
 		"image":        map[string]any{"repository": envgraftImage, "tag": envgraftTag, "pullPolicy": "IfNotPresent"},
 		"replicaCount": 2,
 		"config":       file,
+		"aws":          map[string]any{"region": ssmfake.Region, "ssmEndpoint": ssmEndpoint},
 		// The fake wants signed calls, as SSM does; any key will do.
 		"extraEnv": []map[string]string{
 			{"name": "AWS_ACCESS_KEY_ID", "value": "fake"},
