@@ -141,8 +141,8 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 }
 
 // addMetrics serves our own metrics and controller-runtime's on one port.
-func (s *cluster) addMetrics(context.Context, *rest.Config) error {
-	listener, err := net.Listen("tcp", s.config.Server.MetricsListen)
+func (s *cluster) addMetrics(ctx context.Context, _ *rest.Config) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.Server.MetricsListen)
 	if err != nil {
 		return fmt.Errorf("cannot serve metrics: %w", err)
 	}

@@ -90,7 +90,7 @@ func localParameters(directory string) (webhook.ParameterGetter, func(), error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return facts.Direct{Source: opened}, func() { _ = opened.Close() }, nil //nolint:errcheck // it was only read
+	return facts.Direct{Source: opened}, func() { _ = opened.Close() }, nil // it was only read
 }
 
 // localFacts reads Namespaces and ConfigMaps. The parameters may lie in the

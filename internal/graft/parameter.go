@@ -33,11 +33,13 @@ func (e *Engine) parameterEffect(d Decision, p Parameter) effect {
 		// by the warning about literals that could not be checked.
 		return effect{optional: optional}
 	case ParameterNotObject, ParameterInvalidJSON:
-		message := fmt.Sprintf("SSM parameter %q %s: put a JSON object there, as {\"API_KEY\":\"…\"}; envgraft parameters check %s says more", path, p.problem(), path)
+		message := fmt.Sprintf("SSM parameter %q %s: put a JSON object there, as {\"API_KEY\":\"…\"}; envgraft parameters check %s says more",
+			path, p.problem(), path)
 		if e.config.InvalidParameter == InvalidWarn {
 			return effect{optional: optional, warnings: []Warning{{WarnParameterInvalid, message}}}
 		}
 		return effect{deny: ReasonInvalidParameter, message: message}
+	case ParameterAccessDenied, ParameterThrottled, ParameterUnreachable:
 	}
 	return effect{optional: optional, warnings: []Warning{{WarnParameterUnknown, fmt.Sprintf(
 		"the keys of SSM parameter %q are not known: %s", path, p.problem())}}}

@@ -226,7 +226,7 @@ func checkPrecedence(t *testing.T, s *graft.Subject, facts graft.Facts, before, 
 		got[v.Name] = v.From.String()
 	}
 	for _, name := range []string{"A", "B", "C", "D", "E", "P_A"} {
-		want := ""
+		var want string
 		switch {
 		case slices.Contains(s.Settings.Keep, name) && slices.ContainsFunc(before.Env, named(name)):
 			continue // asked for

@@ -87,7 +87,8 @@ func (r Rules) Resolve(ns Namespace, pod Pod) (Identity, error) {
 	}
 	environment := first(pod.Labels[api.LabelEnvironment], ns.Labels[api.LabelEnvironment], r.Environment)
 	if environment == "" {
-		return Identity{}, fmt.Errorf("no environment: set label %s on the pod template or on namespace %q (kubectl label namespace %s %s=stage)",
+		return Identity{}, fmt.Errorf("no environment: set label %s on the pod template or on namespace %q "+
+			"(kubectl label namespace %s %s=stage)",
 			api.LabelEnvironment, ns.Name, ns.Name, api.LabelEnvironment)
 	}
 
@@ -118,7 +119,8 @@ func (r Rules) system(ns Namespace, pod Pod) (string, error) {
 		return first(claimed, pod.Labels[api.LabelPartOf], own), nil
 	}
 	if claimed != "" && claimed != own {
-		return "", fmt.Errorf("label %s is %q, but namespace %q belongs to system %q: remove the label, or have an administrator run kubectl label namespace %s %s=%s",
+		return "", fmt.Errorf("label %s is %q, but namespace %q belongs to system %q: "+
+			"remove the label, or have an administrator run kubectl label namespace %s %s=%s",
 			api.LabelSystem, claimed, ns.Name, own, ns.Name, api.LabelSystem, claimed)
 	}
 	return own, nil
@@ -174,7 +176,8 @@ func parsePrefixes(ns Namespace) ([]string, error) {
 	for part := range strings.SplitSeq(value, ",") {
 		prefix := strings.TrimSpace(part)
 		if len(prefix) < len("/x/") || !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
-			return nil, fmt.Errorf("annotation %s of namespace %q has the prefix %q: prefixes are comma separated, each starts and ends with \"/\" and names a level, as in \"/shared/\"",
+			return nil, fmt.Errorf("annotation %s of namespace %q has the prefix %q: prefixes are comma separated, "+
+				"each starts and ends with \"/\" and names a level, as in \"/shared/\"",
 				api.AnnotationParameterPrefixes, ns.Name, prefix)
 		}
 		prefixes = append(prefixes, prefix)

@@ -24,6 +24,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -62,9 +63,9 @@ type bench struct {
 
 // shared is started by the first test that asks for it: it takes seconds.
 var shared struct {
-	once sync.Once
-	*bench
-	err error
+	once  sync.Once
+	bench *bench
+	err   error
 }
 
 // start returns the shared bench.
@@ -194,17 +195,18 @@ server:
 
 // waitReady waits for the webhook to answer.
 func (b *bench) waitReady() error {
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		response, err := b.http.Post(b.webhooks+api.PodsWebhook, "application/json", strings.NewReader("{}"))
-		if err == nil {
-			return response.Body.Close()
+	var last error
+	err := wait.PollUntilContextTimeout(context.Background(), 50*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		var response *http.Response
+		if response, last = b.http.Post(b.webhooks+api.PodsWebhook, "application/json", strings.NewReader("{}")); last != nil {
+			return false, nil
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the webhook does not answer: %w; its log:\n%s", err, b.log)
-		}
-		time.Sleep(50 * time.Millisecond)
+		return true, response.Body.Close()
+	})
+	if err != nil {
+		return fmt.Errorf("the webhook does not answer: %w: %w; its log:\n%s", err, last, b.log)
 	}
+	return nil
 }
 
 // namespace makes one of its own for a test.
@@ -220,6 +222,7 @@ func (b *bench) namespace(t *testing.T, labels map[string]string) string {
 // run calls kubectl and returns what a person sees.
 func (b *bench) run(t *testing.T, stdin string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
+	//nolint:gosec // the program is the one that the assets bring
 	command := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), args...)
 	command.Stdin = strings.NewReader(stdin)
 	var out, errOut bytes.Buffer

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -279,9 +280,8 @@ func TestReviews(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer response.Body.Close()
 			data, err := io.ReadAll(response.Body)
-			if err != nil || response.StatusCode != http.StatusOK {
+			if err = errors.Join(err, response.Body.Close()); err != nil || response.StatusCode != http.StatusOK {
 				t.Fatalf("status %d, %v: %s", response.StatusCode, err, data)
 			}
 			var answer admissionv1.AdmissionReview
