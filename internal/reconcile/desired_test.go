@@ -112,8 +112,10 @@ func TestDeletionPolicy(t *testing.T) {
 		{"nor one that ESO did not look at", graft.DeletionPolicyDelete, &externalSecret{Spec: externalSecretSpec{Target: target{Name: "shop-secrets"}}}, graft.DeletionPolicyRetain},
 		{"ESO filled it", graft.DeletionPolicyDelete, &externalSecret{Spec: externalSecretSpec{Target: target{Name: "shop-secrets"}}, Status: synced("shop-secrets")}, graft.DeletionPolicyDelete},
 		{"ESO filled another, before the name changed", graft.DeletionPolicyDelete, &externalSecret{Spec: externalSecretSpec{Target: target{Name: "old"}}, Status: synced("old")}, graft.DeletionPolicyRetain},
-		{"it stays, when a sync fails later", graft.DeletionPolicyDelete,
-			&externalSecret{Spec: externalSecretSpec{Target: target{Name: "shop-secrets", DeletionPolicy: graft.DeletionPolicyDelete}}}, graft.DeletionPolicyDelete},
+		{
+			"it stays, when a sync fails later", graft.DeletionPolicyDelete,
+			&externalSecret{Spec: externalSecretSpec{Target: target{Name: "shop-secrets", DeletionPolicy: graft.DeletionPolicyDelete}}}, graft.DeletionPolicyDelete,
+		},
 		{"Retain is Retain", graft.DeletionPolicyRetain, &externalSecret{Spec: externalSecretSpec{Target: target{Name: "shop-secrets"}}, Status: synced("shop-secrets")}, graft.DeletionPolicyRetain},
 	} {
 		t.Run(test.reason, func(t *testing.T) {

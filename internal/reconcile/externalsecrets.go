@@ -132,8 +132,7 @@ func (x *ExternalSecrets) source(pods client.Reader) source.Source {
 			add: func(app client.ObjectKey) { queue.Add(reconcile.Request{NamespacedName: app}) },
 			all: func() {
 				apps, err := appsOf(ctx, pods, "")
-				var early *cache.ErrCacheNotStarted
-				if errors.As(err, &early) {
+				if _, early := errors.AsType[*cache.ErrCacheNotStarted](err); early {
 					return // its start lists all pods
 				}
 				if err != nil {

@@ -42,8 +42,7 @@ func (p *pass) follow(ctx context.Context, e *externalSecret, claims []claim, ou
 		freshAfter = e.Status.RefreshTime.Time
 	}
 	parameter := p.Parameters.Parameter(ctx, p.app.Namespace, claims[0].Identity, freshAfter)
-	switch parameter.State {
-	case graft.ParameterThrottled, graft.ParameterUnreachable:
+	if parameter.State == graft.ParameterThrottled || parameter.State == graft.ParameterUnreachable {
 		p.waitAtMost(lookupRetry)
 		return nil
 	}

@@ -57,12 +57,14 @@ func (i *installation) examine(ctx context.Context, namespace string, id identit
 	}
 	if e.target() != id.Secret && e.ours(id.App) {
 		return health{State: metrics.ExternalSecretPending, Message: fmt.Sprintf(
-			"ExternalSecret %q fills Secret %q, while the pod reads Secret %q: it follows, unless an older workload of app %q asks for the other; see the workload's Events",
+			"ExternalSecret %q fills Secret %q, while the pod reads Secret %q: it follows, "+
+				"unless an older workload of app %q asks for the other; see the workload's Events",
 			e.Name, e.target(), id.Secret, id.App)}
 	}
 	if e.target() != id.Secret {
 		return health{State: metrics.ExternalSecretForeign, Reason: eventForeign, Message: fmt.Sprintf(
-			"ExternalSecret %q was not made by envgraft and fills Secret %q, while the pods read Secret %q: give them the same name with annotation envgraft.dev/secret, or rename the ExternalSecret",
+			"ExternalSecret %q was not made by envgraft and fills Secret %q, while the pods read Secret %q: "+
+				"give them the same name with annotation envgraft.dev/secret, or rename the ExternalSecret",
 			e.Name, e.target(), id.Secret)}
 	}
 	return e.health(now)
@@ -84,6 +86,7 @@ func (e *externalSecret) health(now time.Time) health {
 		return health{State: metrics.ExternalSecretPending, Recheck: unattendedAfter - age}
 	}
 	return health{State: metrics.ExternalSecretPending, Reason: eventUnattended, Message: fmt.Sprintf(
-		"External Secrets Operator has not processed ExternalSecret %q, so there may be no Secret %q: check that it runs and that its controller class is that of %s %q",
+		"External Secrets Operator has not processed ExternalSecret %q, so there may be no Secret %q: "+
+			"check that it runs and that its controller class is that of %s %q",
 		e.Name, e.target(), e.Spec.SecretStoreRef.Kind, e.Spec.SecretStoreRef.Name)}
 }

@@ -85,7 +85,9 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // claims groups pods by workload and asks, for the newest pod of each, what it
 // wants. It trusts no mark on a pod: whoever may create pods can write one by
 // hand. refused are workloads with pods that want no ExternalSecret.
-func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []metav1.PartialObjectMetadata) (claims []claim, refused map[types.UID]bool, err error) {
+func (r *reconciler) claims(
+	ctx context.Context, app client.ObjectKey, pods []metav1.PartialObjectMetadata,
+) (claims []claim, refused map[types.UID]bool, err error) {
 	if len(pods) == 0 {
 		return nil, nil, nil
 	}

@@ -144,7 +144,9 @@ func newExternalSecrets(mgr manager.Manager, restConfig *rest.Config, httpClient
 	}, nil
 }
 
-func newReconciler(writer client.Client, pods client.Reader, recorder events.EventRecorder, external *ExternalSecrets, needs Dependencies, options Options) *reconciler {
+func newReconciler(
+	writer client.Client, pods client.Reader, recorder events.EventRecorder, external *ExternalSecrets, needs Dependencies, options Options,
+) *reconciler {
 	return &reconciler{
 		Dependencies: needs,
 		options:      options,

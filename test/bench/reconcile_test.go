@@ -353,6 +353,6 @@ func installESO(b *testing.B, writer client.Client) error {
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
-		time.Sleep(100 * time.Millisecond)
+		<-time.After(100 * time.Millisecond)
 	}
 }

@@ -111,11 +111,13 @@ func TestSettings(t *testing.T) {
 			},
 		},
 		{
-			"a Secret that ESO filled may be deleted with its parameter", "plain", marks{},
+			"a Secret that ESO filled may be deleted with its parameter", "plain",
+			marks{},
 			map[string]string{"refreshInterval": "5m0s", "target.deletionPolicy": "Delete", "target.name": "plain-secrets"},
 		},
 		{
-			"prod retains", "prod", marks{labels: map[string]string{api.LabelEnvironment: "prod"}},
+			"prod retains", "prod",
+			marks{labels: map[string]string{api.LabelEnvironment: "prod"}},
 			map[string]string{"target.deletionPolicy": "Retain", "target.name": "prod-secrets"},
 		},
 	} {
@@ -240,8 +242,8 @@ func TestEdits(t *testing.T) {
 			"dataFrom": [{"extract": {"key": "/somebody/elses/secret"}}],
 			"data": [{"secretKey": "MORE", "remoteRef": {"key": "/more"}}]}}`)
 	e = waitFor(t, ns, "shop-external", fieldIs("spec.refreshInterval", "5m0s"))
-	spec := e.Object["spec"].(map[string]any) //nolint:forcetypeassert // a test
-	from := spec["dataFrom"].([]any)          //nolint:forcetypeassert // a test
+	spec := e.Object["spec"].(map[string]any)
+	from := spec["dataFrom"].([]any)
 	if len(from) != 1 || from[0].(map[string]any)["extract"].(map[string]any)["key"] != "/"+ns+"/shop/stage/app" {
 		t.Errorf("dataFrom is %v", from)
 	}

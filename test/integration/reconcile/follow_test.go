@@ -114,10 +114,10 @@ func TestRestart(t *testing.T) {
 				return err
 			}
 			got, _, err := unstructured.NestedString(u.Object, append(fields, api.AnnotationRestartedFor)...)
-			if err != nil || got != version {
-				return fmt.Errorf("it was restarted for %q, want %q, %v", got, version, err)
+			if err == nil && got != version {
+				err = fmt.Errorf("it was restarted for %q, want %q", got, version)
 			}
-			return nil
+			return err
 		})
 		return u
 	}

@@ -76,7 +76,7 @@ func garbageCollector(t *testing.T) {
 	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(program, //nolint:noctx // it is killed when the test ends
+	command := exec.Command(program, //nolint:gosec // the assets are the developer's own; it is killed when the test ends
 		"--kubeconfig="+file, "--authentication-kubeconfig="+file, "--authorization-kubeconfig="+file,
 		"--controllers=garbage-collector-controller", "--leader-elect=false",
 		"--secure-port="+strconv.Itoa(freePort(t)), "--bind-address=127.0.0.1", "--cert-dir="+t.TempDir())
@@ -101,10 +101,13 @@ func garbageCollector(t *testing.T) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it is TCP
+	port := listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return port
 }

@@ -39,8 +39,6 @@ import (
 
 // The control plane is one for all tests, which run one after the other: they
 // install and remove ESO's CRDs.
-//
-//nolint:gochecknoglobals // TestMain has no other way to hand it over
 var (
 	plane *envtest.Environment
 	kube  client.Client
@@ -241,7 +239,7 @@ func eventually(t *testing.T, what string, check func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: %v", what, err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	}
 }
 

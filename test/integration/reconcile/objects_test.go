@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -21,8 +23,8 @@ type marks struct {
 
 func annotated(pairs ...string) marks {
 	m := marks{annotations: make(map[string]string)}
-	for i := 0; i < len(pairs); i += 2 {
-		m.annotations[pairs[i]] = pairs[i+1]
+	for pair := range slices.Chunk(pairs, 2) {
+		m.annotations[pair[0]] = pair[1]
 	}
 	return m
 }
@@ -31,9 +33,7 @@ func optedIn() map[string]string { return map[string]string{api.LabelInject: api
 
 func template(app string, m marks) corev1.PodTemplateSpec {
 	labels := map[string]string{api.LabelName: app}
-	for key, value := range m.labels {
-		labels[key] = value
-	}
+	maps.Copy(labels, m.labels)
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: m.annotations},
 		Spec: corev1.PodSpec{
