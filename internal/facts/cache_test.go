@@ -28,16 +28,26 @@ type slowSource struct {
 	latency time.Duration
 	calls   []Key
 	busy    int // calls under way
-	most    int // of one key at once
+	most    int // calls under way at once
 }
 
 func (s *slowSource) Name() metrics.Source                   { return metrics.SourceSSM }
 func (s *slowSource) Key(_ string, id identity.Identity) Key { return Key{Name: id.Parameter} }
 func (s *slowSource) set(answer graft.Parameter)             { s.mu.Lock(); defer s.mu.Unlock(); s.answer = answer }
 func (s *slowSource) made() int                              { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) }
+func (s *slowSource) slow(latency time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latency = latency
+}
+
+// peak is the most calls that were under way at once.
+func (s *slowSource) peak() int { s.mu.Lock(); defer s.mu.Unlock(); return s.most }
+
 func found(keys ...string) graft.Parameter {
 	return graft.Parameter{State: graft.ParameterFound, Keys: keys}
 }
+
 func (s *slowSource) Read(ctx context.Context, key Key) Parameter {
 	s.mu.Lock()
 	s.calls = append(s.calls, key)
@@ -217,13 +227,13 @@ func TestCacheFaultReplacesNegative(t *testing.T) {
 func TestCacheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, CacheOptions{})
-		h.latency = 2 * time.Second
+		h.slow(2 * time.Second)
 		h.expect("the admission does not wait for ever", graft.Parameter{State: graft.ParameterUnreachable}, 300*time.Millisecond, 1)
 		h.expect("nor does the next, which makes no call of its own", graft.Parameter{State: graft.ParameterUnreachable}, 300*time.Millisecond, 1)
 		time.Sleep(1400 * time.Millisecond)
 		h.expect("the call went on and serves the next", found("A"), 0, 1)
 
-		h.latency = time.Hour
+		h.slow(time.Hour)
 		time.Sleep(time.Minute)
 		for range 7 {
 			h.expect("keys are served while the refresh hangs, up to its timeout", found("A"), 0, 2)
@@ -311,6 +321,20 @@ func TestCacheBudgetServesStale(t *testing.T) {
 	})
 }
 
+func TestCacheRefreshTakesWhatIsToSpare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, CacheOptions{Budget: NewBudget(2, 1)})
+		h.expect("first", found("A"), 20*time.Millisecond, 1)
+		time.Sleep(time.Minute)
+		h.admit("/popapps/other/stage/app", time.Time{})
+		h.expect("no call to spare: no refresh, and no place in the queue", found("A"), 0, 2)
+		time.Sleep(600 * time.Millisecond)
+		if p, took := h.admit("/popapps/third/stage/app", time.Time{}); p.State != graft.ParameterFound || took != 20*time.Millisecond {
+			t.Errorf("got %+v after %s: a refresh stands before an admission that waits", p.Parameter, took)
+		}
+	})
+}
+
 func TestCacheFreshAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, CacheOptions{})
@@ -344,7 +368,7 @@ func TestCacheFreshAfter(t *testing.T) {
 func TestCacheFreshAfterCallUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, CacheOptions{})
-		h.latency = 100 * time.Millisecond
+		h.slow(100 * time.Millisecond)
 		go h.admit(path, time.Time{})
 		time.Sleep(50 * time.Millisecond)
 		h.set(found("B"))
@@ -352,8 +376,8 @@ func TestCacheFreshAfterCallUnderWay(t *testing.T) {
 		if !slices.Equal(p.Keys, []string{"B"}) || took != 150*time.Millisecond || h.made() != 2 {
 			t.Errorf("got %+v after %s and %d calls, want the answer of a second call", p.Parameter, took, h.made())
 		}
-		if h.most != 1 {
-			t.Errorf("%d calls at once, want 1", h.most)
+		if h.peak() != 1 {
+			t.Errorf("%d calls at once, want 1", h.peak())
 		}
 	})
 }
@@ -361,7 +385,7 @@ func TestCacheFreshAfterCallUnderWay(t *testing.T) {
 func TestCacheSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, CacheOptions{})
-		h.latency = 0 // or the first would be stale before the last is asked for
+		h.slow(0) // or the first would be stale before the last is asked for
 		for i := range 20_000 {
 			h.admit(fmt.Sprintf("/popapps/app%d/stage/app", i), time.Time{})
 		}
@@ -414,8 +438,8 @@ func TestCacheProperty(t *testing.T) {
 				}
 				time.Sleep(time.Duration(random.IntN(20_000)) * time.Millisecond)
 			}
-			if h.most > 1 {
-				t.Errorf("%d calls at once, want 1", h.most)
+			if h.peak() > 1 {
+				t.Errorf("%d calls at once, want 1", h.peak())
 			}
 			if most := 5 + int(5*time.Since(start).Seconds()); h.made() > most {
 				t.Errorf("%d calls, want %d at most by the budget", h.made(), most)

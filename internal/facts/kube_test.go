@@ -38,13 +38,27 @@ func (r *reader) Get(ctx context.Context, key client.ObjectKey, into client.Obje
 	r.mu.Lock()
 	r.gets++
 	r.asked = options
+	get, delay := r.get, r.delay
 	r.mu.Unlock()
 	select {
-	case <-time.After(r.delay):
-		return r.get(key, into)
+	case <-time.After(delay):
+		return get(key, into)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// set changes the answers from the next Get on.
+func (r *reader) set(get func(client.ObjectKey, client.Object) error, delay time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.get, r.delay = get, delay
+}
+
+func (r *reader) made() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.gets
 }
 
 func refuse(err error) func(client.ObjectKey, client.Object) error {
@@ -125,8 +139,8 @@ func TestConfigMapsCache(t *testing.T) {
 			t.Helper()
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			if got := c.ConfigMap(ctx, "shop", "myapp-config"); got.State != want || api.gets != gets {
-				t.Errorf("%s: %+v after %d GETs, want %s after %d", reason, got, api.gets, want, gets)
+			if got := c.ConfigMap(ctx, "shop", "myapp-config"); got.State != want || api.made() != gets {
+				t.Errorf("%s: %+v after %d GETs, want %s after %d", reason, got, api.made(), want, gets)
 			}
 		}
 		var all sync.WaitGroup
@@ -136,16 +150,16 @@ func TestConfigMapsCache(t *testing.T) {
 		all.Wait()
 		time.Sleep(4900 * time.Millisecond)
 		expect("remembered", graft.ConfigMapFound, 1)
-		api.get = refuse(apierrors.NewNotFound(corev1.Resource("configmaps"), "x"))
+		api.set(refuse(apierrors.NewNotFound(corev1.Resource("configmaps"), "x")), 10*time.Millisecond)
 		time.Sleep(100 * time.Millisecond)
 		expect("asked anew after 5 s", graft.ConfigMapNotFound, 2)
-		api.get = refuse(errors.New("down"))
+		api.set(refuse(errors.New("down")), 10*time.Millisecond)
 		time.Sleep(5 * time.Second)
 		expect("nothing old is served", graft.ConfigMapUnknown, 3)
-		api.get = refuse(nil)
+		api.set(refuse(nil), 10*time.Millisecond)
 		time.Sleep(time.Second)
 		expect("a fault is remembered for a second", graft.ConfigMapFound, 4)
-		api.delay = time.Second
+		api.set(refuse(nil), time.Second)
 		time.Sleep(5 * time.Second)
 		expect("the admission does not wait longer", graft.ConfigMapUnknown, 5)
 		time.Sleep(time.Second)
@@ -184,7 +198,7 @@ func TestNamespaces(t *testing.T) {
 		err         string
 	}{
 		"Cached":    {reason: "in memory", synced: true, cached: labelled("cache"), api: notFound, want: "cache"},
-		"NotSynced": {reason: "an informer that has not synced knows nothing", cached: notFound, api: labelled("api"), want: "api", apiGets: 1},
+		"NotSynced": {reason: "an informer that has not synced knows nothing", cached: labelled("half of it"), api: labelled("api"), want: "api", apiGets: 1},
 		"Lagging":   {reason: "a Namespace that is new", synced: true, cached: notFound, api: labelled("api"), want: "api", apiGets: 1},
 		"Broken":    {reason: "any trouble of the cache", synced: true, cached: refuse(&cache.ErrCacheNotStarted{}), api: labelled("api"), want: "api", apiGets: 1},
 		"Absent":    {reason: "said by the API server", synced: true, cached: notFound, api: notFound, apiGets: 1, notFound: true, err: `cannot get namespace "shop"`},
