@@ -106,8 +106,10 @@ func (w *Workloads) decide(ctx context.Context, namespace string, workload *relo
 func workloadWarnings(kind string, decision graft.Decision, result reload.Result) []graft.Warning {
 	warnings := decision.Warnings
 	if decision.Status == graft.StatusDenied {
-		warnings = append(warnings, graft.Warning{Reason: graft.WarnPodsDenied,
-			Message: fmt.Sprintf("the pods of this %s will be denied: %s", kind, decision.Message)})
+		warnings = append(warnings, graft.Warning{
+			Reason:  graft.WarnPodsDenied,
+			Message: fmt.Sprintf("the pods of this %s will be denied: %s", kind, decision.Message),
+		})
 	}
 	for _, text := range result.Warnings {
 		warnings = append(warnings, graft.Warning{Reason: graft.WarnReload, Message: text})

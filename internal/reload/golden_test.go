@@ -57,6 +57,7 @@ func TestGolden(t *testing.T) {
 }
 
 func checkGolden(t *testing.T, input, golden string) {
+	t.Helper()
 	data, err := os.ReadFile(input)
 	if err != nil {
 		t.Fatal(err)

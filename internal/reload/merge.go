@@ -5,6 +5,7 @@ package reload
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -47,8 +48,8 @@ func covers(value, name string) bool {
 // before or behind ours, and one of the two must stay.
 func unmerge(value, entry string) string {
 	entries := strings.Split(value, separator)
-	for i := len(entries) - 1; i >= 0; i-- {
-		if entries[i] == entry {
+	for i, entrie := range slices.Backward(entries) {
+		if entrie == entry {
 			return strings.Join(append(entries[:i:i], entries[i+1:]...), separator)
 		}
 	}

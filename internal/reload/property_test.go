@@ -110,8 +110,11 @@ func stringsAt(object map[string]any, path ...string) map[string]string {
 // metadata, labels and annotations that are empty.
 func withoutEmptyMaps(object map[string]any) map[string]any {
 	for _, path := range [][]string{
-		{"metadata", "annotations"}, {"metadata", "labels"},
-		{"spec", "template", "metadata", "labels"}, {"spec", "template", "metadata", "annotations"}, {"spec", "template", "metadata"},
+		{"metadata", "annotations"},
+		{"metadata", "labels"},
+		{"spec", "template", "metadata", "labels"},
+		{"spec", "template", "metadata", "annotations"},
+		{"spec", "template", "metadata"},
 	} {
 		last := len(path) - 1
 		parent := at(object, path[:last]...)
@@ -124,7 +127,7 @@ func withoutEmptyMaps(object map[string]any) map[string]any {
 
 // FuzzAnnotate holds the promises that an author relies on, for any workload.
 func FuzzAnnotate(f *testing.F) {
-	for seed := range uint64(800) {
+	for seed := range uint64(250) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
@@ -213,7 +216,7 @@ func shouldReload(w watched, name string, annotations, podAnnotations map[string
 	if !found && !foundAuto && !foundTyped && !foundSearch {
 		value, auto, typed = podAnnotations[w.named], podAnnotations["reloader.stakater.com/auto"], podAnnotations[w.auto]
 	}
-	for _, v := range strings.Split(value, ",") {
+	for v := range strings.SplitSeq(value, ",") {
 		re, err := regexp.Compile("^" + strings.TrimSpace(v) + "$")
 		if err == nil && re.MatchString(name) {
 			return true
@@ -228,7 +231,7 @@ func shouldReload(w watched, name string, annotations, podAnnotations map[string
 // our part of the object still there, as kubectl apply leaves it, comes to the
 // same as his manifest by itself.
 func FuzzResent(f *testing.F) {
-	for seed := range uint64(800) {
+	for seed := range uint64(250) {
 		f.Add(seed, seed+1)
 	}
 	f.Fuzz(func(t *testing.T, first, second uint64) {

@@ -34,7 +34,7 @@ func readRecord(annotations map[string]string) record {
 }
 
 // save puts the record into the annotations, unless there is nothing to record.
-func (r record) save(annotations map[string]string) error {
+func (r *record) save(annotations map[string]string) error {
 	if len(r.Appended) == 0 && len(r.Hoisted) == 0 && r.Inject == nil {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (r *record) append(annotations map[string]string, key, name string) string 
 // takeBack returns the annotations without the record and what it says we
 // wrote. What somebody has changed since is his, and stays. The record could be
 // anybody's text, so keys that we never write are out of its reach.
-func (r record) takeBack(annotations map[string]string, authors authors) map[string]string {
+func (r *record) takeBack(annotations map[string]string, authors authors) map[string]string {
 	own := clone(annotations)
 	delete(own, api.AnnotationWritten)
 	for _, w := range allWatched() {
@@ -76,7 +76,7 @@ func (r record) takeBack(annotations map[string]string, authors authors) map[str
 	return own
 }
 
-func (r record) takeBackAppended(annotations map[string]string, key string, authors authors) {
+func (r *record) takeBackAppended(annotations map[string]string, key string, authors authors) {
 	value, ok := annotations[key]
 	entry := r.Appended[key]
 	switch {
