@@ -117,8 +117,10 @@ func TestPodsHandle(t *testing.T) {
 		},
 		"WarningsReachTheAuthor": {
 			reason: "What was unclear is said in the response.",
-			world: world{parameter: graft.Parameter{State: graft.ParameterUnreachable, Cause: "no answer"}, configMap: noConfigMap,
-				problem: "ClusterSecretStore aws-ssm does not exist"},
+			world: world{
+				parameter: graft.Parameter{State: graft.ParameterUnreachable, Cause: "no answer"}, configMap: noConfigMap,
+				problem: "ClusterSecretStore aws-ssm does not exist",
+			},
 			allowed: true, code: 200, warnings: 3,
 			patched: []string{"/spec/containers/0/envFrom", "/metadata/labels/envgraft.dev~1app", "/metadata/annotations"},
 			counted: []graft.Reason{graft.ReasonInjected},

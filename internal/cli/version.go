@@ -10,7 +10,7 @@ import (
 )
 
 // version is set by the linker: see the Makefile.
-var version string //nolint:gochecknoglobals // the linker can set nothing else
+var version string
 
 // buildVersion returns what the linker was told, else what go install knows.
 func buildVersion() string {

@@ -27,7 +27,8 @@ func TestCompute(t *testing.T) {
 	}
 	secretKey := func(env, name, key string, optional bool) corev1.EnvVar {
 		return corev1.EnvVar{Name: env, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: key, Optional: &optional}}}
+			LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: key, Optional: &optional,
+		}}}
 	}
 	sA, sB := Source{KindSecret, "s", "A"}, Source{KindSecret, "s", "B"}
 	cB, cC := Source{KindConfigMap, "c", "B"}, Source{KindConfigMap, "c", "C"}
@@ -73,7 +74,8 @@ func TestCompute(t *testing.T) {
 		"Field": {
 			reason: "Fields are sources too.",
 			container: corev1.Container{Env: []corev1.EnvVar{{Name: "IP", ValueFrom: &corev1.EnvVarSource{
-				FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"}}}}},
+				FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"},
+			}}}},
 			want: []Variable{{"IP", Source{Kind: KindField, Name: "status.podIP"}, []Source{}}},
 		},
 	}

@@ -102,6 +102,7 @@ func (o CacheOptions) life(p Parameter) shelfLife {
 		return shelfLife{fresh: o.NegativeTTL, kept: keptTTLs * o.TTL}
 	case graft.ParameterNotFound, graft.ParameterNotObject, graft.ParameterInvalidJSON:
 		return shelfLife{fresh: o.NegativeTTL}
+	case graft.ParameterAccessDenied, graft.ParameterThrottled, graft.ParameterUnreachable, graft.ParameterUnchecked:
 	}
 	return shelfLife{fresh: o.NegativeTTL, fault: true}
 }

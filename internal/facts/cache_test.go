@@ -34,7 +34,9 @@ type slowSource struct {
 func (s *slowSource) Name() metrics.Source                   { return metrics.SourceSSM }
 func (s *slowSource) Key(_ string, id identity.Identity) Key { return Key{Name: id.Parameter} }
 func (s *slowSource) set(answer graft.Parameter)             { s.mu.Lock(); defer s.mu.Unlock(); s.answer = answer }
-func (s *slowSource) made() int                              { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) }
+
+func (s *slowSource) made() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) }
+
 func (s *slowSource) slow(latency time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,6 +75,7 @@ type harness struct {
 }
 
 func newHarness(t *testing.T, options CacheOptions) *harness {
+	t.Helper()
 	reg := prometheus.NewRegistry()
 	source := &slowSource{answer: found("A"), latency: 20 * time.Millisecond}
 	return &harness{slowSource: source, t: t, reg: reg, cache: NewCache(source, metrics.New(reg), options)}
@@ -88,7 +91,7 @@ func (h *harness) admit(path string, freshAfter time.Time) (Parameter, time.Dura
 
 // expect admits once and compares the state, the time it took and the calls
 // made so far.
-func (h *harness) expect(reason string, want graft.Parameter, took time.Duration, calls int) Parameter {
+func (h *harness) expect(reason string, want graft.Parameter, took time.Duration, calls int) {
 	h.t.Helper()
 	got, elapsed := h.admit(path, time.Time{})
 	if got.State != want.State || !slices.Equal(got.Keys, want.Keys) {
@@ -101,7 +104,6 @@ func (h *harness) expect(reason string, want graft.Parameter, took time.Duration
 	if h.made() != calls {
 		h.t.Errorf("%s: %d calls so far, want %d", reason, h.made(), calls)
 	}
-	return got
 }
 
 func (h *harness) outcomes(want map[metrics.CacheOutcome]float64) {
@@ -118,7 +120,8 @@ func (h *harness) outcomes(want map[metrics.CacheOutcome]float64) {
 }
 
 // bubble runs a test in synctest's time.
-func bubble(name string, t *testing.T, test func(t *testing.T)) {
+func bubble(t *testing.T, name string, test func(t *testing.T)) {
+	t.Helper()
 	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
@@ -164,7 +167,7 @@ func TestCacheNegatives(t *testing.T) {
 	for _, state := range []graft.ParameterState{
 		graft.ParameterNotFound, graft.ParameterNotObject, graft.ParameterInvalidJSON, graft.ParameterEmpty,
 	} {
-		bubble(string(state), t, func(t *testing.T) {
+		bubble(t, string(state), func(t *testing.T) { //nolint:thelper // a test of its own
 			h := newHarness(t, CacheOptions{})
 			negative := graft.Parameter{State: state}
 			h.set(negative)
@@ -183,7 +186,7 @@ var faults = []graft.ParameterState{graft.ParameterThrottled, graft.ParameterUnr
 func TestCacheFaultsNeverReplaceKeys(t *testing.T) {
 	for _, fault := range faults {
 		for _, good := range []graft.Parameter{found("A"), {State: graft.ParameterEmpty}} {
-			bubble(string(fault)+"/"+string(good.State), t, func(t *testing.T) {
+			bubble(t, string(fault)+"/"+string(good.State), func(t *testing.T) { //nolint:thelper // a test of its own
 				h := newHarness(t, CacheOptions{})
 				h.set(good)
 				h.admit(path, time.Time{})
@@ -416,7 +419,7 @@ func TestCacheSize(t *testing.T) {
 // once, the budget, and that keys once known are not lost to a fault.
 func TestCacheProperty(t *testing.T) {
 	for seed := range uint64(30) {
-		bubble(fmt.Sprint(seed), t, func(t *testing.T) {
+		bubble(t, fmt.Sprint(seed), func(t *testing.T) { //nolint:thelper // a test of its own
 			random := rand.New(rand.NewPCG(seed, 0))
 			h := newHarness(t, CacheOptions{Budget: NewBudget(5, 5)})
 			start := time.Now()

@@ -39,7 +39,11 @@ func TestDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer source.Close()
+	t.Cleanup(func() {
+		if err := source.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 
 	for name, want := range map[string]graft.Parameter{
 		path:                       found("API_KEY"),

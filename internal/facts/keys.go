@@ -49,12 +49,10 @@ func (*ignored) UnmarshalJSON([]byte) error { return nil }
 // notAnObject says what else the value is. It never repeats the decoder's
 // words, which quote characters of the value: of a bare password, its first.
 func notAnObject(value []byte, err error) graft.Parameter {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return without(graft.ParameterInvalidJSON, fmt.Sprintf("at byte %d of %d", syntax.Offset, len(value)))
 	}
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		// Value is the kind of JSON ("array"), for numbers with the digits.
 		name, _, _ := strings.Cut(kind.Value, " ")
 		return without(graft.ParameterNotObject, "it is a JSON "+name)

@@ -147,7 +147,8 @@ func (m *memory[K, V]) look(ctx context.Context, key K, freshAfter time.Time) (V
 		return e.good.value, e.flight, metrics.CacheWait
 	}
 	if !m.launch(ctx, key, e, now, m.timeout) {
-		return m.keptOrLate(key, e, now, freshAfter, false)
+		value, outcome := m.keptOrLate(key, e, now, freshAfter, false)
+		return value, nil, outcome
 	}
 	return e.good.value, e.flight, metrics.CacheMiss
 }
@@ -174,7 +175,7 @@ func (m *memory[K, V]) launch(ctx context.Context, key K, e *entry[V], now time.
 
 // fly makes the call and remembers its answer.
 func (m *memory[K, V]) fly(ctx context.Context, key K, e *entry[V], f *flight[V]) {
-	time.Sleep(time.Until(f.due))
+	time.Sleep(time.Until(f.due)) //nolint:forbidigo // its turn in the budget, which m.timeout bounds
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
 	now := time.Now()
@@ -209,15 +210,14 @@ func (m *memory[K, V]) settle(key K, f *flight[V], freshAfter time.Time) (V, met
 	defer m.mu.Unlock()
 	now := time.Now()
 	e := m.entry(key, now)
-	value, _, outcome := m.keptOrLate(key, e, now, freshAfter, !f.due.After(now))
-	return value, outcome
+	return m.keptOrLate(key, e, now, freshAfter, !f.due.After(now))
 }
 
-func (m *memory[K, V]) keptOrLate(key K, e *entry[V], now, freshAfter time.Time, begun bool) (V, *flight[V], metrics.CacheOutcome) {
+func (m *memory[K, V]) keptOrLate(key K, e *entry[V], now, freshAfter time.Time, begun bool) (V, metrics.CacheOutcome) {
 	if e.good.kept(now, freshAfter) {
-		return e.good.value, nil, metrics.CacheStale
+		return e.good.value, metrics.CacheStale
 	}
-	return m.late(key, begun), nil, metrics.CacheMiss
+	return m.late(key, begun), metrics.CacheMiss
 }
 
 // entry returns the entry of key, which it makes where there is none.

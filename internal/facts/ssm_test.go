@@ -237,25 +237,33 @@ func (r refusing) GetParameter(context.Context, *ssm.GetParameterInput, ...func(
 // TestRefusals are those that the fake does not speak.
 func TestRefusals(t *testing.T) {
 	refusal := func(code, message string) error {
-		return &smithy.OperationError{ServiceID: "SSM", OperationName: "GetParameter",
-			Err: fmt.Errorf("https response error StatusCode: 400, RequestID: 0815: %w", &smithy.GenericAPIError{Code: code, Message: message})}
+		return &smithy.OperationError{
+			ServiceID: "SSM", OperationName: "GetParameter",
+			Err: fmt.Errorf("https response error StatusCode: 400, RequestID: 0815: %w", &smithy.GenericAPIError{Code: code, Message: message}),
+		}
 	}
 	for name, tc := range map[string]struct {
 		reason string
 		err    error
 		want   graft.Parameter
 	}{
-		"KMSDenied": {"KMS's refusals come by SSM", refusal("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist,\n or you are not allowed to access."),
-			graft.Parameter{State: graft.ParameterAccessDenied, Cause: "AccessDeniedException: The ciphertext refers to a customer master key that does not exist, or you are not allowed to access."}},
+		"KMSDenied": {
+			"KMS's refusals come by SSM", refusal("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist,\n or you are not allowed to access."),
+			graft.Parameter{State: graft.ParameterAccessDenied, Cause: "AccessDeniedException: The ciphertext refers to a customer master key that does not exist, or you are not allowed to access."},
+		},
 		"KMSKeyGone":     {"no key, no access", refusal("InvalidKeyId", ""), graft.Parameter{State: graft.ParameterAccessDenied, Cause: "InvalidKeyId"}},
 		"KMSKeyDisabled": {"so too", refusal("KMSDisabledException", "key is disabled"), graft.Parameter{State: graft.ParameterAccessDenied, Cause: "KMSDisabledException: key is disabled"}},
-		"Signature": {"its message quotes the request with its token", refusal("InvalidSignatureException", "The Canonical String should have been x-amz-security-token:IQoJb3JpZ2lu"),
-			graft.Parameter{State: graft.ParameterAccessDenied, Cause: "InvalidSignatureException: AWS does not accept the webhook's credentials"}},
+		"Signature": {
+			"its message quotes the request with its token", refusal("InvalidSignatureException", "The Canonical String should have been x-amz-security-token:IQoJb3JpZ2lu"),
+			graft.Parameter{State: graft.ParameterAccessDenied, Cause: "InvalidSignatureException: AWS does not accept the webhook's credentials"},
+		},
 		"Expired":   {"so may this", refusal("ExpiredTokenException", "IQoJb3JpZ2lu"), graft.Parameter{State: graft.ParameterAccessDenied, Cause: "ExpiredTokenException: AWS does not accept the webhook's credentials"}},
 		"Throttled": {"another of its names", refusal("RequestLimitExceeded", ""), graft.Parameter{State: graft.ParameterThrottled, Cause: "RequestLimitExceeded"}},
 		"Unknown":   {"a code of the future", refusal("TeapotException", "short and stout"), graft.Parameter{State: graft.ParameterUnreachable, Cause: "TeapotException: short and stout"}},
-		"STSDenied": {"the role does not trust the webhook", &smithy.OperationError{ServiceID: "SSM", Err: &credentialsError{refusal("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")}},
-			graft.Parameter{State: graft.ParameterAccessDenied, Cause: "no AWS credentials: AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity"}},
+		"STSDenied": {
+			"the role does not trust the webhook", &smithy.OperationError{ServiceID: "SSM", Err: &credentialsError{refusal("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")}},
+			graft.Parameter{State: graft.ParameterAccessDenied, Cause: "no AWS credentials: AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity"},
+		},
 		"Cancelled": {"the server shuts down", fmt.Errorf("canceled, %w", context.Canceled), graft.Parameter{State: graft.ParameterUnreachable, Cause: "the call was cancelled"}},
 		"Other":     {"the innermost error says most", fmt.Errorf("a: %w", errors.New("invalid input region")), graft.Parameter{State: graft.ParameterUnreachable, Cause: "invalid input region"}},
 	} {

@@ -20,16 +20,13 @@ import (
 // people: the error's code and message, without the request's id, which would
 // make every warning a new one, and without what could be a secret.
 func SSMFault(err error) graft.Parameter {
-	var credentials *credentialsError
-	if errors.As(err, &credentials) {
+	if credentials, ok := errors.AsType[*credentialsError](err); ok {
 		return credentialsFault(credentials)
 	}
-	var notFound *types.ParameterNotFound
-	if errors.As(err, &notFound) {
+	if _, ok := errors.AsType[*types.ParameterNotFound](err); ok {
 		return without(graft.ParameterNotFound, "")
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return apiFault(api)
 	}
 	return without(graft.ParameterUnreachable, networkCause(err))
@@ -88,8 +85,7 @@ func isThrottleCode(code string) bool {
 // of SSM at all.
 func credentialsFault(err *credentialsError) graft.Parameter {
 	const fix = "no AWS credentials: give the webhook's ServiceAccount a role (EKS Pod Identity or IRSA), or set facts.keySource"
-	var api smithy.APIError
-	if errors.As(err.err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err.err); ok {
 		p := apiFault(api)
 		p.Cause = "no AWS credentials: " + p.Cause
 		return p

@@ -77,15 +77,19 @@ func (e *Engine) Decide(ns identity.Namespace, pod identity.Pod) Decision {
 			"label %s=%s of the %s opts out", api.LabelInject, api.Disabled, optIn.Origin)}
 	}
 	if _, mirror := pod.Annotations[annotationMirror]; mirror {
-		return Decision{Status: StatusSkipped, Reason: ReasonMirrorPod, OptIn: optIn,
-			Message: "the kubelet mirrors a static pod here, which nobody can change"}
+		return Decision{
+			Status: StatusSkipped, Reason: ReasonMirrorPod, OptIn: optIn,
+			Message: "the kubelet mirrors a static pod here, which nobody can change",
+		}
 	}
 
 	id, err := e.config.Rules.Resolve(ns, pod)
 	if errors.Is(err, identity.ErrNoApp) && optIn.Origin == identity.OriginNamespace {
 		// A namespace holds pods that are nobody's app; they must start too.
-		return Decision{Status: StatusSkipped, Reason: ReasonNoApp, OptIn: optIn, Message: err.Error(),
-			Warnings: []Warning{{WarnNoApp, "not injected: " + err.Error()}}}
+		return Decision{
+			Status: StatusSkipped, Reason: ReasonNoApp, OptIn: optIn, Message: err.Error(),
+			Warnings: []Warning{{WarnNoApp, "not injected: " + err.Error()}},
+		}
 	}
 	if errors.Is(err, identity.ErrNoApp) {
 		return denied(optIn, ReasonNoApp, err)

@@ -58,7 +58,8 @@ func (g generator) env() corev1.EnvVar {
 		e.ValueFrom = &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"}}
 	case 2:
 		e.ValueFrom = &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: g.oneOf("myapp-secrets", "other")}, Key: g.oneOf("A", "B")}}
+			LocalObjectReference: corev1.LocalObjectReference{Name: g.oneOf("myapp-secrets", "other")}, Key: g.oneOf("A", "B"),
+		}}
 	default:
 		e.Value = g.oneOf("x", "$(A) y", "z")
 	}

@@ -68,7 +68,8 @@ func TestResolve(t *testing.T) {
 			reason: "Annotations replace computed names.",
 			ns:     popapps,
 			pod: Pod{Labels: myapp, Annotations: map[string]string{
-				api.AnnotationParameter: "/popapps/shared", api.AnnotationConfigMap: "common", api.AnnotationSecret: "s.v2"}},
+				api.AnnotationParameter: "/popapps/shared", api.AnnotationConfigMap: "common", api.AnnotationSecret: "s.v2",
+			}},
 			want: with(func(id *Identity) { id.Parameter, id.ConfigMap, id.Secret = "/popapps/shared", "common", "s.v2" }),
 		},
 		"WidenedPrefix": {

@@ -35,7 +35,7 @@ func (m *Metrics) registerController(factory promauto.Factory) {
 			"NotInstalled (the cluster has no ESO), Foreign (made by someone else, left alone). Only the leader sets it."),
 		[]string{"state"})
 	m.esoInstalled = factory.NewGauge(gauge("eso_installed",
-		"1 if the cluster serves the External Secrets Operator's ExternalSecret, 0 if not. Only the leader sets it."))
+		"1 if the cluster serves the External Secrets Operator's ExternalSecret, 0 if not."))
 	m.forceSyncs = factory.NewCounter(counter("force_syncs_total",
 		"Refreshes that were asked of ESO because SSM had a newer version of the parameter."))
 	m.restarts = factory.NewCounter(counter("restarts_total",

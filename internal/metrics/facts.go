@@ -40,17 +40,20 @@ func (m *Metrics) registerFacts(factory promauto.Factory) {
 			"AccessDenied, Throttled and Unreachable mean that a pod was admitted without its literals being checked."),
 		[]string{"source", "state"})
 	m.parameterCache = factory.NewCounterVec(counter("parameter_cache_total",
-		"How lookups of a parameter's keys were answered: hit (fresh, from memory), stale (from memory while it refreshes, or because the source cannot be reached), "+
+		"How lookups of a parameter's keys were answered: hit (fresh, from memory), "+
+			"stale (from memory while it refreshes, or because the source cannot be reached), "+
 			"miss (fetched), wait (fetched by another lookup's call)."),
 		[]string{"outcome"})
 	m.ssmRequests = factory.NewCounterVec(counter("ssm_requests_total",
 		"Calls of SSM GetParameter, by result, retries of the AWS SDK within a call not counted apart."),
 		[]string{"result"})
 	m.ssmRequestDuration = factory.NewHistogram(histogram("ssm_request_duration_seconds",
-		"Seconds that calls of SSM GetParameter took, the wait for a place in the budget not included. Admissions wait for facts.admissionTimeout at most, 0.3 by default.",
+		"Seconds that calls of SSM GetParameter took, the wait for a place in the budget not included. "+
+			"Admissions wait for facts.admissionTimeout at most, 0.3 by default.",
 		latencyBuckets()))
 	m.ssmBudgetExhausted = factory.NewCounter(counter("ssm_budget_exhausted_total",
-		"Lookups that envgraft's own budget of SSM calls (facts.callsPerSecond, facts.burst) kept from a call in time. Raise the budget where this grows and SSM itself does not throttle."))
+		"Lookups that envgraft's own budget of SSM calls (facts.callsPerSecond, facts.burst) kept from a call in time. "+
+			"Raise the budget where this grows and SSM itself does not throttle."))
 	m.configMapLookups = factory.NewCounterVec(counter("config_map_lookups_total",
 		"What lookups of a ConfigMap's keys were told, by state. Unknown means that a pod was admitted without its literals being checked against it."),
 		[]string{"state"})

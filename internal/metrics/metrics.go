@@ -81,7 +81,8 @@ func (m *Metrics) registerAdmission(factory promauto.Factory) {
 			"Status denied is an answer to the object's author; requests that failed otherwise are in controller_runtime_webhook_requests_total."),
 		[]string{"webhook", "status", "reason"})
 	m.admissionDuration = factory.NewHistogramVec(histogram("admission_duration_seconds",
-		"Seconds from a decoded admission request to its answer, the wait for SSM and ConfigMaps included. API servers give up after the webhook's timeoutSeconds, 5 by default.",
+		"Seconds from a decoded admission request to its answer, the wait for SSM and ConfigMaps included. "+
+			"API servers give up after the webhook's timeoutSeconds, 5 by default.",
 		latencyBuckets()), []string{"webhook"})
 	m.warnings = factory.NewCounterVec(counter("warnings_total",
 		"Warnings that were given to the authors of admitted pods, by reason. One pod may get several."),

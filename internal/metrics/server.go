@@ -9,7 +9,8 @@ import (
 
 func (m *Metrics) registerServer(factory promauto.Factory) {
 	m.certificateExpiry = factory.NewGauge(gauge("serving_certificate_expiry_timestamp_seconds",
-		"When the certificate that this replica serves expires, in seconds since 1970; 0 until it has one. API servers call a webhook with an expired certificate no more."))
+		"When the certificate that this replica serves expires, in seconds since 1970; 0 until it has one. "+
+			"API servers call a webhook with an expired certificate no more."))
 	m.buildInfo = factory.NewGaugeVec(gauge("build_info",
 		"Always 1; its labels say which version runs, and by which Go it was built."),
 		[]string{"version", "goversion"})

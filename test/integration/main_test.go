@@ -197,9 +197,9 @@ server:
 func (b *bench) waitReady() error {
 	var last error
 	err := wait.PollUntilContextTimeout(context.Background(), 50*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
-		var response *http.Response
-		if response, last = b.http.Post(b.webhooks+api.PodsWebhook, "application/json", strings.NewReader("{}")); last != nil {
-			return false, nil
+		response, err := b.http.Post(b.webhooks+api.PodsWebhook, "application/json", strings.NewReader("{}"))
+		if last = err; last != nil {
+			return false, nil //nolint:nilerr // polled again
 		}
 		return true, response.Body.Close()
 	})

@@ -164,14 +164,22 @@ func TestKubectl(t *testing.T) {
 		}
 	})
 	for name, tc := range map[string]struct{ metadata, want string }{
-		"Annotation": {`"labels":{"app.kubernetes.io/name":"myapp"},"annotations":{"envgraft.dev/secrets":"off"}`,
-			`denied the request: annotation envgraft.dev/secrets is "off": use "enabled" or "disabled"`},
-		"Typo": {`"labels":{"app.kubernetes.io/name":"myapp","envgraft.dev/inject":"true"}`,
-			`denied the request: label envgraft.dev/inject of the pod is "true": use "enabled" or "disabled"`},
-		"NoApp": {`"labels":{"envgraft.dev/inject":"enabled"}`,
-			`denied the request: no app label: set label app.kubernetes.io/name or envgraft.dev/app on the pod template`},
-		"Tenancy": {`"labels":{"app.kubernetes.io/name":"myapp"},"annotations":{"envgraft.dev/parameter":"/billing/db/prod/app"}`,
-			`annotation envgraft.dev/parameter is "/billing/db/prod/app", but pods of namespace "` + ns + `" reach only parameters under "/` + ns + `/"`},
+		"Annotation": {
+			`"labels":{"app.kubernetes.io/name":"myapp"},"annotations":{"envgraft.dev/secrets":"off"}`,
+			`denied the request: annotation envgraft.dev/secrets is "off": use "enabled" or "disabled"`,
+		},
+		"Typo": {
+			`"labels":{"app.kubernetes.io/name":"myapp","envgraft.dev/inject":"true"}`,
+			`denied the request: label envgraft.dev/inject of the pod is "true": use "enabled" or "disabled"`,
+		},
+		"NoApp": {
+			`"labels":{"envgraft.dev/inject":"enabled"}`,
+			`denied the request: no app label: set label app.kubernetes.io/name or envgraft.dev/app on the pod template`,
+		},
+		"Tenancy": {
+			`"labels":{"app.kubernetes.io/name":"myapp"},"annotations":{"envgraft.dev/parameter":"/billing/db/prod/app"}`,
+			`annotation envgraft.dev/parameter is "/billing/db/prod/app", but pods of namespace "` + ns + `" reach only parameters under "/` + ns + `/"`,
+		},
 	} {
 		t.Run("Denied"+name, func(t *testing.T) {
 			_, stderr, err := b.run(t, manifest(tc.metadata), "apply", "-f", "-")
