@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/envgraft/envgraft/internal/api"
 )
 
 // TestSecrets holds the webhook to having no right to read an app's Secrets.
@@ -92,4 +94,18 @@ func onSecrets(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 		}
 	}
 	return all
+}
+
+// TestLease holds the chart's right to the name that the replicas ask for.
+func TestLease(t *testing.T) {
+	eachRelease(t, func(t *testing.T, values string, r release) {
+		t.Helper()
+		granted := slices.ContainsFunc(namespaceRules(r), func(rule rbacv1.PolicyRule) bool {
+			return slices.Contains(rule.Resources, "leases") && slices.Contains(rule.ResourceNames, api.Lease)
+		})
+		// Where no controller runs there is nobody to elect.
+		if want := values != "no-aws"; granted != want {
+			t.Errorf("values %q: the right to Lease %q is given: %t, want %t", values, api.Lease, granted, want)
+		}
+	})
 }

@@ -98,6 +98,8 @@ const (
 const (
 	// FieldManager owns what the controller applies.
 	FieldManager = "envgraft"
+	// Lease is what the replicas settle by who runs the controller.
+	Lease = "envgraft-controller"
 	// PodsWebhook and WorkloadsWebhook are the paths of the two handlers.
 	PodsWebhook      = "/mutate/pods"
 	WorkloadsWebhook = "/mutate/workloads"

@@ -25,6 +25,7 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/envgraft/envgraft/certs"
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -34,10 +35,6 @@ import (
 
 // envPodNamespace is where the chart's Deployment says which namespace it is.
 const envPodNamespace = "POD_NAMESPACE"
-
-// leaderElectionID names the Lease that the replicas settle by who runs the
-// controller. The chart grants the right to this one.
-const leaderElectionID = "envgraft-controller"
 
 // cluster is a server in a cluster while it is put together.
 type cluster struct {
@@ -94,7 +91,7 @@ func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err er
 		Metrics:                       server.Options{BindAddress: "0"}, // ours is served by addMetrics
 		HealthProbeBindAddress:        s.config.Server.HealthListen,
 		LeaderElection:                s.config.ExternalSecrets.Enabled,
-		LeaderElectionID:              leaderElectionID,
+		LeaderElectionID:              api.Lease,
 		LeaderElectionNamespace:       s.namespace,
 		LeaderElectionReleaseOnCancel: true,
 	})
@@ -115,12 +112,12 @@ func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err er
 
 // addHandlers wires facts, engine, controller and handlers.
 func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
-	api := s.manager.GetAPIReader()
-	namespaces, err := facts.NewNamespaces(ctx, s.manager.GetCache(), api)
+	reader := s.manager.GetAPIReader()
+	namespaces, err := facts.NewNamespaces(ctx, s.manager.GetCache(), reader)
 	if err != nil {
 		return err
 	}
-	parameters, err := newKeys(ctx, s.config, api, s.metrics)
+	parameters, err := newKeys(ctx, s.config, reader, s.metrics)
 	if err != nil {
 		return err
 	}
@@ -132,7 +129,7 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 	webhook.Register(s.webhooks,
 		&webhook.Pods{
 			Engine: engine, Namespaces: namespaces, Parameters: parameters,
-			ConfigMaps:      facts.NewConfigMaps(api, s.metrics, s.config.Facts.ConfigMapTTL),
+			ConfigMaps:      facts.NewConfigMaps(reader, s.metrics, s.config.Facts.ConfigMapTTL),
 			ExternalSecrets: externalSecrets, Metrics: s.metrics, Log: s.log.WithName("pods"),
 			FactsTimeout: s.config.Facts.AdmissionTimeout,
 		},
@@ -147,15 +144,23 @@ func (s *cluster) addMetrics(ctx context.Context, _ *rest.Config) error {
 		return fmt.Errorf("cannot serve metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", metricsHandler(s.registry))
+	mux.Handle("/metrics", metricsHandler(s.registry, s.metrics, s.source))
 	return s.manager.Add(&manager.Server{
 		Name: "metrics", Listener: listener,
 		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute},
 	})
 }
 
-func metricsHandler(registry *prometheus.Registry) http.Handler {
-	return promhttp.HandlerFor(prometheus.Gatherers{registry, ctrlmetrics.Registry}, promhttp.HandlerOpts{})
+// metricsHandler looks at the certificate whenever it is asked: replicas swap
+// it at any time.
+func metricsHandler(registry *prometheus.Registry, m *metrics.Metrics, source certs.Source) http.Handler {
+	all := promhttp.HandlerFor(prometheus.Gatherers{registry, ctrlmetrics.Registry}, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if cert, err := source.GetCertificate(nil); err == nil && cert.Leaf != nil {
+			m.SetCertificateExpiry(cert.Leaf.NotAfter)
+		}
+		all.ServeHTTP(w, r)
+	})
 }
 
 // addChecks says when API servers may send reviews.
@@ -211,13 +216,13 @@ func (onEveryReplica) NeedLeaderElection() bool          { return false }
 
 // newKeys returns the way to a parameter's keys that the configuration
 // asks for.
-func newKeys(ctx context.Context, c *config.Configuration, api client.Reader, m *metrics.Metrics) (webhook.ParameterGetter, error) {
+func newKeys(ctx context.Context, c *config.Configuration, reader client.Reader, m *metrics.Metrics) (webhook.ParameterGetter, error) {
 	options := facts.CacheOptions{TTL: c.Facts.ParameterTTL, NegativeTTL: c.Facts.NegativeTTL}
 	switch c.Facts.KeySource {
 	case config.KeySourceNone:
 		return facts.Unchecked{Cause: "facts.keySource is " + string(config.KeySourceNone)}, nil
 	case config.KeySourceSecret:
-		return facts.NewCache(facts.NewSecret(api), m, options), nil
+		return facts.NewCache(facts.NewSecret(reader), m, options), nil
 	case config.KeySourceSSM:
 	}
 	options.Budget = facts.NewBudget(c.Facts.CallsPerSecond, c.Facts.Burst)

@@ -62,7 +62,7 @@ func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFl
 			ExternalSecrets: noExternalSecrets{}, Metrics: m, Log: log.WithName("pods"), FactsTimeout: c.Facts.AdmissionTimeout,
 		},
 		newWorkloads(engine, namespaces, m, log))
-	server.Register("/metrics", metricsHandler(registry))
+	server.Register("/metrics", metricsHandler(registry, m, source))
 	registerLocalChecks(server, source)
 
 	log.Info("Serving standalone", "listen", c.Server.Listen, "caFile", flags.caFile)

@@ -64,12 +64,12 @@ func (p Parameter) problem() string {
 	text := map[ParameterState]string{
 		ParameterEmpty:        "has no keys",
 		ParameterNotFound:     "does not exist",
-		ParameterNotObject:    "is not a JSON object",
+		ParameterNotObject:    "is not a JSON object that makes a Secret",
 		ParameterInvalidJSON:  "is not JSON",
 		ParameterAccessDenied: "access denied",
 		ParameterThrottled:    "throttled",
 		ParameterUnreachable:  "SSM did not answer in time",
-		ParameterUnchecked:    "nobody looked",
+		ParameterUnchecked:    "was not looked up",
 	}[p.State]
 	switch {
 	case text == "":

@@ -170,7 +170,7 @@ func (s *Subject) configMapWarnings(c ConfigMap) []Warning {
 // uncheckedCause says whose keys are not known.
 func (s *Subject) uncheckedCause(facts Facts) string {
 	if s.Settings.Secrets && !facts.Parameter.Known() {
-		return fmt.Sprintf("SSM parameter %q %s", s.Identity.Parameter, facts.Parameter.problem())
+		return fmt.Sprintf("SSM parameter %q: %s", s.Identity.Parameter, facts.Parameter.problem())
 	}
 	return fmt.Sprintf("ConfigMap %q could not be read (%s)", s.Identity.ConfigMap, facts.ConfigMap.Cause)
 }

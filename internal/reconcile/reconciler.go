@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -74,7 +75,11 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	p := &pass{reconciler: r, installation: i, began: began, app: app, pods: pods, refused: refused}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		if err := p.reconcile(ctx, name, groups[name]); err != nil {
+		err := p.reconcile(ctx, name, groups[name])
+		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			return reconcile.Result{}, nil // its pods are about to go, too
+		}
+		if err != nil {
 			return reconcile.Result{}, err
 		}
 	}
