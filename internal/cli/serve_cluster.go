@@ -36,6 +36,10 @@ import (
 // envPodNamespace is where the chart's Deployment says which namespace it is.
 const envPodNamespace = "POD_NAMESPACE"
 
+// credentialsTimeout bounds the wait for AWS credentials at start: with IRSA
+// they cost a call of STS, for which the first admission would have no time.
+const credentialsTimeout = 3 * time.Second
+
 // cluster is a server in a cluster while it is put together.
 type cluster struct {
 	config    *config.Configuration
@@ -117,7 +121,7 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	parameters, err := newKeys(ctx, s.config, reader, s.metrics)
+	parameters, err := newKeys(ctx, s.config, reader, s.metrics, s.log)
 	if err != nil {
 		return err
 	}
@@ -216,7 +220,9 @@ func (onEveryReplica) NeedLeaderElection() bool          { return false }
 
 // newKeys returns the way to a parameter's keys that the configuration
 // asks for.
-func newKeys(ctx context.Context, c *config.Configuration, reader client.Reader, m *metrics.Metrics) (webhook.ParameterGetter, error) {
+func newKeys(
+	ctx context.Context, c *config.Configuration, reader client.Reader, m *metrics.Metrics, log logr.Logger,
+) (webhook.ParameterGetter, error) {
 	options := facts.CacheOptions{TTL: c.Facts.ParameterTTL, NegativeTTL: c.Facts.NegativeTTL}
 	switch c.Facts.KeySource {
 	case config.KeySourceNone:
@@ -229,6 +235,11 @@ func newKeys(ctx context.Context, c *config.Configuration, reader client.Reader,
 	client, err := facts.NewSSMClient(ctx, c.AWS, options.Budget)
 	if err != nil {
 		return nil, err
+	}
+	warm, cancel := context.WithTimeout(ctx, credentialsTimeout)
+	defer cancel()
+	if _, err := client.Options().Credentials.Retrieve(warm); err != nil {
+		log.Error(err, "Cannot get AWS credentials yet; pods are admitted without their literals being checked")
 	}
 	return facts.NewCache(facts.NewSSM(client, m), m, options), nil
 }
