@@ -17,6 +17,9 @@ import (
 // localListen is where a standalone server answers unless told otherwise.
 const localListen = "127.0.0.1:9443"
 
+// levelDebug is the other value of --log-level.
+const levelDebug = "debug"
+
 // serveFlags are the command's flags.
 type serveFlags struct {
 	config      string
@@ -24,7 +27,6 @@ type serveFlags struct {
 	certFile    string
 	keyFile     string
 	ssmEndpoint string
-	logLevel    string
 
 	standalone bool
 	parameters string
@@ -35,6 +37,7 @@ type serveFlags struct {
 // newServe returns the command that runs the webhook.
 func newServe(stderr io.Writer) *cobra.Command {
 	var flags serveFlags
+	var logLevel *choice
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the webhook server and, on the leader, the controller",
@@ -54,10 +57,7 @@ It answers the same reviews by the same rules, and /healthz, /readyz and
   envgraft serve --standalone --parameters DIR --manifests DIR --ca-file ca.crt`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			log, err := newLogger(stderr, flags.logLevel)
-			if err != nil {
-				return err
-			}
+			log := newLogger(stderr, logLevel.value == levelDebug)
 			c, err := flags.configuration()
 			if err != nil {
 				return err
@@ -74,7 +74,7 @@ It answers the same reviews by the same rules, and /healthz, /readyz and
 	f.StringVar(&flags.certFile, "tls-cert-file", "", "`file` of the serving certificate, over server.certificates.certFile")
 	f.StringVar(&flags.keyFile, "tls-private-key-file", "", "`file` of its key, over server.certificates.keyFile")
 	f.StringVar(&flags.ssmEndpoint, "ssm-endpoint", "", "`URL` of another SSM, over aws.ssmEndpoint and AWS_ENDPOINT_URL_SSM")
-	f.StringVar(&flags.logLevel, "log-level", "info", "info or debug; debug logs a line an admission")
+	logLevel = addChoice(command, "log-level", "", "debug logs a line an admission", "info", levelDebug)
 	f.BoolVar(&flags.standalone, "standalone", false, "serve without cluster and AWS")
 	f.StringVar(&flags.parameters, "parameters", "", "standalone: `directory` that stands for SSM")
 	f.StringVar(&flags.manifests, "manifests", "", "standalone: `file or directory` of Namespaces and ConfigMaps")
@@ -131,16 +131,15 @@ func (f serveFlags) validate() error {
 
 // newLogger returns a logger of JSON lines, and makes it the one of the
 // libraries too: client-go and controller-runtime log by globals.
-func newLogger(w io.Writer, level string) (logr.Logger, error) {
-	// A line an admission is logr's verbosity 1, which is slog's level -1; the
-	// libraries' own chatter starts below it.
-	levels := map[string]slog.Level{"info": slog.LevelInfo, "debug": -1}
-	l, ok := levels[level]
-	if !ok {
-		return logr.Logger{}, fmt.Errorf("--log-level is %q: use \"info\" or \"debug\"", level)
+func newLogger(w io.Writer, debug bool) logr.Logger {
+	level := slog.LevelInfo
+	if debug {
+		// A line an admission is logr's verbosity 1, which is slog's level -1;
+		// the libraries' own chatter starts below it.
+		level = -1
 	}
-	log := logr.FromSlogHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l}))
+	log := logr.FromSlogHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
-	return log, nil
+	return log
 }
