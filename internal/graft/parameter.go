@@ -69,7 +69,7 @@ func (p Parameter) problem() string {
 		ParameterAccessDenied: "access denied",
 		ParameterThrottled:    "throttled",
 		ParameterUnreachable:  "SSM did not answer in time",
-		ParameterUnchecked:    "was not looked up",
+		ParameterUnchecked:    "not looked up",
 	}[p.State]
 	switch {
 	case text == "":
