@@ -3,17 +3,11 @@ package graft_test
 import (
 	"encoding/json"
 	"flag"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
-
-	jsonpatch "github.com/evanphx/json-patch/v5"
-	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/yaml"
 
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/test/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -51,92 +45,18 @@ func testConfig() graft.Config {
 }
 
 func TestGolden(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	goldens := map[string]bool{}
-	for _, input := range inputs {
-		if strings.HasSuffix(input, ".golden.yaml") {
-			goldens[input] = true
+	golden.Run(t, *update, func(t *testing.T, s scenario) (string, any) {
+		t.Helper()
+		config := testConfig()
+		if s.Config != nil {
+			config.MissingParameter, config.InvalidParameter = s.Config.MissingParameter, s.Config.InvalidParameter
 		}
-	}
-	ran := 0
-	for _, input := range inputs {
-		if goldens[input] {
-			continue
+		engine := graft.New(config)
+		result := engine.Inspect(s.Namespace, s.Pod).Graft(s.Facts)
+		operations, patched := golden.Apply(t, s.Pod, result.Operations)
+		if again := engine.Inspect(s.Namespace, patched).Graft(s.Facts); len(again.Operations) > 0 {
+			t.Errorf("a second run changes the pod again: %v", again.Operations)
 		}
-		golden := strings.TrimSuffix(input, ".yaml") + ".golden.yaml"
-		delete(goldens, golden)
-		ran++
-		t.Run(strings.TrimSuffix(filepath.Base(input), ".yaml"), func(t *testing.T) { checkGolden(t, input, golden) })
-	}
-	if ran == 0 {
-		t.Error("testdata holds no scenario")
-	}
-	for extra := range goldens {
-		t.Errorf("%s belongs to no scenario: delete it", extra)
-	}
-}
-
-func checkGolden(t *testing.T, input, golden string) {
-	t.Helper()
-	data, err := os.ReadFile(input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s scenario
-	if err := yaml.UnmarshalStrict(data, &s); err != nil {
-		t.Fatal(err)
-	}
-	if s.Reason == "" {
-		t.Error("a scenario says its reason")
-	}
-	config := testConfig()
-	if s.Config != nil {
-		config.MissingParameter, config.InvalidParameter = s.Config.MissingParameter, s.Config.InvalidParameter
-	}
-	engine := graft.New(config)
-
-	result := engine.Inspect(s.Namespace, s.Pod).Graft(s.Facts)
-	operations, patched := apply(t, s.Pod, result)
-	again := engine.Inspect(s.Namespace, patched).Graft(s.Facts)
-	if len(again.Operations) > 0 {
-		t.Errorf("a second run changes the pod again: %v", again.Operations)
-	}
-
-	got, err := yaml.Marshal(outcome{Report: result.Report, Operations: operations, Pod: patched})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(golden, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatalf("%v: go test ./internal/graft -update writes it", err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s\n-want, +got:\n%s", s.Reason, diff)
-	}
-}
-
-// apply patches as the API server does and returns patch and document.
-func apply(t *testing.T, pod []byte, result graft.Result) (operations, patched []byte) {
-	t.Helper()
-	operations, err := json.Marshal(result.Operations)
-	if err != nil {
-		t.Fatal(err)
-	}
-	patch, err := jsonpatch.DecodePatch(operations)
-	if err != nil {
-		t.Fatal(err)
-	}
-	patched, err = patch.Apply(pod)
-	if err != nil {
-		t.Fatalf("cannot apply %s: %v", operations, err)
-	}
-	return operations, patched
+		return s.Reason, outcome{Report: result.Report, Operations: operations, Pod: patched}
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/envgraft/envgraft/internal/environ"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/test/golden"
 )
 
 // generator makes pods and facts out of few names, so that they collide.
@@ -139,7 +140,7 @@ func FuzzGraft(f *testing.F) {
 		if result.Report.Status != graft.StatusInjected {
 			t.Fatalf("not injected: %s", result.Report.Message)
 		}
-		_, patched := apply(t, raw, result)
+		_, patched := golden.Apply(t, raw, result.Operations)
 		if again := engine.Inspect(ns, patched).Graft(facts); len(again.Operations) > 0 {
 			t.Errorf("a second run changes the pod again: %v", again.Operations)
 		}
@@ -281,7 +282,7 @@ func FuzzInspect(f *testing.F) {
 		if len(result.Operations) == 0 {
 			return
 		}
-		_, patched := apply(t, raw, result)
+		_, patched := golden.Apply(t, raw, result.Operations)
 		if again := engine.Inspect(ns, patched).Graft(facts); len(again.Operations) > 0 {
 			t.Errorf("a second run changes the pod again: %v", again.Operations)
 		}

@@ -3,14 +3,9 @@ package reload
 import (
 	"encoding/json"
 	"flag"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
-	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/yaml"
+	"github.com/envgraft/envgraft/test/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -30,66 +25,15 @@ type outcome struct {
 }
 
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	goldens := map[string]bool{}
-	var inputs []string
-	for _, file := range files {
-		if strings.HasSuffix(file, ".golden.yaml") {
-			goldens[file] = true
-			continue
+	golden.Run(t, *update, func(t *testing.T, s scenario) (string, any) {
+		t.Helper()
+		result := annotated(t, s.Workload, s.Names)
+		operations, patched := golden.Apply(t, s.Workload, result.Operations)
+		if again := annotated(t, patched, s.Names); len(again.Operations) > 0 {
+			t.Errorf("a second run changes the workload again: %v", again.Operations)
 		}
-		inputs = append(inputs, file)
-	}
-	if len(inputs) == 0 {
-		t.Error("testdata holds no scenario")
-	}
-	for _, input := range inputs {
-		golden := strings.TrimSuffix(input, ".yaml") + ".golden.yaml"
-		delete(goldens, golden)
-		t.Run(strings.TrimSuffix(filepath.Base(input), ".yaml"), func(t *testing.T) { checkGolden(t, input, golden) })
-	}
-	for extra := range goldens {
-		t.Errorf("%s belongs to no scenario: delete it", extra)
-	}
-}
-
-func checkGolden(t *testing.T, input, golden string) {
-	t.Helper()
-	data, err := os.ReadFile(input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s scenario
-	if err := yaml.UnmarshalStrict(data, &s); err != nil {
-		t.Fatal(err)
-	}
-	if s.Reason == "" {
-		t.Error("a scenario says its reason")
-	}
-	result := annotated(t, s.Workload, s.Names)
-	operations, patched := apply(t, s.Workload, result)
-	if again := annotated(t, patched, s.Names); len(again.Operations) > 0 {
-		t.Errorf("a second run changes the workload again: %v", again.Operations)
-	}
-	got, err := yaml.Marshal(outcome{Warnings: result.Warnings, Operations: operations, Workload: patched})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(golden, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatalf("%v: go test ./internal/reload -update writes it", err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s\n-want, +got:\n%s", s.Reason, diff)
-	}
+		return s.Reason, outcome{Warnings: result.Warnings, Operations: operations, Workload: patched}
+	})
 }
 
 func annotated(t *testing.T, raw []byte, names Names) Result {
@@ -103,25 +47,4 @@ func annotated(t *testing.T, raw []byte, names Names) Result {
 		t.Fatal(err)
 	}
 	return result
-}
-
-// apply patches as the API server does and returns patch and document.
-func apply(t *testing.T, raw []byte, result Result) (operations, patched []byte) {
-	t.Helper()
-	if len(result.Operations) == 0 {
-		return []byte("[]"), raw
-	}
-	operations, err := json.Marshal(result.Operations)
-	if err != nil {
-		t.Fatal(err)
-	}
-	patch, err := jsonpatch.DecodePatch(operations)
-	if err != nil {
-		t.Fatal(err)
-	}
-	patched, err = patch.Apply(raw)
-	if err != nil {
-		t.Fatalf("cannot apply %s: %v", operations, err)
-	}
-	return operations, patched
 }

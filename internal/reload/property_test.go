@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/test/golden"
 )
 
 func myappNames() Names { return Names{Secret: "myapp-secrets", ConfigMap: "myapp-config"} }
@@ -132,7 +133,7 @@ func FuzzAnnotate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		original := marshal(t, generate(seed))
-		_, patched := apply(t, original, annotated(t, original, myappNames()))
+		_, patched := golden.Apply(t, original, annotated(t, original, myappNames()).Operations)
 
 		if again := annotated(t, patched, myappNames()); len(again.Operations) > 0 {
 			t.Errorf("a second run changes its own output:\n%s\n%v", patched, again.Operations)
@@ -147,7 +148,7 @@ func FuzzAnnotate(f *testing.F) {
 			return marshal(t, object)
 		}
 		without := optOut(patched)
-		_, back := apply(t, without, annotated(t, without, Names{}))
+		_, back := golden.Apply(t, without, annotated(t, without, Names{}).Operations)
 		want := withoutEmptyMaps(unmarshal(t, optOut(original)))
 		if diff := cmp.Diff(want, withoutEmptyMaps(unmarshal(t, back))); diff != "" {
 			t.Errorf("opting out does not restore the workload: -want, +got:\n%s", diff)
@@ -240,12 +241,12 @@ func FuzzResent(f *testing.F) {
 			delete(at(manifest, "spec"), "selector") // which is immutable
 			recordApplied(t, manifest)
 		}
-		_, fresh := apply(t, marshal(t, next), annotated(t, marshal(t, next), myappNames()))
+		_, fresh := golden.Apply(t, marshal(t, next), annotated(t, marshal(t, next), myappNames()).Operations)
 
 		// Apply: keys of the old manifest that the new one lacks go, keys of the
 		// new one are set, all others stay: ours.
 		oldRaw := marshal(t, old)
-		_, live := apply(t, oldRaw, annotated(t, oldRaw, myappNames()))
+		_, live := golden.Apply(t, oldRaw, annotated(t, oldRaw, myappNames()).Operations)
 		merged := unmarshal(t, marshal(t, next))
 		annotations := threeWay(stringsAt(old, "metadata", "annotations"), stringsAt(unmarshal(t, live), "metadata", "annotations"), stringsAt(next, "metadata", "annotations"))
 		at(merged, "metadata")["annotations"] = annotations
@@ -256,7 +257,7 @@ func FuzzResent(f *testing.F) {
 			t.Skip("a template without metadata cannot carry our label over")
 		}
 		raw := marshal(t, merged)
-		_, got := apply(t, raw, annotated(t, raw, myappNames()))
+		_, got := golden.Apply(t, raw, annotated(t, raw, myappNames()).Operations)
 		if diff := cmp.Diff(withoutEmptyMaps(unmarshal(t, fresh)), withoutEmptyMaps(unmarshal(t, got))); diff != "" {
 			t.Errorf("applied over an older one, the workload differs: -fresh, +applied:\n%s\nold %s\nnew %s", diff, oldRaw, marshal(t, next))
 		}
@@ -303,7 +304,7 @@ func TestForeignRecord(t *testing.T) {
 			have := maps.Clone(annotations)
 			have[api.AnnotationWritten] = text
 			raw := marshal(t, map[string]any{"metadata": map[string]any{"annotations": have}})
-			_, patched := apply(t, raw, annotated(t, raw, Names{}))
+			_, patched := golden.Apply(t, raw, annotated(t, raw, Names{}).Operations)
 			if diff := cmp.Diff(annotations, stringsAt(unmarshal(t, patched), "metadata", "annotations")); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}
