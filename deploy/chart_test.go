@@ -226,7 +226,7 @@ func TestRefusesBadValues(t *testing.T) {
 		},
 		"UnknownValue":      {"A misspelled value would have no effect.", "replicas=3", "additional properties 'replicas' not allowed"},
 		"UnknownField":      {"It would crash the pod.", "config.tenacy=open", "additional properties 'tenacy' not allowed"},
-		"Enum":              {"It would crash the pod.", "config.tenancy=closed", "/config/tenancy"},
+		"Enum":              {"It would crash the pod.", "config.tenancy.mode=closed", "/config/tenancy/mode"},
 		"Duration":          {"It would crash the pod.", "config.facts.parameterTTL=60", "/config/facts/parameterTTL"},
 		"Address":           {"The ports of Service and probes are made of the value ports.", "config.server.listen=:443", "additional properties 'listen' not allowed"},
 		"Mode":              {"", "certificates.mode=vault", "/certificates/mode"},

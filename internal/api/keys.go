@@ -17,6 +17,9 @@ const (
 	LabelSystem = Group + "/system"
 	// LabelEnvironment names the environment: on a pod, else on a Namespace.
 	LabelEnvironment = Group + "/environment"
+	// LabelBypass, on a Namespace, with any value, keeps all webhooks from being
+	// called for it: to break the glass. The controller goes on.
+	LabelBypass = Group + "/bypass"
 
 	// LabelName and LabelPartOf are Kubernetes' recommended labels, see
 	// https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/.
@@ -60,6 +63,12 @@ const (
 	// AnnotationParameterPrefixes, on a Namespace, widens the parameters that
 	// its pods may reach: comma separated, each starting and ending with "/".
 	AnnotationParameterPrefixes = Group + "/parameter-prefixes"
+	// AnnotationEnvironments, on a Namespace, lists environments that its pods
+	// may name besides the Namespace's own, comma separated.
+	AnnotationEnvironments = Group + "/environments"
+	// AnnotationSecretNames, on a Namespace, lists names outside the configured
+	// template of Secrets that ESO may be asked to fill, comma separated.
+	AnnotationSecretNames = Group + "/secret-names"
 	// AnnotationReload, on a workload, switches reload annotations off.
 	AnnotationReload = Group + "/reload"
 )
@@ -73,16 +82,30 @@ const (
 	// before its Secret existed: the controller restarts its workload once
 	// when the Secret first appears, which Reloader would not do.
 	AnnotationAwaitsSecret = Group + "/awaits-secret"
+	// AnnotationBound, on a pod, names the variables that were bound to keys.
+	AnnotationBound = Group + "/bound"
+	// AnnotationParameterVersion, on a pod, is the version of the parameter by
+	// whose keys it was grafted; it is absent where they were not known.
+	AnnotationParameterVersion = Group + "/parameter-version"
 	// AnnotationRestartedFor, on a workload's pod template, names the version
 	// of the parameter ("/popapps/myapp/stage/app@2") for which the controller
 	// restarted it, so that it never does so twice.
 	AnnotationRestartedFor = Group + "/restarted-for"
+	// AnnotationRestartedAt, on a workload's pod template, is when the controller
+	// last restarted it, in RFC 3339.
+	AnnotationRestartedAt = Group + "/restarted-at"
 	// AnnotationWritten, on a workload, records what the workload webhook
 	// wrote, so that it takes back that and nothing else.
 	AnnotationWritten = Group + "/written"
 	// AnnotationForcedVersion, on an ExternalSecret, is the version of the
 	// parameter for which a refresh was last asked.
 	AnnotationForcedVersion = Group + "/forced-version"
+	// AnnotationKeys, on an ExternalSecret, records in JSON which keys which
+	// version of the parameter has in which store. It never holds a value.
+	AnnotationKeys = Group + "/keys"
+	// AnnotationRevoked, on an ExternalSecret, says why its Namespace may no
+	// longer reach the parameter.
+	AnnotationRevoked = Group + "/revoked"
 )
 
 // Reloader's annotations, see

@@ -24,8 +24,10 @@ type Configuration struct {
 	// Environment stands in where neither a pod nor its Namespace has label
 	// envgraft.dev/environment. "serve" in a cluster requires it.
 	Environment string `yaml:"environment"`
-	// Tenancy is "namespace" (a pod reaches its Namespace's system only) or "open".
-	Tenancy identity.Tenancy `yaml:"tenancy"`
+	// Tenancy says which parameters a pod may reach.
+	Tenancy Tenancy `yaml:"tenancy"`
+	// ExcludedNamespaces are left alone, whatever their labels say.
+	ExcludedNamespaces []string `yaml:"excludedNamespaces"`
 	// Names are templates with {system}, {app} and {environment}.
 	Names Names `yaml:"names"`
 	// SkipContainers are names of containers that are left alone.
@@ -34,12 +36,22 @@ type Configuration struct {
 	MissingParameter graft.MissingPolicy `yaml:"missingParameter"`
 	// InvalidParameter is "deny" or "warn".
 	InvalidParameter graft.InvalidPolicy `yaml:"invalidParameter"`
+	// UnknownParameter is "admit" or "deny".
+	UnknownParameter graft.UnknownPolicy `yaml:"unknownParameter"`
 
 	Facts           Facts           `yaml:"facts"`
 	AWS             AWS             `yaml:"aws"`
 	ExternalSecrets ExternalSecrets `yaml:"externalSecrets"`
 	Reload          Reload          `yaml:"reload"`
 	Server          Server          `yaml:"server"`
+}
+
+// Tenancy configures whose word counts for the system of a pod.
+type Tenancy struct {
+	// Mode is "namespace" (a pod reaches its Namespace's system only) or "open".
+	Mode identity.Tenancy `yaml:"mode"`
+	// RequireSystemLabel keeps a Namespace from taking a system by its name.
+	RequireSystemLabel bool `yaml:"requireSystemLabel"`
 }
 
 // Names are the templates of what an app owns.
@@ -97,8 +109,30 @@ type ExternalSecrets struct {
 	// AllowedStores are ClusterSecretStores that annotations may name besides
 	// the configured ones.
 	AllowedStores []string `yaml:"allowedStores"`
+	// Stores binds stores to environments and namespaces.
+	Stores []StoreBinding `yaml:"stores"`
 	// Overrides replace settings by environment.
 	Overrides []ExternalSecretOverride `yaml:"overrides"`
+	// RetainNowhere allows a configuration by which no environment's Secrets
+	// outlive their parameters.
+	RetainNowhere bool `yaml:"retainNowhere"`
+	// MinRefreshInterval is the shortest refresh interval that may be asked for.
+	MinRefreshInterval time.Duration `yaml:"minRefreshInterval"`
+	// MaxPerNamespace is the most ExternalSecrets that are made in a namespace.
+	MaxPerNamespace int `yaml:"maxPerNamespace"`
+	// KeepUnused is how long one stays that only Jobs or bare pods used.
+	KeepUnused time.Duration `yaml:"keepUnused"`
+	// VersionCheckInterval is how often SSM is asked for new versions; 0 is never.
+	VersionCheckInterval time.Duration `yaml:"versionCheckInterval"`
+}
+
+// StoreBinding says who may use a store.
+type StoreBinding struct {
+	SecretStore `yaml:",inline"`
+
+	// Environments and Namespaces may use it; empty means all.
+	Environments []string `yaml:"environments,omitempty"`
+	Namespaces   []string `yaml:"namespaces,omitempty"`
 }
 
 // ExternalSecretSettings are the settings of an ExternalSecret.

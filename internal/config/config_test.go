@@ -153,11 +153,12 @@ func TestValidateMode(t *testing.T) {
 func TestEngine(t *testing.T) {
 	c := parse(t, head+`
 environment: dev
-tenancy: open
+tenancy: {mode: open}
 names: {secret: "s-{app}"}
 skipContainers: [mesh]
 missingParameter: deny
 invalidParameter: warn
+unknownParameter: deny
 reload: {enabled: false}
 externalSecrets:
   allowedStores: [shared, aws-ssm]
@@ -172,6 +173,7 @@ externalSecrets:
 		Rules:            identity.Rules{Tenancy: identity.TenancyOpen, Environment: "dev", Names: names},
 		MissingParameter: graft.MissingDeny,
 		InvalidParameter: graft.InvalidWarn,
+		UnknownParameter: graft.UnknownDeny,
 		SkipContainers:   []string{"mesh"},
 		// SecretStore own is no ClusterSecretStore.
 		ClusterStores: []string{"aws-prod", "aws-ssm", "shared"},

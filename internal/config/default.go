@@ -8,9 +8,14 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 )
 
-// environmentProd is the environment whose Secrets outlive their parameters: a
+// retained are the environments whose Secrets outlive their parameters: a
 // parameter that was deleted by mistake must not take production down.
-const environmentProd = "prod"
+func retained() []ExternalSecretOverride {
+	return []ExternalSecretOverride{
+		{Environment: "prod", DeletionPolicy: graft.DeletionPolicyRetain},
+		{Environment: "production", DeletionPolicy: graft.DeletionPolicyRetain},
+	}
+}
 
 // Default returns the configuration that an empty file would mean. Every
 // default stands here.
@@ -18,7 +23,9 @@ func Default() *Configuration {
 	return &Configuration{
 		APIVersion: APIVersion,
 		Kind:       Kind,
-		Tenancy:    identity.TenancyNamespace,
+		Tenancy:    Tenancy{Mode: identity.TenancyNamespace},
+		// Without these the cluster does not run.
+		ExcludedNamespaces: []string{"kube-system", "kube-public", "kube-node-lease"},
 		Names: Names{
 			Parameter:      api.DefaultParameter,
 			ConfigMap:      api.DefaultConfigMap,
@@ -28,13 +35,14 @@ func Default() *Configuration {
 		SkipContainers:   defaultSkipContainers(),
 		MissingParameter: graft.MissingWait,
 		InvalidParameter: graft.InvalidDeny,
+		UnknownParameter: graft.UnknownAdmit,
 		Facts: Facts{
 			KeySource:        KeySourceSSM,
 			ParameterTTL:     time.Minute,
 			NegativeTTL:      10 * time.Second,
 			ConfigMapTTL:     5 * time.Second,
-			CallsPerSecond:   20, // SSM grants an account 40 by default, and ESO needs some
-			Burst:            40,
+			CallsPerSecond:   5, // SSM grants an account 40 by default, which ESO and other clusters share
+			Burst:            20,
 			AdmissionTimeout: 300 * time.Millisecond,
 		},
 		ExternalSecrets: ExternalSecrets{
@@ -44,9 +52,11 @@ func Default() *Configuration {
 				DeletionPolicy:  graft.DeletionPolicyDelete,
 				SecretStore:     SecretStore{Kind: api.DefaultStoreKind, Name: api.DefaultStoreName},
 			},
-			Overrides: []ExternalSecretOverride{
-				{Environment: environmentProd, DeletionPolicy: graft.DeletionPolicyRetain},
-			},
+			Overrides:            retained(),
+			MinRefreshInterval:   time.Minute,
+			MaxPerNamespace:      200,
+			KeepUnused:           24 * time.Hour,
+			VersionCheckInterval: time.Minute,
 		},
 		Reload: Reload{Enabled: true},
 		Server: Server{

@@ -11,12 +11,13 @@ import (
 func (c *Configuration) Engine() graft.Config {
 	return graft.Config{
 		Rules: identity.Rules{
-			Tenancy:     c.Tenancy,
+			Tenancy:     c.Tenancy.Mode,
 			Environment: c.Environment,
 			Names:       c.Names.templates(),
 		},
 		MissingParameter: c.MissingParameter,
 		InvalidParameter: c.InvalidParameter,
+		UnknownParameter: c.UnknownParameter,
 		SkipContainers:   slices.Clone(c.SkipContainers),
 		ClusterStores:    c.ExternalSecrets.clusterStores(),
 		Reload:           c.Reload.Enabled,

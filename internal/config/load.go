@@ -141,11 +141,11 @@ func accepted(goType string) string {
 	case "float64":
 		return "a number"
 	}
-	switch {
-	case strings.HasPrefix(goType, "[]"):
+	if strings.HasPrefix(goType, "[]") {
 		return "a list"
-	case fieldsOf(reflect.TypeFor[Configuration](), goType) != nil:
-		return "a mapping"
+	}
+	if fields := fieldsOf(reflect.TypeFor[Configuration](), goType); fields != nil {
+		return "a mapping of " + strings.Join(fields, ", ")
 	}
 	return "a string"
 }

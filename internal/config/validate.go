@@ -49,6 +49,8 @@ func (c *Configuration) Validate(mode Mode) error {
 	all = append(all, c.Facts.validate(field.NewPath("facts"))...)
 	all = append(all, c.AWS.validate(field.NewPath("aws"))...)
 	all = append(all, c.ExternalSecrets.validate(field.NewPath("externalSecrets"))...)
+	all = append(all, c.ExternalSecrets.checkBinding(field.NewPath("externalSecrets", "secretStore"),
+		c.ExternalSecretFor(c.Environment).SecretStore, c.Environment)...)
 	all = append(all, c.Server.validate(field.NewPath("server"))...)
 
 	errs := make([]error, len(all))
@@ -59,7 +61,8 @@ func (c *Configuration) Validate(mode Mode) error {
 }
 
 func (c *Configuration) validateIdentity() field.ErrorList {
-	all := oneOf(field.NewPath("tenancy"), c.Tenancy, identity.TenancyNamespace, identity.TenancyOpen)
+	all := oneOf(field.NewPath("tenancy", "mode"), c.Tenancy.Mode, identity.TenancyNamespace, identity.TenancyOpen)
+	all = append(all, labels(field.NewPath("excludedNamespaces"), c.ExcludedNamespaces)...)
 	path := field.NewPath("environment")
 	if c.Environment == "" {
 		return append(all, field.Required(path,
@@ -71,10 +74,8 @@ func (c *Configuration) validateIdentity() field.ErrorList {
 func (c *Configuration) validatePolicies() field.ErrorList {
 	all := oneOf(field.NewPath("missingParameter"), c.MissingParameter, graft.MissingWait, graft.MissingDeny)
 	all = append(all, oneOf(field.NewPath("invalidParameter"), c.InvalidParameter, graft.InvalidDeny, graft.InvalidWarn)...)
-	for i, name := range c.SkipContainers {
-		all = append(all, invalid(field.NewPath("skipContainers").Index(i), name, validation.IsDNS1123Label(name))...)
-	}
-	return all
+	all = append(all, oneOf(field.NewPath("unknownParameter"), c.UnknownParameter, graft.UnknownAdmit, graft.UnknownDeny)...)
+	return append(all, labels(field.NewPath("skipContainers"), c.SkipContainers)...)
 }
 
 func (n Names) validate(path *field.Path) field.ErrorList {
@@ -152,43 +153,6 @@ func (a AWS) validate(path *field.Path) field.ErrorList {
 	return all
 }
 
-func (e ExternalSecrets) validate(path *field.Path) field.ErrorList {
-	all := e.ExternalSecretSettings.validate(path)
-	for i, store := range e.AllowedStores {
-		all = append(all, invalid(path.Child("allowedStores").Index(i), store, validation.IsDNS1123Subdomain(store))...)
-	}
-	seen := map[string]bool{}
-	for i, override := range e.Overrides {
-		path := path.Child("overrides").Index(i)
-		switch {
-		case override.Environment == "":
-			all = append(all, field.Required(path.Child("environment"), "an override is for one environment"))
-		case seen[override.Environment]:
-			all = append(all, field.Duplicate(path.Child("environment"), override.Environment))
-		default:
-			all = append(all, labelValue(path.Child("environment"), override.Environment)...)
-		}
-		seen[override.Environment] = true
-		all = append(all, override.validate(path)...)
-	}
-	return all
-}
-
-func (s ExternalSecretSettings) validate(path *field.Path) field.ErrorList {
-	all := positive(path.Child("refreshInterval"), s.RefreshInterval)
-	all = append(all, oneOf(path.Child("deletionPolicy"), s.DeletionPolicy, graft.DeletionPolicyDelete, graft.DeletionPolicyRetain)...)
-	store := path.Child("secretStore")
-	all = append(all, oneOf(store.Child("kind"), s.SecretStore.Kind, graft.KindClusterSecretStore, graft.KindSecretStore)...)
-	return append(all, invalid(store.Child("name"), s.SecretStore.Name, validation.IsDNS1123Subdomain(s.SecretStore.Name))...)
-}
-
-// validate looks at what the override sets alone, so that a mistake in the
-// settings of all environments is not reported once for each override.
-func (o ExternalSecretOverride) validate(path *field.Path) field.ErrorList {
-	set := o.apply(Default().ExternalSecrets.ExternalSecretSettings)
-	return set.validate(path)
-}
-
 func (s Server) validate(path *field.Path) field.ErrorList {
 	var all field.ErrorList
 	taken := map[string]string{}
@@ -206,9 +170,7 @@ func (s Server) validate(path *field.Path) field.ErrorList {
 		}
 		taken[address.value] = address.field
 	}
-	if s.DrainDelay < 0 {
-		all = append(all, field.Invalid(path.Child("drainDelay"), s.DrainDelay.String(), "must not be negative"))
-	}
+	all = append(all, notNegative(path.Child("drainDelay"), s.DrainDelay)...)
 	return append(all, s.Certificates.validate(path.Child("certificates"))...)
 }
 
@@ -255,6 +217,30 @@ func positive(path *field.Path, d time.Duration) field.ErrorList {
 		return nil
 	}
 	return field.ErrorList{field.Invalid(path, d.String(), "must be greater than 0")}
+}
+
+func notNegative(path *field.Path, d time.Duration) field.ErrorList {
+	if d >= 0 {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, d.String(), "must not be negative")}
+}
+
+// labels holds each of the values to the form of a namespace's or container's name.
+func labels(path *field.Path, values []string) field.ErrorList {
+	var all field.ErrorList
+	for i, value := range values {
+		all = append(all, invalid(path.Index(i), value, validation.IsDNS1123Label(value))...)
+	}
+	return all
+}
+
+// environmentName is a label's value that is not empty.
+func environmentName(path *field.Path, value string) field.ErrorList {
+	if value == "" {
+		return field.ErrorList{field.Required(path, `an environment, as in "stage"`)}
+	}
+	return labelValue(path, value)
 }
 
 func labelValue(path *field.Path, value string) field.ErrorList {

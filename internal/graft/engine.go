@@ -17,6 +17,9 @@ type MissingPolicy string
 // InvalidPolicy says what becomes of a pod whose parameter is no JSON object.
 type InvalidPolicy string
 
+// UnknownPolicy says what becomes of a pod whose parameter's keys are not known.
+type UnknownPolicy string
+
 // The policies.
 const (
 	// MissingWait admits the pod: kubelet retries until the Secret exists.
@@ -25,6 +28,10 @@ const (
 
 	InvalidDeny InvalidPolicy = "deny"
 	InvalidWarn InvalidPolicy = "warn"
+
+	// UnknownAdmit admits the pod; its literals stay unchecked.
+	UnknownAdmit UnknownPolicy = "admit"
+	UnknownDeny  UnknownPolicy = "deny"
 )
 
 // Config is the part of the configuration that the engine goes by.
@@ -32,6 +39,7 @@ type Config struct {
 	Rules            identity.Rules
 	MissingParameter MissingPolicy
 	InvalidParameter InvalidPolicy
+	UnknownParameter UnknownPolicy
 	// SkipContainers are names of containers that are nobody's app.
 	SkipContainers []string
 	// ClusterStores are the ClusterSecretStores that annotations may name.

@@ -22,7 +22,7 @@ const reloaderNamespace = "reloader"
 func (b *bench) testExternalSecrets(t *testing.T) {
 	b.startESO(t)
 	b.install(t, map[string]any{"externalSecrets": map[string]any{
-		"enabled": true, "refreshInterval": "5s", "deletionPolicy": "Delete",
+		"enabled": true, "refreshInterval": "5s", "minRefreshInterval": "5s", "deletionPolicy": "Delete",
 		"secretStore": map[string]string{"kind": api.DefaultStoreKind, "name": api.DefaultStoreName},
 	}})
 	t.Run("FromOneLabel", b.testFromOneLabel)
