@@ -19,10 +19,9 @@ import (
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
-// ParameterGetter returns the keys of an app's parameter. An answer from
-// before freshAfter does not count.
+// ParameterGetter answers questions about the keys of parameters.
 type ParameterGetter interface {
-	Parameter(ctx context.Context, namespace string, id identity.Identity, freshAfter time.Time) facts.Parameter
+	Parameter(ctx context.Context, q facts.Question) facts.Parameter
 }
 
 // ConfigMapGetter returns the keys of a ConfigMap.
@@ -30,10 +29,10 @@ type ConfigMapGetter interface {
 	ConfigMap(ctx context.Context, namespace, name string) graft.ConfigMap
 }
 
-// ExternalSecretGetter returns what keeps an app's ExternalSecret from being
-// synced, and when it last was.
+// ExternalSecretGetter returns what is known of an app's ExternalSecret. It
+// makes no calls.
 type ExternalSecretGetter interface {
-	State(ctx context.Context, namespace string, d graft.Decision) (problem string, refreshed time.Time)
+	State(ctx context.Context, namespace string, d graft.Decision) facts.State
 }
 
 // Pods is the handler of Pod creation.
@@ -103,15 +102,23 @@ func (p *Pods) facts(ctx context.Context, namespace string, subject *graft.Subje
 	var wg sync.WaitGroup
 	wg.Go(func() { known.ConfigMap = p.ConfigMaps.ConfigMap(ctx, namespace, id.ConfigMap) })
 	if subject.Settings.Secrets {
-		problem, refreshed := p.ExternalSecrets.State(ctx, namespace, subject.Decision)
-		known.ExternalSecret = problem
-		// Keys read before ESO last refreshed the Secret may be those of the
-		// version before: the pods that Reloader rolls next would be bound to
-		// keys that the Secret no longer has.
-		known.Parameter = p.Parameters.Parameter(ctx, namespace, id, refreshed).Parameter
+		state := p.ExternalSecrets.State(ctx, namespace, subject.Decision)
+		known.ExternalSecret = state.Problem
+		known.Parameter = p.parameter(ctx, state)
 	}
 	wg.Wait()
 	return known
+}
+
+// parameter asks only for what is not known already.
+func (p *Pods) parameter(ctx context.Context, state facts.State) graft.Parameter {
+	switch {
+	case state.Known != nil:
+		return state.Known.Parameter
+	case state.Unchecked != "":
+		return graft.Parameter{State: graft.ParameterUnchecked, Cause: state.Unchecked}
+	}
+	return p.Parameters.Parameter(ctx, state.Question).Parameter
 }
 
 // record counts and logs one answer: a line an admission at debug, denials

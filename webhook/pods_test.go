@@ -30,11 +30,9 @@ type world struct {
 	currentLabel string
 	parameter    graft.Parameter
 	configMap    graft.ConfigMap
-	problem      string
-	refreshed    time.Time
+	state        facts.State
 
-	asked      []string // in any order
-	freshAfter time.Time
+	asked      []facts.Question
 	admissions []graft.Reason
 	warnings   []graft.Reason
 }
@@ -51,17 +49,14 @@ func (w *world) Current(_ context.Context, name string) (identity.Namespace, err
 	return identity.Namespace{Name: name, Labels: map[string]string{api.LabelInject: w.currentLabel}}, nil
 }
 
-func (w *world) Parameter(_ context.Context, _ string, id identity.Identity, freshAfter time.Time) facts.Parameter {
-	w.asked = append(w.asked, id.Parameter)
-	w.freshAfter = freshAfter
+func (w *world) Parameter(_ context.Context, q facts.Question) facts.Parameter {
+	w.asked = append(w.asked, q)
 	return facts.Parameter{Parameter: w.parameter}
 }
 
 func (w *world) ConfigMap(context.Context, string, string) graft.ConfigMap { return w.configMap }
 
-func (w *world) State(context.Context, string, graft.Decision) (string, time.Time) {
-	return w.problem, w.refreshed
-}
+func (w *world) State(context.Context, string, graft.Decision) facts.State { return w.state }
 
 func (w *world) Admission(_ metrics.Webhook, _ graft.Status, reason graft.Reason, _ time.Duration) {
 	w.admissions = append(w.admissions, reason)
@@ -119,7 +114,7 @@ func TestPodsHandle(t *testing.T) {
 			reason: "What was unclear is said in the response.",
 			world: world{
 				parameter: graft.Parameter{State: graft.ParameterUnreachable, Cause: "no answer"}, configMap: noConfigMap,
-				problem: "ClusterSecretStore aws-ssm does not exist",
+				state: facts.State{Problem: "ClusterSecretStore aws-ssm does not exist"},
 			},
 			allowed: true, code: 200, warnings: 3,
 			patched: []string{"/spec/containers/0/envFrom", "/metadata/labels/envgraft.dev~1app", "/metadata/annotations"},
@@ -201,14 +196,41 @@ func TestPodsHandle(t *testing.T) {
 }
 
 func TestPodsAsksOnlyForWhatItNeeds(t *testing.T) {
-	refreshed := time.Unix(1700000000, 0)
-	w := world{parameter: graft.Parameter{State: graft.ParameterEmpty}, refreshed: refreshed}
-	w.handler(&strings.Builder{}).Handle(t.Context(), podReview(nil))
-	if diff := cmp.Diff([]string{"/popapps/myapp/stage/app"}, w.asked); diff != "" {
-		t.Errorf("parameters asked for: -want, +got:\n%s", diff)
+	question := facts.Question{
+		Namespace: "popapps", Parameter: "/popapps/myapp/stage/app", Access: facts.Access{Region: "eu-west-1"},
+		FreshAfter: time.Unix(1700000000, 0),
 	}
-	if !w.freshAfter.Equal(refreshed) {
-		t.Errorf("keys from before ESO's refresh at %v were asked for: freshAfter %v", refreshed, w.freshAfter)
+	for name, tc := range map[string]struct {
+		reason string
+		state  facts.State
+		want   graft.ParameterState
+		asked  []facts.Question
+	}{
+		"Unknown": {
+			"the question is asked as it stands, its time and access too",
+			facts.State{Question: question}, graft.ParameterEmpty, []facts.Question{question},
+		},
+		"Known": {
+			"what is known costs no call",
+			facts.State{Question: question, Known: &facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterFound}}}, graft.ParameterFound, nil,
+		},
+		"Unchecked": {
+			"the parameter of this path is another account's",
+			facts.State{Question: question, Unchecked: "its store has credentials of its own"}, graft.ParameterUnchecked, nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world{parameter: graft.Parameter{State: graft.ParameterEmpty}, state: tc.state}
+			got := w.handler(&strings.Builder{}).parameter(t.Context(), tc.state)
+			if got.State != tc.want || got.Cause != tc.state.Unchecked {
+				t.Errorf("%s: got %+v, want %s", tc.reason, got, tc.want)
+			}
+			w.asked = nil
+			w.handler(&strings.Builder{}).Handle(t.Context(), podReview(nil))
+			if diff := cmp.Diff(tc.asked, w.asked); diff != "" {
+				t.Errorf("%s: asked: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 
 	for reason, raw := range map[string]string{

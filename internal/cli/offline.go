@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 	"gomodules.xyz/jsonpatch/v2"
@@ -171,7 +170,7 @@ func (o offline) namespaceOf(template manifest.Template) (identity.Namespace, bo
 func (o offline) facts(ctx context.Context, subject *graft.Subject, namespace string) graft.Facts {
 	known := graft.Facts{ConfigMap: o.known.ConfigMap(ctx, namespace, subject.Identity.ConfigMap)}
 	if subject.Settings.Secrets {
-		known.Parameter = o.parameters.Parameter(ctx, namespace, subject.Identity, time.Time{}).Parameter
+		known.Parameter = o.parameters.Parameter(ctx, facts.QuestionOf(namespace, subject.Identity)).Parameter
 	}
 	return known
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -125,6 +124,6 @@ func (n localNamespaces) Current(ctx context.Context, name string) (identity.Nam
 // noExternalSecrets is what is known of them without a cluster.
 type noExternalSecrets struct{}
 
-func (noExternalSecrets) State(context.Context, string, graft.Decision) (string, time.Time) {
-	return "", time.Time{}
+func (noExternalSecrets) State(_ context.Context, namespace string, d graft.Decision) facts.State {
+	return facts.State{Question: facts.QuestionOf(namespace, d.Identity)}
 }

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -118,13 +117,13 @@ func (c *Cache) late(_ Key, begun bool) Parameter {
 		"envgraft's own budget of SSM calls is used up for now: see facts.callsPerSecond")}
 }
 
-// Parameter returns what is known of an app's parameter, waiting for it until
-// ctx is done at most. An answer to a question from before freshAfter counts
-// as expired, and is not served stale either; zero accepts any.
+// Parameter returns what is known of a parameter, waiting for it until ctx is
+// done at most. An answer from before q.FreshAfter counts as expired, and is
+// not served stale either.
 //
 // Callers share Keys and must not change them.
-func (c *Cache) Parameter(ctx context.Context, namespace string, id identity.Identity, freshAfter time.Time) Parameter {
-	p, outcome := c.memory.get(ctx, c.source.Key(namespace, id), freshAfter)
+func (c *Cache) Parameter(ctx context.Context, q Question) Parameter {
+	p, outcome := c.memory.get(ctx, c.source.Key(q), q.FreshAfter)
 	c.metrics.ParameterCache(outcome)
 	c.metrics.ParameterLookup(c.source.Name(), p.State)
 	return p

@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -31,9 +30,9 @@ type slowSource struct {
 	most    int // calls under way at once
 }
 
-func (s *slowSource) Name() metrics.Source                   { return metrics.SourceSSM }
-func (s *slowSource) Key(_ string, id identity.Identity) Key { return Key{Name: id.Parameter} }
-func (s *slowSource) set(answer graft.Parameter)             { s.mu.Lock(); defer s.mu.Unlock(); s.answer = answer }
+func (s *slowSource) Name() metrics.Source       { return metrics.SourceSSM }
+func (s *slowSource) Key(q Question) Key         { return Key{Name: q.Parameter, Access: q.Access} }
+func (s *slowSource) set(answer graft.Parameter) { s.mu.Lock(); defer s.mu.Unlock(); s.answer = answer }
 
 func (s *slowSource) made() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) }
 
@@ -85,7 +84,7 @@ func (h *harness) admit(path string, freshAfter time.Time) (Parameter, time.Dura
 	ctx, cancel := context.WithTimeout(h.t.Context(), 300*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	p := h.cache.Parameter(ctx, "shop", app(path), freshAfter)
+	p := h.cache.Parameter(ctx, Question{Namespace: "shop", Parameter: path, FreshAfter: freshAfter})
 	return p, time.Since(start)
 }
 
@@ -250,7 +249,7 @@ func TestCacheCancelledAdmission(t *testing.T) {
 		h := newHarness(t, CacheOptions{})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if p := h.cache.Parameter(ctx, "shop", app(path), time.Time{}); p.State != graft.ParameterUnreachable {
+		if p := h.cache.Parameter(ctx, ask(path)); p.State != graft.ParameterUnreachable {
 			t.Errorf("got %+v, want Unreachable", p.Parameter)
 		}
 		time.Sleep(21 * time.Millisecond)
@@ -452,7 +451,7 @@ func TestCacheProperty(t *testing.T) {
 }
 
 func TestUnchecked(t *testing.T) {
-	p := Unchecked{Cause: "no --parameters given"}.Parameter(t.Context(), "shop", app(path), time.Time{})
+	p := Unchecked{Cause: "no --parameters given"}.Parameter(t.Context(), ask(path))
 	if p.State != graft.ParameterUnchecked || p.Cause != "no --parameters given" {
 		t.Errorf("got %+v", p.Parameter)
 	}
@@ -461,15 +460,14 @@ func TestUnchecked(t *testing.T) {
 func BenchmarkCacheHit(b *testing.B) {
 	source := &slowSource{answer: found("A", "B")}
 	cache := NewCache(source, metrics.New(prometheus.NewRegistry()), CacheOptions{TTL: time.Hour})
-	id := app(path)
 	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
 	defer cancel()
-	cache.Parameter(ctx, "shop", id, time.Time{})
+	cache.Parameter(ctx, ask(path))
 	b.ReportAllocs()
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			cache.Parameter(ctx, "shop", id, time.Time{})
+			cache.Parameter(ctx, ask(path))
 		}
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -34,7 +33,7 @@ func (d *Directory) Close() error { return d.root.Close() }
 func (d *Directory) Name() metrics.Source { return metrics.SourceDirectory }
 
 // Key is the parameter's path.
-func (d *Directory) Key(_ string, id identity.Identity) Key { return Key{Name: id.Parameter} }
+func (d *Directory) Key(q Question) Key { return Key{Name: q.Parameter} }
 
 // Read reads the parameter's file.
 func (d *Directory) Read(_ context.Context, key Key) Parameter {

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -51,7 +50,7 @@ func TestDirectory(t *testing.T) {
 		"/popapps/bad/stage/app":   {State: graft.ParameterInvalidJSON, Cause: "at byte 1 of 7"},
 		"/popapps/none/stage/app":  {State: graft.ParameterNotFound},
 	} {
-		got := Direct{source}.Parameter(t.Context(), "shop", app(name), time.Time{})
+		got := Direct{source}.Parameter(t.Context(), ask(name))
 		if diff := cmp.Diff(want, got.Parameter); diff != "" {
 			t.Errorf("%s: -want +got\n%s", name, diff)
 		}

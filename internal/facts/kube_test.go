@@ -91,7 +91,7 @@ func TestSecret(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			source := NewSecret(&reader{get: tc.get})
-			got := source.Read(t.Context(), source.Key("shop", app(path)))
+			got := source.Read(t.Context(), source.Key(ask(path)))
 			if diff := cmp.Diff(tc.want, got.Parameter); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}

@@ -8,16 +8,12 @@ import (
 	"time"
 
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // Parameter is what is known of a parameter, and when that was.
 type Parameter struct {
 	graft.Parameter
-	// Version counts the changes of the parameter in SSM, from 1 on. It is 0
-	// where the source does not count them.
-	Version int64
 	// Modified is when the parameter changed last; zero where that is not known.
 	Modified time.Time
 	// Fetched is when the question was asked: changes after it may not be seen.
@@ -29,15 +25,17 @@ type Key struct {
 	// Namespace is empty for sources that the whole cluster shares.
 	Namespace string
 	Name      string
+	// Access is zero for sources that have but one.
+	Access Access
 }
 
 // Source reads parameters from where they are kept.
 type Source interface {
 	// Name is the source's label in metrics.
 	Name() metrics.Source
-	// Key says what the source reads for an app: apps of two namespaces may
+	// Key says what the source reads for a question: apps of two namespaces may
 	// share one parameter, and then one answer.
-	Key(namespace string, id identity.Identity) Key
+	Key(q Question) Key
 	// Read asks now. Whatever goes wrong is a state with a cause.
 	Read(ctx context.Context, key Key) Parameter
 }
@@ -45,10 +43,10 @@ type Source interface {
 // Direct asks a source each time, for those that cost nothing to ask.
 type Direct struct{ Source }
 
-// Parameter reads the parameter of an app now, so it is always fresh.
-func (d Direct) Parameter(ctx context.Context, namespace string, id identity.Identity, _ time.Time) Parameter {
+// Parameter reads the parameter now, so it is always fresh.
+func (d Direct) Parameter(ctx context.Context, q Question) Parameter {
 	now := time.Now()
-	p := d.Read(ctx, d.Key(namespace, id))
+	p := d.Read(ctx, d.Key(q))
 	p.Fetched = now
 	return p
 }

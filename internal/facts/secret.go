@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -26,15 +25,13 @@ func NewSecret(api client.Reader) *Secret { return &Secret{api: api} }
 func (s *Secret) Name() metrics.Source { return metrics.SourceSecret }
 
 // Key is the Secret in the app's namespace.
-func (s *Secret) Key(namespace string, id identity.Identity) Key {
-	return Key{Namespace: namespace, Name: id.Secret}
-}
+func (s *Secret) Key(q Question) Key { return Key{Namespace: q.Namespace, Name: q.Secret} }
 
 // Read gets the Secret and keeps its keys. A Secret does not say which version
 // of the parameter it was made of.
 func (s *Secret) Read(ctx context.Context, key Key) Parameter {
 	var secret corev1.Secret
-	if err := s.api.Get(ctx, client.ObjectKey(key), &secret); err != nil {
+	if err := s.api.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.Name}, &secret); err != nil {
 		return Parameter{Parameter: secretFault(err, key)}
 	}
 	keys := slices.Sorted(maps.Keys(secret.Data))

@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -31,8 +30,8 @@ func NewSSM(client ParameterGetter, m *metrics.Metrics) *SSM {
 // Name is the source's label in metrics.
 func (s *SSM) Name() metrics.Source { return metrics.SourceSSM }
 
-// Key is the parameter's path alone: an account and region have one SSM.
-func (s *SSM) Key(_ string, id identity.Identity) Key { return Key{Name: id.Parameter} }
+// Key is the parameter's path and its access: an account and region have one SSM.
+func (s *SSM) Key(q Question) Key { return Key{Name: q.Parameter, Access: q.Access} }
 
 // Read calls GetParameter. Of what it answers, only the keys are kept.
 func (s *SSM) Read(ctx context.Context, key Key) Parameter {
@@ -50,10 +49,8 @@ func (s *SSM) read(ctx context.Context, path string) Parameter {
 	if out.Parameter == nil || out.Parameter.Value == nil {
 		return Parameter{Parameter: without(graft.ParameterUnreachable, "SSM answered without a value")}
 	}
-	p := Parameter{
-		Parameter: ParseKeys([]byte(*out.Parameter.Value)),
-		Version:   out.Parameter.Version,
-	}
+	p := Parameter{Parameter: ParseKeys([]byte(*out.Parameter.Value))}
+	p.Version = out.Parameter.Version
 	if modified := out.Parameter.LastModifiedDate; modified != nil {
 		p.Modified = *modified
 	}

@@ -20,15 +20,14 @@ import (
 
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/test/ssmfake"
 )
 
 const path = "/popapps/myapp/stage/app"
 
-func app(path string) identity.Identity {
-	return identity.Identity{Parameter: path, Secret: "myapp-secrets"}
+func ask(path string) Question {
+	return Question{Namespace: "shop", Parameter: path, Secret: "myapp-secrets"}
 }
 
 // isolateAWS keeps the machine's own AWS settings out of a test.
@@ -74,11 +73,11 @@ func TestSSM(t *testing.T) {
 		want   graft.Parameter
 		calls  int
 	}{
-		"Found":       {reason: "keys, no values", value: `{"B":"hunter2","A":"hunter2"}`, want: graft.Parameter{State: graft.ParameterFound, Keys: []string{"A", "B"}}, calls: 1},
-		"Empty":       {reason: "a placeholder", value: `{}`, want: graft.Parameter{State: graft.ParameterEmpty}, calls: 1},
+		"Found":       {reason: "keys, no values", value: `{"B":"hunter2","A":"hunter2"}`, want: graft.Parameter{State: graft.ParameterFound, Keys: []string{"A", "B"}, Version: 1}, calls: 1},
+		"Empty":       {reason: "a placeholder", value: `{}`, want: graft.Parameter{State: graft.ParameterEmpty, Version: 1}, calls: 1},
 		"NotFound":    {reason: "nobody created it", want: graft.Parameter{State: graft.ParameterNotFound}, calls: 1},
-		"NotObject":   {reason: "ESO would fail", value: `["hunter2"]`, want: graft.Parameter{State: graft.ParameterNotObject, Cause: "it is a JSON array"}, calls: 1},
-		"InvalidJSON": {reason: "a bare password", value: `hunter2`, want: graft.Parameter{State: graft.ParameterInvalidJSON, Cause: "at byte 1 of 7"}, calls: 1},
+		"NotObject":   {reason: "ESO would fail", value: `["hunter2"]`, want: graft.Parameter{State: graft.ParameterNotObject, Version: 1, Cause: "it is a JSON array"}, calls: 1},
+		"InvalidJSON": {reason: "a bare password", value: `hunter2`, want: graft.Parameter{State: graft.ParameterInvalidJSON, Version: 1, Cause: "at byte 1 of 7"}, calls: 1},
 		"Denied":      {reason: "IAM's words say what is missing", value: `{"A":"hunter2"}`, fault: ssmfake.Deny, want: graft.Parameter{State: graft.ParameterAccessDenied, Cause: denied}, calls: 1},
 		"Throttled":   {reason: "asking again at once would make it worse", value: `{"A":"hunter2"}`, fault: ssmfake.Throttle, want: graft.Parameter{State: graft.ParameterThrottled, Cause: "ThrottlingException: Rate exceeded"}, calls: 1},
 		"Failing":     {reason: "tried once more", value: `{"A":"hunter2"}`, fault: ssmfake.Fail, want: graft.Parameter{State: graft.ParameterUnreachable, Cause: "InternalServerError: An error occurred on the server side."}, calls: 2},
@@ -99,7 +98,7 @@ func TestSSM(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
-			got := source.Read(ctx, source.Key("shop", app(path)))
+			got := source.Read(ctx, source.Key(ask(path)))
 			if diff := cmp.Diff(tc.want, got.Parameter); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}
@@ -283,8 +282,8 @@ func TestCacheOverSSM(t *testing.T) {
 	fake.Put(path, `{"A":"hunter2"}`)
 	cache := NewCache(source, m, CacheOptions{Budget: NewBudget(1, 1)})
 	for range 3 {
-		got := cache.Parameter(t.Context(), "shop", app(path), time.Time{})
-		if diff := cmp.Diff(graft.Parameter{State: graft.ParameterFound, Keys: []string{"A"}}, got.Parameter); diff != "" {
+		got := cache.Parameter(t.Context(), ask(path))
+		if diff := cmp.Diff(graft.Parameter{State: graft.ParameterFound, Keys: []string{"A"}, Version: 1}, got.Parameter); diff != "" {
 			t.Errorf("-want +got\n%s", diff)
 		}
 	}

@@ -2,10 +2,8 @@ package facts
 
 import (
 	"context"
-	"time"
 
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 )
 
 // Unchecked looks at no parameter at all (facts.keySource: none, or a command
@@ -13,6 +11,6 @@ import (
 type Unchecked struct{ Cause string }
 
 // Parameter says that nobody looked.
-func (u Unchecked) Parameter(context.Context, string, identity.Identity, time.Time) Parameter {
+func (u Unchecked) Parameter(context.Context, Question) Parameter {
 	return Parameter{Parameter: without(graft.ParameterUnchecked, u.Cause)}
 }

@@ -34,6 +34,9 @@ type Parameter struct {
 	// Keys are the names that the parameter gives to the Secret, sorted; only
 	// with ParameterFound.
 	Keys []string
+	// Version counts the changes of the parameter in SSM, from 1 on; 0 where
+	// that is not known.
+	Version int64
 	// Cause says for people why the keys are not known. It holds no value.
 	Cause string
 }

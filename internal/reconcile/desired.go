@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
@@ -21,6 +22,11 @@ type wants struct {
 	RefreshInterval time.Duration
 	DeletionPolicy  string
 	Store           graft.Store
+}
+
+// question asks for the keys of the parameter that is wanted.
+func (w wants) question(namespace string, freshAfter time.Time) facts.Question {
+	return facts.Question{Namespace: namespace, Parameter: w.Parameter, Secret: w.Secret, FreshAfter: freshAfter}
 }
 
 // desired is the ExternalSecret as it ought to be.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
@@ -86,26 +87,30 @@ func (x *ExternalSecrets) check(ctx context.Context) {
 	x.everything()
 }
 
-// State says for people what keeps the Secret of a pod that is being admitted
-// from being synced, "" where nothing is known to. lastRefresh is a time
-// before which no answer of SSM is younger than the Secret: a pod that
-// Reloader made because of a refresh must not be grafted by older keys.
-func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.Decision) (warning string, lastRefresh time.Time) {
-	i := x.current.Load()
-	if i == nil || d.Status != graft.StatusInjected || !d.Settings.Secrets {
-		return "", time.Time{}
+// State says what is known of the ExternalSecret of a pod that is being
+// admitted. The question it returns is for an answer that is younger than the
+// Secret: a pod that Reloader made because of a refresh must not be grafted by
+// older keys, some of which may be gone.
+func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.Decision) facts.State {
+	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
+		return facts.State{}
 	}
 	wants := wantsOf(d, x.settings(d.Identity.Environment))
+	state := facts.State{Question: wants.question(namespace, time.Time{})}
+	i := x.current.Load()
+	if i == nil {
+		return state
+	}
 	e, err := i.find(ctx, namespace, d.Identity.ExternalSecret, wants.Secret)
 	if err != nil {
 		x.log.Error(err, "Cannot tell how an ExternalSecret fares", "namespace", namespace, "externalSecret", d.Identity.ExternalSecret)
-		return "", time.Time{}
+		return state
 	}
-	h := i.examine(ctx, namespace, d.Identity, storeRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, e, time.Now())
+	state.Problem = i.examine(ctx, namespace, d.Identity, storeRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, e, time.Now()).Message
 	if e != nil && e.target() == wants.Secret {
-		lastRefresh = e.refreshed()
+		state.Question.FreshAfter = e.refreshed()
 	}
-	return h.Message, lastRefresh
+	return state
 }
 
 // find returns the ExternalSecret that fills the Secret, whatever its name,

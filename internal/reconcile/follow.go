@@ -41,7 +41,7 @@ func (p *pass) follow(ctx context.Context, e *externalSecret, claims []claim, ou
 	if len(awaiting) > 0 && e.Status.RefreshTime.After(freshAfter) {
 		freshAfter = e.Status.RefreshTime.Time
 	}
-	parameter := p.Parameters.Parameter(ctx, p.app.Namespace, claims[0].Identity, freshAfter)
+	parameter := p.Parameters.Parameter(ctx, claims[0].Wants.question(p.app.Namespace, freshAfter))
 	if parameter.State == graft.ParameterThrottled || parameter.State == graft.ParameterUnreachable {
 		p.waitAtMost(lookupRetry)
 		return nil

@@ -40,10 +40,9 @@ type Namespaces interface {
 	Namespace(ctx context.Context, name string) (identity.Namespace, error)
 }
 
-// Parameters looks parameters up; an answer from before freshAfter counts as
-// expired. It is expected to keep to a budget of its own.
+// Parameters looks parameters up. It is expected to keep to a budget of its own.
 type Parameters interface {
-	Parameter(ctx context.Context, namespace string, id identity.Identity, freshAfter time.Time) facts.Parameter
+	Parameter(ctx context.Context, q facts.Question) facts.Parameter
 }
 
 // Dependencies are what the controller cannot do without.

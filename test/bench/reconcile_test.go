@@ -165,7 +165,7 @@ func (i informed) Namespace(ctx context.Context, name string) (identity.Namespac
 
 type nothing struct{}
 
-func (nothing) Parameter(context.Context, string, identity.Identity, time.Time) facts.Parameter {
+func (nothing) Parameter(context.Context, facts.Question) facts.Parameter {
 	return facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterUnchecked}}
 }
 

@@ -28,8 +28,8 @@ func TestLateCRDs(t *testing.T) {
 			t.Errorf("the Event lacks %q: %s", part, note)
 		}
 	}
-	if warning, refreshed := r.State(t.Context(), ns, r.decision(t, p)); warning != note || !refreshed.IsZero() {
-		t.Errorf("the next pods are warned with %q, refreshed %s", warning, refreshed)
+	if state := r.State(t.Context(), ns, r.decision(t, p)); state.Problem != note || !state.Question.FreshAfter.IsZero() {
+		t.Errorf("the next pods get %+v", state)
 	}
 	r.waitForState(t, "NotInstalled")
 
@@ -45,7 +45,7 @@ func TestLateCRDs(t *testing.T) {
 		if note := waitForEvent(t, d, "SecretStoreMissing"); !strings.Contains(note, `ClusterSecretStore "aws-ssm" does not exist`) {
 			t.Errorf("the Event says %q", note)
 		}
-		if warning, _ := r.State(t.Context(), ns, r.decision(t, p)); !strings.Contains(warning, "aws-ssm") {
+		if warning := r.State(t.Context(), ns, r.decision(t, p)).Problem; !strings.Contains(warning, "aws-ssm") {
 			t.Errorf("%s: the next pods are warned with %q", version, warning)
 		}
 		create(t, newStore(version))
@@ -80,8 +80,8 @@ func TestFollowers(t *testing.T) {
 	at := time.Now().Truncate(time.Second)
 	esoSays(t, e, "False", "SecretSyncedError", at, "")
 	follower.waitForWarning(t, p, "SecretSyncedError")
-	if _, refreshed := follower.State(t.Context(), ns, follower.decision(t, p)); !refreshed.Equal(at.Add(time.Second)) {
-		t.Errorf("lastRefresh is %s, want the second after %s: keys of an earlier one may be older than the Secret", refreshed, at)
+	if refreshed := follower.State(t.Context(), ns, follower.decision(t, p)).Question.FreshAfter; !refreshed.Equal(at.Add(time.Second)) {
+		t.Errorf("FreshAfter is %s, want the second after %s: keys of an earlier one may be older than the Secret", refreshed, at)
 	}
 	for _, call := range follower.calls.to("") {
 		if strings.HasPrefix(call, "PATCH") || strings.HasSuffix(call, "/pods") {
@@ -95,7 +95,7 @@ func (r *replica) waitForWarning(t *testing.T, p client.Object, part string) {
 	ns := p.GetNamespace()
 	d := r.decision(t, p)
 	eventually(t, "warning of the next pods", func() error {
-		warning, _ := r.State(t.Context(), ns, d)
+		warning := r.State(t.Context(), ns, d).Problem
 		if part == "" && warning != "" || !strings.Contains(warning, part) {
 			return fmt.Errorf("it is %q, want %q", warning, part)
 		}

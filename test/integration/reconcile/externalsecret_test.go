@@ -163,7 +163,7 @@ func TestForeign(t *testing.T) {
 		if diff := cmp.Diff(byHand.Object, waitFor(t, ns, "wrong-external", nil).Object); diff != "" {
 			t.Errorf("it was changed (-was +is):\n%s", diff)
 		}
-		if warning, _ := r.State(t.Context(), ns, r.decision(t, p)); !strings.Contains(warning, "something-else") {
+		if warning := r.State(t.Context(), ns, r.decision(t, p)).Problem; !strings.Contains(warning, "something-else") {
 			t.Errorf("the next pods are warned with %q", warning)
 		}
 	})

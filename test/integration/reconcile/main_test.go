@@ -165,22 +165,22 @@ func (p *parameters) put(path string, version int64, modified time.Time, keys ..
 	if p.known == nil {
 		p.known = make(map[string]facts.Parameter)
 	}
-	parameter := facts.Parameter{Version: version, Modified: modified}
-	parameter.State, parameter.Keys = graft.ParameterEmpty, keys
+	parameter := facts.Parameter{Modified: modified}
+	parameter.State, parameter.Version, parameter.Keys = graft.ParameterEmpty, version, keys
 	if len(keys) > 0 {
 		parameter.State = graft.ParameterFound
 	}
 	p.known[path] = parameter
 }
 
-func (p *parameters) Parameter(_ context.Context, _ string, id identity.Identity, _ time.Time) facts.Parameter {
+func (p *parameters) Parameter(_ context.Context, q facts.Question) facts.Parameter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lookups == nil {
 		p.lookups = make(map[string]int)
 	}
-	p.lookups[id.Parameter]++
-	if parameter, ok := p.known[id.Parameter]; ok {
+	p.lookups[q.Parameter]++
+	if parameter, ok := p.known[q.Parameter]; ok {
 		return parameter
 	}
 	return facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterNotFound}}
@@ -338,7 +338,7 @@ func (r *replica) sees(t *testing.T, ns, app string) {
 	p := &corev1.Pod{ObjectMeta: template(app, marks{}).ObjectMeta}
 	p.Namespace = ns
 	eventually(t, "the informer of ExternalSecrets", func() error {
-		if _, refreshed := r.State(t.Context(), ns, r.decision(t, p)); refreshed.IsZero() {
+		if r.State(t.Context(), ns, r.decision(t, p)).Question.FreshAfter.IsZero() {
 			return errors.New("no refresh was seen")
 		}
 		return nil

@@ -1,0 +1,47 @@
+package facts
+
+import (
+	"time"
+
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// Access is by which region and role a parameter is read. Two parameters of
+// one path are the same only where their accesses are: zero fields mean the
+// webhook's own region, and its own account and credentials.
+type Access struct {
+	Region string
+	// Role is the ARN of a role to assume.
+	Role string
+}
+
+// Question asks for the keys of an app's parameter.
+type Question struct {
+	// Namespace is that of the pods for which is asked.
+	Namespace string
+	Parameter string
+	// Secret is the one that ESO makes of the parameter, in the namespace.
+	Secret string
+	Access Access
+	// FreshAfter leaves out answers to what was asked before. Zero takes any.
+	FreshAfter time.Time
+}
+
+// QuestionOf asks for an app's parameter by the webhook's own access.
+func QuestionOf(namespace string, id identity.Identity) Question {
+	return Question{Namespace: namespace, Parameter: id.Parameter, Secret: id.Secret}
+}
+
+// State is what is known of an app's ExternalSecret without a call.
+type State struct {
+	// Problem says for people what keeps the Secret from being synced; empty
+	// where nothing is known to.
+	Problem string
+	// Known is what is known of the keys of the Secret; nil where nothing is.
+	// Nobody need be asked then.
+	Known *Parameter
+	// Unchecked says for people why nobody may be asked; empty where somebody may.
+	Unchecked string
+	// Question is what to ask otherwise.
+	Question Question
+}
