@@ -8,7 +8,6 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/reload"
 )
 
 // The rule: the pod says what was done to it, for people and for the
@@ -62,13 +61,16 @@ func (e *Engine) writtenAnnotations(d Decision, have map[string]string, refs []r
 	if !e.config.Reload {
 		return want, stale
 	}
-	// Reloader never reads these on a pod; people do, with kubectl describe.
+	// Reloader never reads these on a pod; people do, with kubectl describe. So
+	// the author's own text there stays, and is not looked into.
 	for _, ref := range refs {
 		key := api.ReloaderConfigMap
 		if ref.tier == TierParameter {
 			key = api.ReloaderSecret
 		}
-		want[key] = reload.Merge(have[key], ref.name)
+		if _, ok := have[key]; !ok {
+			want[key] = ref.name
+		}
 	}
 	return want, stale
 }

@@ -2,6 +2,7 @@ package reload
 
 import (
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -33,6 +34,52 @@ func TestMerge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := Merge(tc.value, tc.name); got != tc.want {
 				t.Errorf("%s\nMerge(%q, %q): got %q, want %q", tc.reason, tc.value, tc.name, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestMergeIsBounded holds the work on text that somebody wrote to harm: an
+// expression may be compiled to hundreds of MiB, and a list may be of MiBs.
+func TestMergeIsBounded(t *testing.T) {
+	const mib = 1 << 20
+	cases := map[string]struct {
+		reason, value string
+	}{
+		"Counted":       {"A count repeats the program of what it follows.", "(" + strings.Repeat("a", 3200) + "){1000}"},
+		"CountedShort":  {"So does a short one.", "((a{10}b){10}c){10}"},
+		"Thousands":     {"Each expression costs, so few are looked at.", strings.Repeat("m[a-z]*x,", 2000)},
+		"Folded":        {"Folding a range of Unicode takes milliseconds.", strings.Repeat("(?i)[B-\U0001E942],", 2000)},
+		"Classes":       {"A class of three characters is a table of kilobytes.", strings.Repeat(`[\pL\pN\PC],`, 2000)},
+		"Nested":        {"Depth is length.", strings.Repeat("(", 100000) + "a" + strings.Repeat(")*", 100000)},
+		"Separators":    {"A list may be nothing but separators.", strings.Repeat(",", 2*mib)},
+		"Alternatives":  {"Alternatives are length too.", strings.Repeat("a|", mib)},
+		"LongestLegal":  {"The dearest expressions that are looked at.", strings.Repeat(strings.Repeat("(z.*)+", 21)+",", 2000)},
+		"LongestSpaced": {"Space around an entry does not count as its length.", strings.Repeat(" ", mib) + "x.*" + strings.Repeat(" ", mib)},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var merged string
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			allocations := testing.AllocsPerRun(1, func() {
+				merged = Merge(tc.value, "myapp-secrets")
+				unmerge(merged, "myapp-secrets-other")
+			})
+			runtime.ReadMemStats(&after)
+			// AllocsPerRun runs it once more to warm up, and the result is a copy.
+			used, most := after.TotalAlloc-before.TotalAlloc, 2*uint64(len(merged))+8*mib
+			if allocations > 20000 || used > most {
+				t.Errorf("%s\n%.0f allocations, %d bytes", tc.reason, allocations, used)
+			}
+			if want := tc.value + ",myapp-secrets"; merged != want {
+				t.Errorf("%s\nthe author's text did not stay, or ours is not behind it", tc.reason)
+			}
+			if again := Merge(merged, "myapp-secrets"); again != merged {
+				t.Errorf("%s\nours was not found again", tc.reason)
+			}
+			if back := unmerge(merged, "myapp-secrets"); back != tc.value {
+				t.Errorf("%s\nours could not be taken back", tc.reason)
 			}
 		})
 	}
