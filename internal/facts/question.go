@@ -11,8 +11,10 @@ import (
 // webhook's own region, and its own account and credentials.
 type Access struct {
 	Region string
-	// Role is the ARN of a role to assume.
-	Role string
+	// Role is the ARN of a role to assume, by ExternalID where its trust asks
+	// for one.
+	Role       string
+	ExternalID string
 }
 
 // Question asks for the keys of an app's parameter.
