@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 )
@@ -54,11 +55,11 @@ func (p *pass) isNew(name string) bool {
 }
 
 // apply makes the ExternalSecret what it ought to be, if it is not.
-func (p *pass) apply(ctx context.Context, d desired, existing *externalSecret) (changed bool, err error) {
+func (p *pass) apply(ctx context.Context, d desired, existing *eso.ExternalSecret) (changed bool, err error) {
 	if d.matches(existing) {
 		return false, nil
 	}
-	object := d.object(p.installation.version, existing)
+	object := d.object(p.installation.Version, existing)
 	fingerprint, err := hash(object)
 	if err != nil {
 		return false, err
@@ -100,7 +101,7 @@ func hash(object *unstructured.Unstructured) (uint64, error) {
 // ownersFor returns the workloads that are to own the ExternalSecret: those
 // with pods, and those without that own it already and still want it, as one
 // that was scaled to zero.
-func (p *pass) ownersFor(ctx context.Context, existing *externalSecret, claims []claim) ([]workload, error) {
+func (p *pass) ownersFor(ctx context.Context, existing *eso.ExternalSecret, claims []claim) ([]workload, error) {
 	var owners []workload
 	live := sets.New[types.UID]()
 	for _, c := range claims {
@@ -116,7 +117,7 @@ func (p *pass) ownersFor(ctx context.Context, existing *externalSecret, claims [
 	}
 	if existing != nil {
 		for _, ref := range existing.OwnerReferences {
-			if live.Has(ref.UID) || p.refused[ref.UID] || !slices.Contains(existing.applied.owners, ref.UID) {
+			if live.Has(ref.UID) || p.refused[ref.UID] || !slices.Contains(existing.Applied.Owners, ref.UID) {
 				continue
 			}
 			stays, err := p.stays(ctx, existing, fromReference(p.app.Namespace, ref))
@@ -134,8 +135,8 @@ func (p *pass) ownersFor(ctx context.Context, existing *externalSecret, claims [
 
 // mayOwn makes sure of a new owner that it is there, unless that was read
 // just now: see owners.alive.
-func (p *pass) mayOwn(ctx context.Context, existing *externalSecret, c claim) (bool, error) {
-	if existing != nil && existing.hasOwner(c.Workload.UID) || existing == nil && !c.read.Before(p.began) {
+func (p *pass) mayOwn(ctx context.Context, existing *eso.ExternalSecret, c claim) (bool, error) {
+	if existing != nil && existing.HasOwner(c.Workload.UID) || existing == nil && !c.read.Before(p.began) {
 		return true, nil
 	}
 	alive, err := p.owners.alive(ctx, c.Workload)
@@ -149,7 +150,7 @@ func (p *pass) mayOwn(ctx context.Context, existing *externalSecret, c claim) (b
 
 // stays says of an owner without pods whether it would have an ExternalSecret
 // still. What cannot be told is left as it is.
-func (p *pass) stays(ctx context.Context, existing *externalSecret, w workload) (bool, error) {
+func (p *pass) stays(ctx context.Context, existing *eso.ExternalSecret, w workload) (bool, error) {
 	if known, ok := p.idle.Get(w.UID); ok {
 		return known == true, nil
 	}

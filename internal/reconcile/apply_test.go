@@ -10,15 +10,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/envgraft/envgraft/internal/eso"
 )
 
 // TestApply looks at how the API server is asked; what it makes of that, the
 // integration tests show.
 func TestApply(t *testing.T) {
-	existing := &externalSecret{ObjectMeta: metav1.ObjectMeta{UID: "es", ResourceVersion: "1"}}
+	existing := &eso.ExternalSecret{ObjectMeta: metav1.ObjectMeta{UID: "es", ResourceVersion: "1"}}
 	for _, test := range []struct {
 		reason   string
-		existing *externalSecret
+		existing *eso.ExternalSecret
 		force    bool
 	}{
 		{"a new one gives way to one that somebody makes this moment", nil, false},
@@ -36,7 +38,7 @@ func TestApply(t *testing.T) {
 			})
 			p := &pass{
 				reconciler:   &reconciler{client: recording, applied: utilcache.NewLRUExpireCache(10)},
-				installation: &installation{version: "v1"},
+				installation: &eso.Installation{Version: "v1"},
 			}
 			for range 2 { // the second comes before the informer saw the first
 				if _, err := p.apply(t.Context(), want(), test.existing); err != nil {

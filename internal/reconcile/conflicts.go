@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/identity"
 )
 
@@ -19,7 +20,7 @@ type claim struct {
 	// looked up where there is one.
 	Created  time.Time
 	Identity identity.Identity
-	Wants    wants
+	Wants    eso.Wants
 	// Newest is when the newest pod of the workload was created.
 	Newest time.Time
 	// Awaiting is the newest pod of the current revision that may have started
@@ -31,6 +32,9 @@ type claim struct {
 	// read is when the oldest read was made that led to the workload.
 	read time.Time
 }
+
+// eventConflict is the reason of the Events about conflicts.
+const eventConflict = "ExternalSecretConflict"
 
 // conflict is a workload that does not get what it asks for.
 type conflict struct {

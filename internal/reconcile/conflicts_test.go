@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/envgraft/envgraft/internal/eso"
 )
 
 func TestDecide(t *testing.T) {
@@ -14,7 +16,7 @@ func TestDecide(t *testing.T) {
 		return claim{
 			Workload: workload{Kind: kindDeployment, Name: name, UID: types.UID(name)},
 			Created:  began.Add(-age),
-			Wants:    wants{RefreshInterval: interval},
+			Wants:    eso.Wants{RefreshInterval: interval},
 			Newest:   began.Add(time.Duration(len(name))), // the pods' age decides nothing
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
@@ -27,7 +28,7 @@ const (
 // follow compares a synced ExternalSecret with its parameter where pods are
 // being admitted, or wait for their Secret: the one is refreshed, the others
 // are restarted. Anything else takes its refresh interval.
-func (p *pass) follow(ctx context.Context, e *externalSecret, claims []claim, ours bool) error {
+func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim, ours bool) error {
 	admitted := p.admitted(e, claims, ours)
 	awaiting := p.awaiting(e, claims)
 	if admitted.IsZero() && len(awaiting) == 0 {
@@ -41,7 +42,7 @@ func (p *pass) follow(ctx context.Context, e *externalSecret, claims []claim, ou
 	if len(awaiting) > 0 && e.Status.RefreshTime.After(freshAfter) {
 		freshAfter = e.Status.RefreshTime.Time
 	}
-	parameter := p.Parameters.Parameter(ctx, claims[0].Wants.question(p.app.Namespace, freshAfter))
+	parameter := p.Parameters.Parameter(ctx, claims[0].Wants.Question(p.app.Namespace, freshAfter))
 	if parameter.State == graft.ParameterThrottled || parameter.State == graft.ParameterUnreachable {
 		p.waitAtMost(lookupRetry)
 		return nil
@@ -66,7 +67,7 @@ func (p *pass) follow(ctx context.Context, e *externalSecret, claims []claim, ou
 
 // admitted returns when the newest pod was created, if that was after the last
 // refresh and its parameter was not looked up since; else the zero time.
-func (p *pass) admitted(e *externalSecret, claims []claim, ours bool) time.Time {
+func (p *pass) admitted(e *eso.ExternalSecret, claims []claim, ours bool) time.Time {
 	var newest time.Time
 	for _, c := range claims {
 		if c.Newest.After(newest) {
@@ -84,8 +85,8 @@ func (p *pass) admitted(e *externalSecret, claims []claim, ours bool) time.Time 
 }
 
 // awaiting returns the workloads whose pods may lack a Secret that exists now.
-func (p *pass) awaiting(e *externalSecret, claims []claim) []claim {
-	if !e.secretExists() {
+func (p *pass) awaiting(e *eso.ExternalSecret, claims []claim) []claim {
+	if !e.SecretExists() {
 		for _, c := range claims {
 			p.settled.Remove(c.Awaiting) // the Secret is gone again, and may come back
 		}
@@ -101,7 +102,7 @@ func (p *pass) awaiting(e *externalSecret, claims []claim) []claim {
 }
 
 // isNewer says that SSM may hold a version that ESO did not see yet.
-func isNewer(parameter facts.Parameter, e *externalSecret) bool {
+func isNewer(parameter facts.Parameter, e *eso.ExternalSecret) bool {
 	return parameter.Version > 0 && parameter.Modified.Add(clockSkew).After(e.Status.RefreshTime.Time)
 }
 
@@ -113,7 +114,7 @@ func versionOf(path string, parameter facts.Parameter) string {
 
 // forceSync asks ESO for a refresh, once for each version of the parameter:
 // the annotation remembers it when the controller does not.
-func (p *pass) forceSync(ctx context.Context, e *externalSecret, c claim, version string) error {
+func (p *pass) forceSync(ctx context.Context, e *eso.ExternalSecret, c claim, version string) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid": e.UID, // not one that took its name
 		"annotations": map[string]string{
@@ -124,7 +125,7 @@ func (p *pass) forceSync(ctx context.Context, e *externalSecret, c claim, versio
 	if err != nil {
 		return fmt.Errorf("cannot encode a patch: %w", err)
 	}
-	object := p.installation.unstructured(e)
+	object := p.installation.Reference(e)
 	if err := p.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(api.FieldManager)); err != nil {
 		return fmt.Errorf("cannot ask for a refresh of ExternalSecret %q: %w", e.Name, err)
 	}

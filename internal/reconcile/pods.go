@@ -150,3 +150,18 @@ func podIdentity(pod *metav1.PartialObjectMetadata) identity.Pod {
 func revision(pod *metav1.PartialObjectMetadata) string {
 	return pod.Labels[labelPodTemplateHash] + pod.Labels[labelControllerRevision]
 }
+
+// pick returns the entries whose key is wanted; nil where none is.
+func pick(from map[string]string, wanted func(string) bool) map[string]string {
+	var picked map[string]string
+	for key, value := range from {
+		if !wanted(key) {
+			continue
+		}
+		if picked == nil {
+			picked = make(map[string]string, 4)
+		}
+		picked[key] = value
+	}
+	return picked
+}

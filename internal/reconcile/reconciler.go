@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -20,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
@@ -31,7 +30,8 @@ import (
 type reconciler struct {
 	Dependencies
 	options  Options
-	external *ExternalSecrets
+	external *eso.ExternalSecrets
+	ledger   *ledger
 	pods     client.Reader
 	client   client.Client // not cached
 	owners   *owners
@@ -51,7 +51,7 @@ type reconciler struct {
 // Reconcile implements reconcile.Reconciler. The request's name is an app's.
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	app, began := request.NamespacedName, time.Now()
-	i := r.external.current.Load()
+	i := r.external.Current()
 	if i == nil {
 		return reconcile.Result{}, nil // the first discovery has all apps reconciled
 	}
@@ -64,7 +64,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	if len(claims) == 0 {
-		r.external.ledger.forget(app)
+		r.ledger.forget(app)
 		return reconcile.Result{}, nil
 	}
 
@@ -83,7 +83,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 			return reconcile.Result{}, err
 		}
 	}
-	r.external.ledger.record(app, p.state, p.uses)
+	r.ledger.record(app, p.state, p.uses)
 	return reconcile.Result{RequeueAfter: p.wait}, nil
 }
 
@@ -139,7 +139,7 @@ func (r *reconciler) claim(ns identity.Namespace, w workload, newest *metav1.Par
 	return claim{
 		Workload: w,
 		Identity: d.Identity,
-		Wants:    wantsOf(d, r.Settings(d.Identity.Environment)),
+		Wants:    eso.WantsOf(d, r.Settings(d.Identity.Environment)),
 		Newest:   newest.CreationTimestamp.Time,
 		revision: revision(newest),
 		read:     time.Now(),
@@ -158,25 +158,10 @@ func (c *claim) add(pod *metav1.PartialObjectMetadata, read time.Time) {
 	}
 }
 
-// wantsOf lays a pod's annotations over the configuration's settings.
-func wantsOf(d graft.Decision, s config.ExternalSecretSettings) wants {
-	w := wants{
-		Parameter:       d.Identity.Parameter,
-		Secret:          d.Identity.Secret,
-		RefreshInterval: cmp.Or(d.Settings.RefreshInterval, s.RefreshInterval),
-		DeletionPolicy:  cmp.Or(d.Settings.DeletionPolicy, s.DeletionPolicy),
-		Store:           graft.Store{Kind: s.SecretStore.Kind, Name: s.SecretStore.Name},
-	}
-	if d.Settings.SecretStore != (graft.Store{}) {
-		w.Store = d.Settings.SecretStore
-	}
-	return w
-}
-
 // pass is one reconciliation of one app.
 type pass struct {
 	*reconciler
-	installation *installation
+	installation *eso.Installation
 	began        time.Time
 	app          client.ObjectKey
 	pods         []metav1.PartialObjectMetadata
@@ -216,28 +201,28 @@ func (p *pass) reconcile(ctx context.Context, name string, claims []claim) error
 	return p.keep(ctx, name, existing, own)
 }
 
-func (p *pass) existing(ctx context.Context, name string) (*externalSecret, error) {
-	if !p.installation.installed() {
+func (p *pass) existing(ctx context.Context, name string) (*eso.ExternalSecret, error) {
+	if !p.installation.Installed() {
 		return nil, nil
 	}
-	return p.installation.get(ctx, p.app.Namespace, name)
+	return p.installation.Get(ctx, p.app.Namespace, name)
 }
 
 // foreign returns the ExternalSecret of somebody else that a workload is to
 // use: one that fills its Secret already, for two would fight over it, or one
 // that has the name of ours. nil means that ours is wanted.
-func (p *pass) foreign(ctx context.Context, existing *externalSecret, c claim) (*externalSecret, error) {
-	if !p.installation.installed() {
+func (p *pass) foreign(ctx context.Context, existing *eso.ExternalSecret, c claim) (*eso.ExternalSecret, error) {
+	if !p.installation.Installed() {
 		return nil, nil
 	}
-	ours := existing != nil && existing.ours(p.app.Name)
-	if existing != nil && existing.target() == c.Wants.Secret {
+	ours := existing != nil && existing.Ours(p.app.Name)
+	if existing != nil && existing.SecretName() == c.Wants.Secret {
 		if ours {
 			return nil, nil
 		}
 		return existing, nil
 	}
-	other, err := p.installation.filling(ctx, p.app.Namespace, c.Wants.Secret, c.Identity.ExternalSecret)
+	other, err := p.installation.Filling(ctx, p.app.Namespace, c.Wants.Secret, c.Identity.ExternalSecret)
 	if err != nil || other != nil {
 		return other, err
 	}
@@ -248,7 +233,7 @@ func (p *pass) foreign(ctx context.Context, existing *externalSecret, c claim) (
 }
 
 // keep applies our ExternalSecret for the workloads that are to have it.
-func (p *pass) keep(ctx context.Context, name string, existing *externalSecret, claims []claim) error {
+func (p *pass) keep(ctx context.Context, name string, existing *eso.ExternalSecret, claims []claim) error {
 	winner, err := p.decide(ctx, claims)
 	if err != nil {
 		return err
@@ -269,8 +254,8 @@ func (p *pass) keep(ctx context.Context, name string, existing *externalSecret, 
 
 // ensure makes the ExternalSecret, or changes it, where that can be done now
 // and has to be.
-func (p *pass) ensure(ctx context.Context, name string, existing *externalSecret, winner claim, claims []claim) (changed bool, err error) {
-	if !p.installation.installed() || existing == nil && p.isNew(name) || existing != nil && existing.DeletionTimestamp != nil {
+func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSecret, winner claim, claims []claim) (changed bool, err error) {
+	if !p.installation.Installed() || existing == nil && p.isNew(name) || existing != nil && existing.DeletionTimestamp != nil {
 		return false, nil
 	}
 	owners, err := p.ownersFor(ctx, existing, claims)
@@ -309,10 +294,10 @@ func (p *pass) decide(ctx context.Context, claims []claim) (claim, error) {
 }
 
 // observe says how an ExternalSecret fares and follows its parameter.
-func (p *pass) observe(ctx context.Context, e *externalSecret, claims []claim, ours bool) error {
+func (p *pass) observe(ctx context.Context, e *eso.ExternalSecret, claims []claim, ours bool) error {
 	c := claims[0]
-	store := storeRef{Kind: c.Wants.Store.Kind, Name: c.Wants.Store.Name}
-	h := p.installation.examine(ctx, p.app.Namespace, c.Identity, store, e, time.Now())
+	store := eso.StoreRef{Kind: c.Wants.Store.Kind, Name: c.Wants.Store.Name}
+	h := p.installation.Examine(ctx, p.app.Namespace, c.Identity, store, e, time.Now())
 	p.report(h, claims, ours)
 	p.waitAtMost(h.Recheck)
 	if e == nil || h.State != metrics.ExternalSecretReady {
@@ -321,8 +306,8 @@ func (p *pass) observe(ctx context.Context, e *externalSecret, claims []claim, o
 	return p.follow(ctx, e, claims, ours)
 }
 
-func (p *pass) report(h health, claims []claim, ours bool) {
-	reasons := []string{eventNotInstalled, eventNoStore, eventFailing, eventUnattended, eventForeign}
+func (p *pass) report(h eso.Health, claims []claim, ours bool) {
+	reasons := []string{eso.ReasonNotInstalled, eso.ReasonNoStore, eso.ReasonFailing, eso.ReasonUnattended, eso.ReasonForeign}
 	for _, c := range claims {
 		p.events.over(c.Workload, slices.DeleteFunc(slices.Clone(reasons), func(reason string) bool { return reason == h.Reason })...)
 		if h.Reason != "" {
@@ -346,7 +331,7 @@ func (p *pass) fares(state metrics.ExternalSecretState) {
 
 func (p *pass) dependOn(externalSecret, secret string) {
 	for _, d := range []dependency{
-		{kindExternalSecret, client.ObjectKey{Namespace: p.app.Namespace, Name: externalSecret}},
+		{eso.Kind, client.ObjectKey{Namespace: p.app.Namespace, Name: externalSecret}},
 		{kindSecret, client.ObjectKey{Namespace: p.app.Namespace, Name: secret}},
 	} {
 		if !slices.Contains(p.uses, d) {

@@ -3,13 +3,11 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"golang.org/x/time/rate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/flowcontrol"
@@ -20,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -51,8 +49,7 @@ type Dependencies struct {
 	Namespaces Namespaces
 	Parameters Parameters
 	Metrics    *metrics.Metrics
-	// Settings are the configuration's for the ExternalSecrets of an environment.
-	Settings func(environment string) config.ExternalSecretSettings
+	Settings   eso.Settings
 }
 
 // Options are what the controller has defaults for.
@@ -98,7 +95,7 @@ const remembered = 65536
 
 // Setup adds the controller, which runs on the leader, and what it knows of
 // ExternalSecrets, which every replica's webhook may ask, to the manager.
-func Setup(mgr manager.Manager, needs Dependencies, options Options) (*ExternalSecrets, error) {
+func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.ExternalSecrets, error) {
 	options = options.withDefaults()
 	restConfig := rest.CopyConfig(mgr.GetConfig())
 	// One for all kinds: each client of a kind would make one of its own.
@@ -108,7 +105,8 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*ExternalS
 		return nil, fmt.Errorf("cannot make a client of the API server: %w", err)
 	}
 
-	external, err := newExternalSecrets(mgr, restConfig, httpClient, needs, options)
+	external, err := eso.New(mgr.GetLogger().WithName("external-secrets"), restConfig,
+		cache.Options{HTTPClient: httpClient, Mapper: mgr.GetRESTMapper()}, needs.Settings, needs.Metrics, options.DiscoveryInterval)
 	if err != nil {
 		return nil, err
 	}
@@ -127,29 +125,14 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*ExternalS
 	return external, r.addTo(mgr, pods)
 }
 
-func newExternalSecrets(mgr manager.Manager, restConfig *rest.Config, httpClient *http.Client, needs Dependencies, options Options) (*ExternalSecrets, error) {
-	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(restConfig, httpClient)
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a discovery client: %w", err)
-	}
-	return &ExternalSecrets{
-		log:        mgr.GetLogger().WithName("external-secrets"),
-		discoverer: discoverer,
-		interval:   options.DiscoveryInterval,
-		restConfig: restConfig,
-		cache:      cache.Options{HTTPClient: httpClient, Mapper: mgr.GetRESTMapper()},
-		settings:   needs.Settings,
-		ledger:     newLedger(needs.Metrics),
-	}, nil
-}
-
 func newReconciler(
-	writer client.Client, pods client.Reader, recorder events.EventRecorder, external *ExternalSecrets, needs Dependencies, options Options,
+	writer client.Client, pods client.Reader, recorder events.EventRecorder, external *eso.ExternalSecrets, needs Dependencies, options Options,
 ) *reconciler {
 	return &reconciler{
 		Dependencies: needs,
 		options:      options,
 		external:     external,
+		ledger:       newLedger(needs.Metrics),
 		pods:         pods,
 		client:       writer,
 		owners:       newOwners(writer),
@@ -180,7 +163,7 @@ func (r *reconciler) addTo(mgr manager.Manager, pods cache.Cache) error {
 	if err := c.Watch(newNamespaceSource(mgr.GetCache(), pods)); err != nil {
 		return fmt.Errorf("cannot watch namespaces: %w", err)
 	}
-	if err := c.Watch(r.external.source(pods)); err != nil {
+	if err := c.Watch(newESOSource(r.external, r.ledger, pods)); err != nil {
 		return fmt.Errorf("cannot watch ExternalSecrets: %w", err)
 	}
 	return nil

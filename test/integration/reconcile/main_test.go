@@ -30,6 +30,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -75,7 +76,7 @@ func run(m *testing.M) int {
 
 // replica is an envgraft server's controller, under test.
 type replica struct {
-	*reconcile.ExternalSecrets
+	*eso.ExternalSecrets
 	engine     *graft.Engine
 	parameters *parameters
 	calls      *calls

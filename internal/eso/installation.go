@@ -1,4 +1,4 @@
-package reconcile
+package eso
 
 import (
 	"context"
@@ -21,18 +21,18 @@ import (
 // indexTarget finds the ExternalSecrets that fill a Secret.
 const indexTarget = "target"
 
-// installation is ESO as one discovery found it: the version that is served,
+// Installation is ESO as one discovery found it: the version that is served,
 // and informers of its objects. One whose version is empty is ESO's absence.
-type installation struct {
-	version string
+type Installation struct {
+	Version string
 	// stores are the kinds of stores whose presence can be told.
 	stores map[string]bool
 	cache  cache.Cache
 	stop   context.CancelFunc
 }
 
-// installed says that the cluster serves ExternalSecrets.
-func (i *installation) installed() bool { return i.version != "" }
+// Installed says that the cluster serves ExternalSecrets.
+func (i *Installation) Installed() bool { return i.Version != "" }
 
 // served is what discovery says of ESO.
 type served struct {
@@ -45,18 +45,18 @@ type served struct {
 // to answer has not lost its ExternalSecrets.
 func discover(client discovery.ServerResourcesInterface) (served, error) {
 	for _, version := range []string{"v1", "v1beta1"} {
-		list, err := client.ServerResourcesForGroupVersion(esoGroup + "/" + version)
+		list, err := client.ServerResourcesForGroupVersion(Group + "/" + version)
 		if apierrors.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
-			return served{}, fmt.Errorf("cannot discover %q: %w", esoGroup+"/"+version, err)
+			return served{}, fmt.Errorf("cannot discover %q: %w", Group+"/"+version, err)
 		}
 		found := served{version: version, stores: make(map[string]bool)}
 		var externalSecrets bool
 		for _, resource := range list.APIResources {
 			switch resource.Kind {
-			case kindExternalSecret:
+			case Kind:
 				externalSecrets = true
 			case graft.KindClusterSecretStore, graft.KindSecretStore:
 				found.stores[resource.Kind] = true
@@ -71,11 +71,11 @@ func discover(client discovery.ServerResourcesInterface) (served, error) {
 
 // newInstallation starts the informers of a version, and returns when they
 // hold what is there. handler hears of every ExternalSecret, changed of stores.
-func newInstallation(ctx context.Context, config *rest.Config, options cache.Options, found served, handlers eventHandlers) (*installation, error) {
-	gv := schema.GroupVersion{Group: esoGroup, Version: found.version}
+func newInstallation(ctx context.Context, config *rest.Config, options cache.Options, found served, handlers eventHandlers) (*Installation, error) {
+	gv := schema.GroupVersion{Group: Group, Version: found.version}
 	options.Scheme = scheme(gv)
 	options.ByObject = map[client.Object]cache.ByObject{
-		&externalSecret{}: {Transform: compact},
+		&ExternalSecret{}: {Transform: Compact},
 	}
 	options.DefaultTransform = cache.TransformStripManagedFields()
 	objects, err := cache.New(config, options)
@@ -83,7 +83,7 @@ func newInstallation(ctx context.Context, config *rest.Config, options cache.Opt
 		return nil, fmt.Errorf("cannot make the cache of ExternalSecrets: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	i := &installation{version: found.version, stores: found.stores, cache: objects, stop: cancel}
+	i := &Installation{Version: found.version, stores: found.stores, cache: objects, stop: cancel}
 	if err := i.start(ctx, handlers); err != nil {
 		cancel()
 		return nil, err
@@ -97,18 +97,18 @@ type eventHandlers struct {
 	store          toolscache.ResourceEventHandler
 }
 
-func (i *installation) start(ctx context.Context, handlers eventHandlers) error {
-	err := i.cache.IndexField(ctx, &externalSecret{}, indexTarget, func(object client.Object) []string {
-		e, ok := object.(*externalSecret)
+func (i *Installation) start(ctx context.Context, handlers eventHandlers) error {
+	err := i.cache.IndexField(ctx, &ExternalSecret{}, indexTarget, func(object client.Object) []string {
+		e, ok := object.(*ExternalSecret)
 		if !ok {
 			return nil
 		}
-		return []string{e.target()}
+		return []string{e.SecretName()}
 	})
 	if err != nil {
 		return fmt.Errorf("cannot index ExternalSecrets: %w", err)
 	}
-	if err := i.handle(ctx, &externalSecret{}, handlers.externalSecret); err != nil {
+	if err := i.handle(ctx, &ExternalSecret{}, handlers.externalSecret); err != nil {
 		return err
 	}
 	for kind := range i.stores {
@@ -118,29 +118,29 @@ func (i *installation) start(ctx context.Context, handlers eventHandlers) error 
 	}
 	go i.cache.Start(ctx) //nolint:errcheck // it returns an error only if started twice
 	if !i.cache.WaitForCacheSync(ctx) {
-		return fmt.Errorf("cannot list the objects of %q in time", esoGroup+"/"+i.version)
+		return fmt.Errorf("cannot list the objects of %q in time", Group+"/"+i.Version)
 	}
 	return nil
 }
 
-func (i *installation) handle(ctx context.Context, object client.Object, handler toolscache.ResourceEventHandler) error {
+func (i *Installation) handle(ctx context.Context, object client.Object, handler toolscache.ResourceEventHandler) error {
 	informer, err := i.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 	if err != nil {
-		return fmt.Errorf("cannot watch %T of %q: %w", object, esoGroup+"/"+i.version, err)
+		return fmt.Errorf("cannot watch %T of %q: %w", object, Group+"/"+i.Version, err)
 	}
 	if _, err := informer.AddEventHandler(handler); err != nil {
-		return fmt.Errorf("cannot watch %T of %q: %w", object, esoGroup+"/"+i.version, err)
+		return fmt.Errorf("cannot watch %T of %q: %w", object, Group+"/"+i.Version, err)
 	}
 	return nil
 }
 
-func (i *installation) partialStore(kind string) *metav1.PartialObjectMetadata {
-	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: esoGroup + "/" + i.version, Kind: kind}}
+func (i *Installation) partialStore(kind string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: Group + "/" + i.Version, Kind: kind}}
 }
 
-// get returns an ExternalSecret; nil where there is none.
-func (i *installation) get(ctx context.Context, namespace, name string) (*externalSecret, error) {
-	e := &externalSecret{}
+// Get returns an ExternalSecret; nil where there is none.
+func (i *Installation) Get(ctx context.Context, namespace, name string) (*ExternalSecret, error) {
+	e := &ExternalSecret{}
 	err := i.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, e)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
@@ -151,15 +151,15 @@ func (i *installation) get(ctx context.Context, namespace, name string) (*extern
 	return e, nil
 }
 
-// filling returns the ExternalSecret, other than the one of that name, that
+// Filling returns the ExternalSecret, other than the one of that name, that
 // fills a Secret; nil where there is none. The oldest is the one that ESO lets
 // own the Secret.
-func (i *installation) filling(ctx context.Context, namespace, secret, except string) (*externalSecret, error) {
-	list := &externalSecretList{}
+func (i *Installation) Filling(ctx context.Context, namespace, secret, except string) (*ExternalSecret, error) {
+	list := &ExternalSecretList{}
 	if err := i.cache.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{indexTarget: secret}); err != nil {
 		return nil, fmt.Errorf("cannot list ExternalSecrets that fill Secret %q: %w", secret, err)
 	}
-	var oldest *externalSecret
+	var oldest *ExternalSecret
 	for n := range list.Items {
 		e := &list.Items[n]
 		if e.Name == except || e.DeletionTimestamp != nil {
@@ -173,7 +173,7 @@ func (i *installation) filling(ctx context.Context, namespace, secret, except st
 }
 
 // lacks says that a store is surely not there.
-func (i *installation) lacks(ctx context.Context, namespace string, store storeRef) bool {
+func (i *Installation) lacks(ctx context.Context, namespace string, store StoreRef) bool {
 	kind := store.Kind
 	if kind == "" {
 		kind = graft.KindSecretStore
@@ -188,11 +188,11 @@ func (i *installation) lacks(ctx context.Context, namespace string, store storeR
 	return apierrors.IsNotFound(i.cache.Get(ctx, key, i.partialStore(kind)))
 }
 
-// unstructured is an empty object that names e, for patches.
-func (i *installation) unstructured(e *externalSecret) *unstructured.Unstructured {
+// Reference is an empty object that names e, for patches.
+func (i *Installation) Reference(e *ExternalSecret) *unstructured.Unstructured {
 	object := &unstructured.Unstructured{}
-	object.SetAPIVersion(esoGroup + "/" + i.version)
-	object.SetKind(kindExternalSecret)
+	object.SetAPIVersion(Group + "/" + i.Version)
+	object.SetKind(Kind)
 	object.SetNamespace(e.Namespace)
 	object.SetName(e.Name)
 	return object

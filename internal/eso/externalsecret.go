@@ -1,4 +1,4 @@
-package reconcile
+package eso
 
 import (
 	"encoding/json"
@@ -16,62 +16,62 @@ import (
 
 // ESO's API, see https://external-secrets.io/latest/api/externalsecret/.
 const (
-	esoGroup           = "external-secrets.io"
-	kindExternalSecret = "ExternalSecret"
+	Group = "external-secrets.io"
+	Kind  = "ExternalSecret"
 
-	creationPolicyOwner = "Owner"
-	conditionReady      = "Ready"
-	reasonSecretSynced  = "SecretSynced"
+	CreationPolicyOwner = "Owner"
+	ConditionReady      = "Ready"
+	ReasonSynced        = "SecretSynced"
 )
 
 // The labels by which the controller knows an ExternalSecret of its own.
 const (
-	labelManagedBy = "app.kubernetes.io/managed-by"
-	managedBy      = "envgraft"
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	ManagedBy      = "envgraft"
 )
 
-// externalSecret is the part of an ExternalSecret that the controller reads,
+// ExternalSecret is the part of an ExternalSecret that the controller reads,
 // the same in v1 and v1beta1. Decoding into it instead of ESO's own types, or
 // into maps, keeps 20,000 of them small and ESO's dependencies out.
-type externalSecret struct {
+type ExternalSecret struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 
-	Spec   externalSecretSpec   `json:"spec"`
-	Status externalSecretStatus `json:"status"`
+	Spec   Spec   `json:"spec"`
+	Status Status `json:"status"`
 
-	// applied is what the field manager envgraft owns: see compact.
-	applied applied
+	// applied is what the field manager envgraft owns: see Compact.
+	Applied Applied `json:"-"`
 }
 
-type externalSecretSpec struct {
-	RefreshInterval string          `json:"refreshInterval,omitempty"`
-	SecretStoreRef  storeRef        `json:"secretStoreRef"`
-	Target          target          `json:"target"`
-	DataFrom        []dataFromEntry `json:"dataFrom,omitempty"`
+type Spec struct {
+	RefreshInterval string     `json:"refreshInterval,omitempty"`
+	SecretStoreRef  StoreRef   `json:"secretStoreRef"`
+	Target          Target     `json:"target"`
+	DataFrom        []DataFrom `json:"dataFrom,omitempty"`
 }
 
-type storeRef struct {
+type StoreRef struct {
 	Kind string `json:"kind,omitempty"`
 	Name string `json:"name,omitempty"`
 }
 
-type target struct {
+type Target struct {
 	Name           string `json:"name,omitempty"`
 	CreationPolicy string `json:"creationPolicy,omitempty"`
 	DeletionPolicy string `json:"deletionPolicy,omitempty"`
 }
 
-// dataFromEntry is read in full: an entry that a person extended must not look
+// DataFrom is read in full: an entry that a person extended must not look
 // like the one that was applied.
-type dataFromEntry struct {
-	Extract *extract        `json:"extract,omitempty"`
+type DataFrom struct {
+	Extract *Extract        `json:"extract,omitempty"`
 	Find    json.RawMessage `json:"find,omitempty"`
 	Rewrite json.RawMessage `json:"rewrite,omitempty"`
 	Source  json.RawMessage `json:"sourceRef,omitempty"`
 }
 
-type extract struct {
+type Extract struct {
 	Key                string `json:"key,omitempty"`
 	Property           string `json:"property,omitempty"`
 	Version            string `json:"version,omitempty"`
@@ -80,98 +80,103 @@ type extract struct {
 	MetadataPolicy     string `json:"metadataPolicy,omitempty"`
 }
 
-type externalSecretStatus struct {
+type Status struct {
 	RefreshTime metav1.Time        `json:"refreshTime"`
-	Binding     binding            `json:"binding"`
+	Binding     Binding            `json:"binding"`
 	Conditions  []metav1.Condition `json:"conditions,omitempty"`
 }
 
-type binding struct {
+type Binding struct {
 	Name string `json:"name,omitempty"`
 }
 
 // applied is what managedFields say of the field manager envgraft.
-type applied struct {
-	any    bool
-	owners []types.UID
+type Applied struct {
+	Any    bool
+	Owners []types.UID
 }
 
-type externalSecretList struct {
+type ExternalSecretList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata"`
 
-	Items []externalSecret `json:"items"`
+	Items []ExternalSecret `json:"items"`
 }
 
 // scheme knows the ExternalSecrets of one version.
 func scheme(version schema.GroupVersion) *runtime.Scheme {
 	s := runtime.NewScheme()
-	s.AddKnownTypeWithName(version.WithKind(kindExternalSecret), &externalSecret{})
-	s.AddKnownTypeWithName(version.WithKind(kindExternalSecret+"List"), &externalSecretList{})
+	s.AddKnownTypeWithName(version.WithKind(Kind), &ExternalSecret{})
+	s.AddKnownTypeWithName(version.WithKind(Kind+"List"), &ExternalSecretList{})
 	metav1.AddToGroupVersion(s, version)
 	return s
 }
 
-// ours says that envgraft made this ExternalSecret for the app. Its label alone
+// Ours says that envgraft made this ExternalSecret for the app. Its label alone
 // is enough: a backup that was restored has lost its managedFields.
-func (e *externalSecret) ours(app string) bool {
+func (e *ExternalSecret) Ours(app string) bool {
 	if owner, ok := e.Labels[api.LabelApp]; ok && owner != app {
 		return false
 	}
-	return e.applied.any || e.Labels[labelManagedBy] == managedBy
+	return e.Applied.Any || e.Labels[LabelManagedBy] == ManagedBy
 }
 
-// target is the name of the Secret that ESO fills.
-func (e *externalSecret) target() string {
+// SecretName is the name of the Secret that ESO fills.
+func (e *ExternalSecret) SecretName() string {
 	if e.Spec.Target.Name != "" {
 		return e.Spec.Target.Name
 	}
 	return e.Name
 }
 
-func (e *externalSecret) ready() *metav1.Condition {
+// HasOwner says that an object is among the owners.
+func (e *ExternalSecret) HasOwner(uid types.UID) bool {
+	return slices.ContainsFunc(e.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.UID == uid })
+}
+
+func (e *ExternalSecret) ready() *metav1.Condition {
 	for i := range e.Status.Conditions {
-		if e.Status.Conditions[i].Type == conditionReady {
+		if e.Status.Conditions[i].Type == ConditionReady {
 			return &e.Status.Conditions[i]
 		}
 	}
 	return nil
 }
 
-// secretExists says that ESO made the Secret and it is still there. Ready alone
+// SecretExists says that ESO made the Secret and it is still there. Ready alone
 // does not: of a parameter "{}" ESO makes no Secret and is Ready all the same,
 // but then it has bound none, or its reason is SecretDeleted.
-func (e *externalSecret) secretExists() bool {
+func (e *ExternalSecret) SecretExists() bool {
 	ready := e.ready()
 	return ready != nil && ready.Status == metav1.ConditionTrue &&
-		ready.Reason == reasonSecretSynced && e.Status.Binding.Name == e.target()
+		ready.Reason == ReasonSynced && e.Status.Binding.Name == e.SecretName()
 }
 
 // refreshed is a time before which every answer of SSM is as old as the Secret.
 // ESO cuts the start of its refresh to seconds, so the second that follows is
 // the first that is surely later.
-func (e *externalSecret) refreshed() time.Time {
+func (e *ExternalSecret) refreshed() time.Time {
 	if e.Status.RefreshTime.IsZero() {
 		return time.Time{}
 	}
 	return e.Status.RefreshTime.Add(time.Second)
 }
 
-// compact drops what the cache need not hold, and keeps of managedFields
+// Compact drops what the cache need not hold, and keeps of managedFields
 // what envgraft owns.
-func compact(obj any) (any, error) {
-	e, ok := obj.(*externalSecret)
+func Compact(obj any) (any, error) {
+	e, ok := obj.(*ExternalSecret)
 	if !ok {
 		return obj, nil
 	}
 	for _, entry := range e.ManagedFields {
 		if entry.Manager == api.FieldManager && entry.Operation == metav1.ManagedFieldsOperationApply {
-			e.applied = applied{any: true, owners: ownersIn(entry.FieldsV1)}
+			e.Applied = Applied{Any: true, Owners: ownersIn(entry.FieldsV1)}
 		}
 	}
 	e.ManagedFields = nil
 	e.Annotations = pick(e.Annotations, func(key string) bool { return strings.HasPrefix(key, api.Group+"/") })
-	e.Labels = pick(e.Labels, func(key string) bool { return key == api.LabelApp || key == labelManagedBy })
+	e.Labels = pick(e.Labels, func(key string) bool { return key == api.LabelApp || key == LabelManagedBy })
 	return e, nil
 }
 
@@ -203,6 +208,28 @@ func ownersIn(fields *metav1.FieldsV1) []types.UID {
 	return owners
 }
 
+// Extracts says that the entry extracts the parameter and nothing but: ESO's
+// defaults, which the API server fills in, may stand beside the key.
+func (d DataFrom) Extracts(parameter string) bool {
+	if d.Extract == nil || len(d.Find)+len(d.Rewrite)+len(d.Source) > 0 {
+		return false
+	}
+	have := *d.Extract
+	for _, field := range []struct {
+		value    *string
+		standard string
+	}{
+		{&have.ConversionStrategy, "Default"},
+		{&have.DecodingStrategy, "None"},
+		{&have.MetadataPolicy, "None"},
+	} {
+		if *field.value == field.standard {
+			*field.value = ""
+		}
+	}
+	return have == Extract{Key: parameter}
+}
+
 // pick returns the entries whose key is wanted; nil where none is.
 func pick(from map[string]string, wanted func(string) bool) map[string]string {
 	var picked map[string]string
@@ -219,23 +246,23 @@ func pick(from map[string]string, wanted func(string) bool) map[string]string {
 }
 
 // DeepCopyObject is what runtime.Object asks for.
-func (e *externalSecret) DeepCopyObject() runtime.Object {
+func (e *ExternalSecret) DeepCopyObject() runtime.Object {
 	c := *e
 	c.ObjectMeta = *e.ObjectMeta.DeepCopy()
 	c.Spec.DataFrom = slices.Clone(e.Spec.DataFrom) // entries are never written to
 	c.Status.RefreshTime = *e.Status.RefreshTime.DeepCopy()
 	c.Status.Conditions = slices.Clone(e.Status.Conditions)
-	c.applied.owners = slices.Clone(e.applied.owners)
+	c.Applied.Owners = slices.Clone(e.Applied.Owners)
 	return &c
 }
 
 // DeepCopyObject is what runtime.Object asks for.
-func (l *externalSecretList) DeepCopyObject() runtime.Object {
+func (l *ExternalSecretList) DeepCopyObject() runtime.Object {
 	c := *l
 	c.ListMeta = *l.ListMeta.DeepCopy()
-	c.Items = make([]externalSecret, len(l.Items))
+	c.Items = make([]ExternalSecret, len(l.Items))
 	for i := range l.Items {
-		if item, ok := l.Items[i].DeepCopyObject().(*externalSecret); ok {
+		if item, ok := l.Items[i].DeepCopyObject().(*ExternalSecret); ok {
 			c.Items[i] = *item
 		}
 	}

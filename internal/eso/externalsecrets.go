@@ -1,8 +1,8 @@
-package reconcile
+package eso
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"maps"
 	"sync/atomic"
 	"time"
@@ -12,16 +12,11 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // ExternalSecrets knows, on every replica, whether ESO is installed and how
@@ -33,21 +28,40 @@ type ExternalSecrets struct {
 	interval   time.Duration
 	restConfig *rest.Config
 	cache      cache.Options
-	settings   func(environment string) config.ExternalSecretSettings
-	ledger     *ledger
+	settings   Settings
+	metrics    *metrics.Metrics
 
 	// current is nil until the first discovery succeeded: not to know is not
 	// the same as not to be installed.
-	current atomic.Pointer[installation]
+	current atomic.Pointer[Installation]
 	// listener is the controller, where this replica leads.
-	listener atomic.Pointer[listener]
+	listener atomic.Pointer[Listener]
 }
 
-// listener takes apps to reconcile.
-type listener struct {
-	add func(client.ObjectKey)
-	all func()
+// Listener is told what changed.
+type Listener struct {
+	// Changed is called with an ExternalSecret that came, changed or went.
+	Changed func(*ExternalSecret)
+	// All is called when the change may concern every ExternalSecret.
+	All func()
 }
+
+// New makes what a replica knows of ExternalSecrets; Start fills it.
+func New(log logr.Logger, restConfig *rest.Config, options cache.Options, settings Settings, m *metrics.Metrics, interval time.Duration) (*ExternalSecrets, error) {
+	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(restConfig, options.HTTPClient)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a discovery client: %w", err)
+	}
+	return &ExternalSecrets{
+		log: log, discoverer: discoverer, interval: interval, restConfig: restConfig, cache: options, settings: settings, metrics: m,
+	}, nil
+}
+
+// Listen has the controller told of changes, where this replica leads.
+func (x *ExternalSecrets) Listen(l Listener) { x.listener.Store(&l) }
+
+// Current is ESO as it is installed; nil until that is known.
+func (x *ExternalSecrets) Current() *Installation { return x.current.Load() }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (x *ExternalSecrets) NeedLeaderElection() bool { return false }
@@ -65,10 +79,10 @@ func (x *ExternalSecrets) check(ctx context.Context) {
 		return
 	}
 	last := x.current.Load()
-	if last != nil && last.version == found.version && maps.Equal(last.stores, found.stores) {
+	if last != nil && last.Version == found.version && maps.Equal(last.stores, found.stores) {
 		return
 	}
-	next := &installation{}
+	next := &Installation{}
 	if found.version == "" {
 		x.log.Info("External Secrets Operator is not installed")
 	} else {
@@ -80,7 +94,7 @@ func (x *ExternalSecrets) check(ctx context.Context) {
 		x.log.Info("External Secrets Operator is installed", "version", found.version)
 	}
 	x.current.Store(next)
-	x.ledger.metrics.SetESOInstalled(next.installed())
+	x.metrics.SetESOInstalled(next.Installed())
 	if last != nil && last.stop != nil {
 		last.stop()
 	}
@@ -95,8 +109,8 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
 		return facts.State{}
 	}
-	wants := wantsOf(d, x.settings(d.Identity.Environment))
-	state := facts.State{Question: wants.question(namespace, time.Time{})}
+	wants := WantsOf(d, x.settings(d.Identity.Environment))
+	state := facts.State{Question: wants.Question(namespace, time.Time{})}
 	i := x.current.Load()
 	if i == nil {
 		return state
@@ -106,8 +120,8 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 		x.log.Error(err, "Cannot tell how an ExternalSecret fares", "namespace", namespace, "externalSecret", d.Identity.ExternalSecret)
 		return state
 	}
-	state.Problem = i.examine(ctx, namespace, d.Identity, storeRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, e, time.Now()).Message
-	if e != nil && e.target() == wants.Secret {
+	state.Problem = i.Examine(ctx, namespace, d.Identity, StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, e, time.Now()).Message
+	if e != nil && e.SecretName() == wants.Secret {
 		state.Question.FreshAfter = e.refreshed()
 	}
 	return state
@@ -115,46 +129,24 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 
 // find returns the ExternalSecret that fills the Secret, whatever its name,
 // else the one of that name; nil where there is neither.
-func (i *installation) find(ctx context.Context, namespace, name, secret string) (*externalSecret, error) {
-	if !i.installed() {
+func (i *Installation) find(ctx context.Context, namespace, name, secret string) (*ExternalSecret, error) {
+	if !i.Installed() {
 		return nil, nil
 	}
-	e, err := i.get(ctx, namespace, name)
-	if err != nil || e != nil && e.target() == secret {
+	e, err := i.Get(ctx, namespace, name)
+	if err != nil || e != nil && e.SecretName() == secret {
 		return e, err
 	}
-	other, err := i.filling(ctx, namespace, secret, name)
+	other, err := i.Filling(ctx, namespace, secret, name)
 	if err != nil || other != nil {
 		return other, err
 	}
 	return e, nil
 }
 
-// source feeds the controller from informers that come and go.
-func (x *ExternalSecrets) source(pods client.Reader) source.Source {
-	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		x.listener.Store(&listener{
-			add: func(app client.ObjectKey) { queue.Add(reconcile.Request{NamespacedName: app}) },
-			all: func() {
-				apps, err := appsOf(ctx, pods, "")
-				if _, early := errors.AsType[*cache.ErrCacheNotStarted](err); early {
-					return // its start lists all pods
-				}
-				if err != nil {
-					x.log.Error(err, "Cannot reconcile all apps")
-				}
-				for _, app := range apps {
-					queue.Add(app)
-				}
-			},
-		})
-		return nil
-	})
-}
-
 func (x *ExternalSecrets) everything() {
 	if l := x.listener.Load(); l != nil {
-		l.all()
+		l.All()
 	}
 }
 
@@ -182,12 +174,11 @@ func (x *ExternalSecrets) handlers() eventHandlers {
 }
 
 func moved(last, next any) bool {
-	a, ok := last.(*externalSecret)
-	b, ok2 := next.(*externalSecret)
-	return ok && ok2 && a.target() != b.target()
+	a, ok := last.(*ExternalSecret)
+	b, ok2 := next.(*ExternalSecret)
+	return ok && ok2 && a.SecretName() != b.SecretName()
 }
 
-// changed has the apps reconciled that an ExternalSecret concerns.
 func (x *ExternalSecrets) changed(object any) {
 	l := x.listener.Load()
 	if l == nil {
@@ -196,17 +187,9 @@ func (x *ExternalSecrets) changed(object any) {
 	if gone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
 		object = gone.Obj
 	}
-	e, ok := object.(*externalSecret)
+	e, ok := object.(*ExternalSecret)
 	if !ok {
 		return
 	}
-	if app := e.Labels[api.LabelApp]; app != "" {
-		l.add(client.ObjectKey{Namespace: e.Namespace, Name: app})
-	}
-	for _, app := range x.ledger.appsUsing(kindExternalSecret, e.Namespace, e.Name) {
-		l.add(app)
-	}
-	for _, app := range x.ledger.appsUsing(kindSecret, e.Namespace, e.target()) {
-		l.add(app)
-	}
+	l.Changed(e)
 }

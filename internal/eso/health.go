@@ -1,4 +1,4 @@
-package reconcile
+package eso
 
 import (
 	"context"
@@ -15,18 +15,17 @@ import (
 // ExternalSecret before that is worth a warning.
 const unattendedAfter = time.Minute
 
-// Reasons of Events on workloads.
+// Reasons of Events on workloads about their ExternalSecret.
 const (
-	eventNotInstalled = "ExternalSecretsOperatorMissing"
-	eventNoStore      = "SecretStoreMissing"
-	eventFailing      = "ExternalSecretNotSynced"
-	eventUnattended   = "ExternalSecretNotProcessed"
-	eventForeign      = "ExternalSecretForeign"
-	eventConflict     = "ExternalSecretConflict"
+	ReasonNotInstalled = "ExternalSecretsOperatorMissing"
+	ReasonNoStore      = "SecretStoreMissing"
+	ReasonFailing      = "ExternalSecretNotSynced"
+	ReasonUnattended   = "ExternalSecretNotProcessed"
+	ReasonForeign      = "ExternalSecretForeign"
 )
 
-// health is how an app's ExternalSecret fares.
-type health struct {
+// Health is how an app's ExternalSecret fares.
+type Health struct {
 	State metrics.ExternalSecretState
 	// Reason and Message are an Event's, for people; empty when all is well.
 	Reason  string
@@ -35,12 +34,12 @@ type health struct {
 	Recheck time.Duration
 }
 
-// examine tells how the ExternalSecret e fares, which is nil where none was
+// Examine tells how the ExternalSecret e fares, which is nil where none was
 // made yet. It speaks of the cluster as the informers have it and makes no
 // calls: the webhook asks it within an admission.
-func (i *installation) examine(ctx context.Context, namespace string, id identity.Identity, store storeRef, e *externalSecret, now time.Time) health {
-	if !i.installed() {
-		return health{State: metrics.ExternalSecretNotInstalled, Reason: eventNotInstalled, Message: fmt.Sprintf(
+func (i *Installation) Examine(ctx context.Context, namespace string, id identity.Identity, store StoreRef, e *ExternalSecret, now time.Time) Health {
+	if !i.Installed() {
+		return Health{State: metrics.ExternalSecretNotInstalled, Reason: ReasonNotInstalled, Message: fmt.Sprintf(
 			"the cluster serves no ExternalSecrets, so nothing makes Secret %q of parameter %q: install the External Secrets Operator, envgraft needs no restart",
 			id.Secret, id.Parameter)}
 	}
@@ -48,45 +47,45 @@ func (i *installation) examine(ctx context.Context, namespace string, id identit
 		store = e.Spec.SecretStoreRef
 	}
 	if i.lacks(ctx, namespace, store) {
-		return health{State: metrics.ExternalSecretNoStore, Reason: eventNoStore, Message: fmt.Sprintf(
+		return Health{State: metrics.ExternalSecretNoStore, Reason: ReasonNoStore, Message: fmt.Sprintf(
 			"%s %q does not exist, so nothing makes Secret %q of parameter %q: create it, or name another with annotation envgraft.dev/secret-store",
 			store.Kind, store.Name, id.Secret, id.Parameter)}
 	}
 	if e == nil {
-		return health{State: metrics.ExternalSecretPending}
+		return Health{State: metrics.ExternalSecretPending}
 	}
-	if e.target() != id.Secret && e.ours(id.App) {
-		return health{State: metrics.ExternalSecretPending, Message: fmt.Sprintf(
+	if e.SecretName() != id.Secret && e.Ours(id.App) {
+		return Health{State: metrics.ExternalSecretPending, Message: fmt.Sprintf(
 			"ExternalSecret %q fills Secret %q, while the pod reads Secret %q: it follows, "+
 				"unless an older workload of app %q asks for the other; see the workload's Events",
-			e.Name, e.target(), id.Secret, id.App)}
+			e.Name, e.SecretName(), id.Secret, id.App)}
 	}
-	if e.target() != id.Secret {
-		return health{State: metrics.ExternalSecretForeign, Reason: eventForeign, Message: fmt.Sprintf(
+	if e.SecretName() != id.Secret {
+		return Health{State: metrics.ExternalSecretForeign, Reason: ReasonForeign, Message: fmt.Sprintf(
 			"ExternalSecret %q was not made by envgraft and fills Secret %q, while the pods read Secret %q: "+
 				"give them the same name with annotation envgraft.dev/secret, or rename the ExternalSecret",
-			e.Name, e.target(), id.Secret)}
+			e.Name, e.SecretName(), id.Secret)}
 	}
 	return e.health(now)
 }
 
 // health reads ESO's own account.
-func (e *externalSecret) health(now time.Time) health {
+func (e *ExternalSecret) health(now time.Time) Health {
 	ready := e.ready()
 	switch {
 	case ready != nil && ready.Status == metav1.ConditionTrue:
-		return health{State: metrics.ExternalSecretReady}
+		return Health{State: metrics.ExternalSecretReady}
 	case ready != nil:
-		return health{State: metrics.ExternalSecretFailing, Reason: eventFailing, Message: fmt.Sprintf(
+		return Health{State: metrics.ExternalSecretFailing, Reason: ReasonFailing, Message: fmt.Sprintf(
 			"External Secrets Operator cannot sync ExternalSecret %q with Secret %q: %s: %s; see kubectl describe externalsecret -n %s %s",
-			e.Name, e.target(), ready.Reason, ready.Message, e.Namespace, e.Name)}
+			e.Name, e.SecretName(), ready.Reason, ready.Message, e.Namespace, e.Name)}
 	}
 	age := now.Sub(e.CreationTimestamp.Time)
 	if age < unattendedAfter {
-		return health{State: metrics.ExternalSecretPending, Recheck: unattendedAfter - age}
+		return Health{State: metrics.ExternalSecretPending, Recheck: unattendedAfter - age}
 	}
-	return health{State: metrics.ExternalSecretPending, Reason: eventUnattended, Message: fmt.Sprintf(
+	return Health{State: metrics.ExternalSecretPending, Reason: ReasonUnattended, Message: fmt.Sprintf(
 		"External Secrets Operator has not processed ExternalSecret %q, so there may be no Secret %q: "+
 			"check that it runs and that its controller class is that of %s %q",
-		e.Name, e.target(), e.Spec.SecretStoreRef.Kind, e.Spec.SecretStoreRef.Name)}
+		e.Name, e.SecretName(), e.Spec.SecretStoreRef.Kind, e.Spec.SecretStoreRef.Name)}
 }

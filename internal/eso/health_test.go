@@ -1,4 +1,4 @@
-package reconcile
+package eso
 
 import (
 	"strings"
@@ -16,38 +16,38 @@ import (
 func TestExamine(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	id := identity.Identity{App: "shop", Parameter: "/popapps/shop/stage/app", Secret: "shop-secrets"}
-	made := func(secret string, age time.Duration, status externalSecretStatus, ours bool) *externalSecret {
-		return &externalSecret{
+	made := func(secret string, age time.Duration, status Status, ours bool) *ExternalSecret {
+		return &ExternalSecret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "shop-external", CreationTimestamp: metav1.NewTime(now.Add(-age))},
-			Spec:       externalSecretSpec{Target: target{Name: secret}},
+			Spec:       Spec{Target: Target{Name: secret}},
 			Status:     status,
-			applied:    applied{any: ours},
+			Applied:    Applied{Any: ours},
 		}
 	}
-	failed := externalSecretStatus{Conditions: []metav1.Condition{{
-		Type: conditionReady, Status: metav1.ConditionFalse, Reason: "SecretSyncedError", Message: "could not get secret data from provider",
+	failed := Status{Conditions: []metav1.Condition{{
+		Type: ConditionReady, Status: metav1.ConditionFalse, Reason: "SecretSyncedError", Message: "could not get secret data from provider",
 	}}}
 	for _, test := range []struct {
 		reason  string
 		version string
-		e       *externalSecret
+		e       *ExternalSecret
 		state   metrics.ExternalSecretState
 		event   string
 		message string
 		recheck time.Duration
 	}{
-		{"no ESO", "", nil, metrics.ExternalSecretNotInstalled, eventNotInstalled, "install the External Secrets Operator", 0},
+		{"no ESO", "", nil, metrics.ExternalSecretNotInstalled, ReasonNotInstalled, "install the External Secrets Operator", 0},
 		{"a first pod", "v1", nil, metrics.ExternalSecretPending, "", "", 0},
-		{"made just now", "v1", made("shop-secrets", 20*time.Second, externalSecretStatus{}, true), metrics.ExternalSecretPending, "", "", 40 * time.Second},
-		{"nobody processes it", "v1", made("shop-secrets", time.Hour, externalSecretStatus{}, true), metrics.ExternalSecretPending, eventUnattended, "has not processed", 0},
+		{"made just now", "v1", made("shop-secrets", 20*time.Second, Status{}, true), metrics.ExternalSecretPending, "", "", 40 * time.Second},
+		{"nobody processes it", "v1", made("shop-secrets", time.Hour, Status{}, true), metrics.ExternalSecretPending, ReasonUnattended, "has not processed", 0},
 		{"synced", "v1", made("shop-secrets", time.Hour, synced("shop-secrets"), true), metrics.ExternalSecretReady, "", "", 0},
-		{"failing", "v1", made("shop-secrets", time.Hour, failed, true), metrics.ExternalSecretFailing, eventFailing, "could not get secret data", 0},
-		{"someone else's, for another Secret", "v1", made("other", time.Hour, synced("other"), false), metrics.ExternalSecretForeign, eventForeign, "was not made by envgraft", 0},
+		{"failing", "v1", made("shop-secrets", time.Hour, failed, true), metrics.ExternalSecretFailing, ReasonFailing, "could not get secret data", 0},
+		{"someone else's, for another Secret", "v1", made("other", time.Hour, synced("other"), false), metrics.ExternalSecretForeign, ReasonForeign, "was not made by envgraft", 0},
 		{"ours, for another Secret as yet", "v1", made("other", time.Hour, synced("other"), true), metrics.ExternalSecretPending, "", "it follows", 0},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			i := &installation{version: test.version}
-			h := i.examine(t.Context(), "n", id, storeRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}, test.e, now)
+			i := &Installation{Version: test.version}
+			h := i.Examine(t.Context(), "n", id, StoreRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}, test.e, now)
 			if h.State != test.state || h.Reason != test.event || h.Recheck != test.recheck {
 				t.Errorf("got %+v", h)
 			}

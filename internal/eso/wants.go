@@ -1,0 +1,43 @@
+package eso
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+// Settings are the configuration's for the ExternalSecrets of an environment.
+type Settings func(environment string) config.ExternalSecretSettings
+
+// Wants is what a workload asks of its ExternalSecret. Two workloads of one
+// app whose wants differ are in conflict.
+type Wants struct {
+	Parameter       string
+	Secret          string
+	RefreshInterval time.Duration
+	DeletionPolicy  string
+	Store           graft.Store
+}
+
+// WantsOf lays a pod's annotations over the configuration's settings.
+func WantsOf(d graft.Decision, s config.ExternalSecretSettings) Wants {
+	w := Wants{
+		Parameter:       d.Identity.Parameter,
+		Secret:          d.Identity.Secret,
+		RefreshInterval: cmp.Or(d.Settings.RefreshInterval, s.RefreshInterval),
+		DeletionPolicy:  cmp.Or(d.Settings.DeletionPolicy, s.DeletionPolicy),
+		Store:           graft.Store{Kind: s.SecretStore.Kind, Name: s.SecretStore.Name},
+	}
+	if d.Settings.SecretStore != (graft.Store{}) {
+		w.Store = d.Settings.SecretStore
+	}
+	return w
+}
+
+// Question asks for the keys of the parameter that is wanted.
+func (w Wants) Question(namespace string, freshAfter time.Time) facts.Question {
+	return facts.Question{Namespace: namespace, Parameter: w.Parameter, Secret: w.Secret, FreshAfter: freshAfter}
+}
