@@ -73,6 +73,7 @@ func TestMalformed(t *testing.T) {
 		"Scalar":         {"no object", "---\nhello\n", "standard input:2: the document is a single value: a Kubernetes object is a mapping of fields"},
 		"Infinity":       {"JSON has none", "a: .inf\n", "standard input:1: .inf is no number that JSON can say"},
 		"Tag":            {"no type of Kubernetes' own", "a: !mine x\n", `standard input:1: YAML tag "!mine" means nothing to Kubernetes`},
+		"Binary":         {"kubectl's parser skips line ends alone", "a: !!binary aGVs bG8=\n", "standard input:1: cannot decode !!binary: illegal base64 data at input byte 4"},
 		"NullKey":        {"kubectl refuses it", "~: 1\n", "standard input:1: the name of a field must be a string"},
 		"SelfAnchor":     {"it would never end", "a: &x\n  b: *x\n", `standard input:2: anchor "x" contains itself`},
 		"Merge":          {"only mappings merge", "a: {<<: 1}\n", `standard input:1: "<<" merges mappings only`},

@@ -108,6 +108,7 @@ func FuzzRoundTrip(f *testing.F) {
 		"# c\na: |\n  text\n  more\nb: >-\n  folded\n  text\n# end\n", "a: yes\non: off\n1: 0x1f\n", "a:\r\n- b\r\n- c: d # e\r\n",
 		"kind: Pod\nspec:\n  containers:\n    - name: x\n      env: [{name: A, value: \"1\"}]\n", "a: 'it''s'\nb: \"\\t\\u00e9\"\nc: 2026-01-02\n",
 		"? a\n: b\n", "n: 1\ny: [n, Y]\n", "# a\n- x\n", "a:\n  - b: 1 # x\n    # y\n  # z\nc: []\n", "--- {a: 1}\n...\n", "a: !!binary aGVsbG8=\nb: 1_000\nc: 0644\nd: ~\n",
+		"0: !!binary 0000 0000", "a: !!binary |\n  aGVs\n  bG8=\n", "a: !!binary >\n  aGVs\n  bG8=\n",
 	} {
 		f.Add(seed)
 	}

@@ -38,7 +38,8 @@ func scalarJSON(n *yaml.Node) ([]byte, error) {
 	case tagInt, tagFloat:
 		return numberJSON(n)
 	case tagBinary:
-		data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(n.Value), ""))
+		// As kubectl's parser: it skips line ends, and refuses blanks.
+		data, err := base64.StdEncoding.DecodeString(n.Value)
 		if err != nil {
 			return nil, errorAt(n, "cannot decode !!binary: %v", err)
 		}
