@@ -2,7 +2,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# VERSION, the file, holds the version that is worked on. A release names itself.
+VERSION ?= v$(shell cat VERSION)-dev.$(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 ARCH    ?= $(shell go env GOARCH)
 # The default brings CA certificates; BASE=scratch needs no registry.
 BASE    ?= gcr.io/distroless/static-debian12:nonroot
@@ -38,6 +39,19 @@ image: ## Build the container image IMAGE on BASE, for linux/ARCH.
 	GOOS=linux GOARCH=$(ARCH) $(program) -o bin/linux/$(ARCH)/envgraft ./cmd/envgraft
 	docker build --build-arg BASE=$(BASE) --build-arg TARGETARCH=$(ARCH) --tag $(IMAGE) .
 
+# deploy/release says how to build fewer platforms.
+.PHONY: release-files
+release-files: ## Build the files of release VERSION into dist/.
+	deploy/release $(VERSION)
+
+# scratch has no certificates to trust SSM by, but needs no registry.
+.PHONY: release-dry-run
+release-dry-run: release-files ## Build all of a release that needs no network, images included where Docker runs.
+	@docker version >/dev/null 2>&1 || { echo "no Docker daemon answers: the images are not built"; exit 0; }; \
+	for arch in amd64 arm64; do \
+		docker build --quiet --platform linux/$$arch --build-arg BASE=scratch --build-arg TARGETARCH=$$arch --tag $(IMAGE)-$$arch .; \
+	done
+
 ##@ Test
 
 .PHONY: test
@@ -64,14 +78,11 @@ bench: ## Run the benchmarks that match BENCH, of PACKAGES.
 	assets=$$(test/controlplane/assets) && \
 		KUBEBUILDER_ASSETS=$$assets go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(PACKAGES)
 
-# go test fuzzes one target at a time.
+# Building the targets is not part of their time: it takes minutes where the
+# caches are cold.
 .PHONY: fuzz
 fuzz: ## Fuzz each target that matches FUZZ for FUZZTIME.
-	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func /:/' | grep -e '$(FUZZ)' | \
-		while IFS=: read -r file target; do \
-			echo "== $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
-		done
+	@test/fuzz '$(FUZZ)' '$(FUZZTIME)'
 
 ##@ Change
 
@@ -87,7 +98,7 @@ generate: ## Render deploy/install.yaml from deploy/chart.
 	mv bin/install.yaml deploy/install.yaml
 
 .PHONY: verify
-verify: verify-format verify-lint verify-modules verify-generated ## Check what can be checked without running.
+verify: verify-format verify-lint verify-workflows verify-modules verify-generated ## Check what can be checked without running.
 
 .PHONY: verify-format
 verify-format:
@@ -97,6 +108,12 @@ verify-format:
 verify-lint:
 	go vet -tags e2e ./...
 	$(call tool,golangci-lint) run
+
+# shellcheck and pyflakes are not everywhere, and would make the outcome depend
+# on the machine.
+.PHONY: verify-workflows
+verify-workflows:
+	$(call tool,actionlint) -shellcheck= -pyflakes=
 
 .PHONY: verify-modules
 verify-modules:
@@ -114,4 +131,4 @@ verify-generated: generate
 
 .PHONY: clean
 clean: ## Remove what was built, a cached control plane included.
-	rm -rf bin .cache
+	rm -rf bin dist .cache
