@@ -16,17 +16,20 @@ import (
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
-// labelsOf reads the golden list of internal/metrics: labels by metric.
+// row is a metric in a table of docs/metrics.md.
+var row = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\| (.*?) \\|")
+
+// labelsOf reads docs/metrics.md, which tests of internal/metrics compare with
+// the code: labels by metric.
 func labelsOf(t *testing.T) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
-	for line := range strings.Lines(read(t, "../internal/metrics/testdata/metrics.tsv")) {
-		columns := strings.Split(line, "\t")
-		names := strings.Split(strings.Trim(columns[2], "{}"), ",")
-		all[columns[0]] = names
-		if columns[1] == "histogram" {
+	for _, m := range row.FindAllStringSubmatch(read(t, "../docs/metrics.md"), -1) {
+		names := strings.Split(strings.ReplaceAll(m[3], "`", ""), ", ")
+		all[m[1]] = names
+		if m[2] == "histogram" {
 			for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-				all[columns[0]+suffix] = append(names, "le")
+				all[m[1]+suffix] = append(slices.Clone(names), "le")
 			}
 		}
 	}
@@ -125,7 +128,7 @@ func TestDashboard(t *testing.T) {
 	}
 	var want []string
 	for name := range labelsOf(t) {
-		if !strings.HasSuffix(name, "_bucket") && !strings.HasSuffix(name, "_sum") && !strings.HasSuffix(name, "_count") {
+		if strings.HasPrefix(name, "envgraft_") && !strings.HasSuffix(name, "_bucket") && !strings.HasSuffix(name, "_sum") && !strings.HasSuffix(name, "_count") {
 			want = append(want, name)
 		}
 	}

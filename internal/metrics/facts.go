@@ -58,8 +58,7 @@ func (m *Metrics) registerFacts(factory promauto.Factory) {
 		"What lookups of a ConfigMap's keys were told, by state. Unknown means that a pod was admitted without its literals being checked against it."),
 		[]string{"state"})
 
-	// A rate over a series that is not there yet is no data, not zero: an alert
-	// on it would stay silent for its first increase.
+	// For the alerts' sake, as in registerAdmission.
 	for _, outcome := range []CacheOutcome{CacheHit, CacheStale, CacheMiss, CacheWait} {
 		m.parameterCache.WithLabelValues(string(outcome))
 	}

@@ -56,8 +56,22 @@ func gauge(name, help string) prometheus.GaugeOpts {
 	return prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}
 }
 
+// The bounds of native histograms: buckets 10% wide, and no more of them than
+// Prometheus' own documentation advises for a start.
+const (
+	nativeBucketFactor = 1.1
+	nativeBuckets      = 160
+	nativeReset        = time.Hour
+)
+
+// histogram is a native one for a Prometheus that scrapes those, and one of
+// classic buckets for all others.
 func histogram(name, help string, buckets []float64) prometheus.HistogramOpts {
-	return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}
+	return prometheus.HistogramOpts{
+		Namespace: namespace, Name: name, Help: help, Buckets: buckets,
+		NativeHistogramBucketFactor: nativeBucketFactor, NativeHistogramMaxBucketNumber: nativeBuckets,
+		NativeHistogramMinResetDuration: nativeReset,
+	}
 }
 
 // latencyBuckets run from 1 ms to 5 s: a graft from memory takes less than the
@@ -87,6 +101,16 @@ func (m *Metrics) registerAdmission(factory promauto.Factory) {
 	m.warnings = factory.NewCounterVec(counter("warnings_total",
 		"Warnings that were given to the authors of admitted pods, by reason. One pod may get several."),
 		[]string{"reason"})
+
+	// A rate over a series that is not there yet is no data, not zero: an alert
+	// on it would stay silent for its first increase.
+	for _, reason := range graft.Refusals() {
+		m.admissions.WithLabelValues(string(WebhookPods), string(graft.StatusDenied), string(reason))
+	}
+	m.admissions.WithLabelValues(string(WebhookPods), string(graft.StatusSkipped), string(graft.ReasonNoApp))
+	for _, reason := range graft.Warnings() {
+		m.warnings.WithLabelValues(string(reason))
+	}
 }
 
 // Admission counts one answer of a webhook and the time that it took.

@@ -65,9 +65,16 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestGolden pins name, type, labels and help of every metric: dashboards,
-// alert rules and the documentation are checked against the golden file.
-func TestGolden(t *testing.T) {
+// The table of docs/metrics.md stands between these lines.
+const (
+	documentation = "../../docs/metrics.md"
+	tableBegin    = "<!-- begin: go test ./internal/metrics -update -->\n"
+	tableEnd      = "<!-- end -->\n"
+)
+
+// TestDocumentation pins name, type, labels and help of every metric: dashboards
+// and alert rules are checked against the table.
+func TestDocumentation(t *testing.T) {
 	reg := used(t)
 	families, err := reg.Gather()
 	if err != nil {
@@ -76,26 +83,77 @@ func TestGolden(t *testing.T) {
 	if len(families) != reg.registered {
 		t.Errorf("%d metrics are registered, but only %d have a series: use the new one in used()", reg.registered, len(families))
 	}
-	var got strings.Builder
+	var table strings.Builder
+	table.WriteString("| metric | type | labels | meaning |\n|---|---|---|---|\n")
 	for _, f := range families {
 		var labels []string
 		for _, l := range f.GetMetric()[0].GetLabel() {
-			labels = append(labels, l.GetName())
+			labels = append(labels, "`"+l.GetName()+"`")
 		}
-		fmt.Fprintf(&got, "%s\t%s\t{%s}\t%s\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, ","), f.GetHelp())
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, ", "), f.GetHelp())
 	}
-	const golden = "testdata/metrics.tsv"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
+
+	data, err := os.ReadFile(documentation)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("metrics changed; alert rules and dashboards may name them (go test ./internal/metrics -update): -want +got\n%s", diff)
+	before, rest, begins := strings.Cut(string(data), tableBegin)
+	documented, after, ends := strings.Cut(rest, tableEnd)
+	if !begins || !ends {
+		t.Fatalf("%s has no table between %q and %q", documentation, tableBegin, tableEnd)
+	}
+	if *update {
+		documented = table.String()
+		if err := os.WriteFile(documentation, []byte(before+tableBegin+documented+tableEnd+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(table.String(), documented); diff != "" {
+		t.Errorf("%s (go test ./internal/metrics -update): -metrics, +documented:\n%s", documentation, diff)
+	}
+}
+
+// TestHistograms holds each histogram to both kinds: a Prometheus that scrapes
+// native ones does not keep the classic, and an older one knows no other.
+func TestHistograms(t *testing.T) {
+	families, err := used(t).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			h := m.GetHistogram()
+			if h == nil {
+				continue
+			}
+			found++
+			if len(h.GetBucket()) == 0 || len(h.GetPositiveSpan()) == 0 {
+				t.Errorf("%s has %d classic buckets and %d native spans, want both", f.GetName(), len(h.GetBucket()), len(h.GetPositiveSpan()))
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no histogram was looked at")
+	}
+}
+
+// TestSeriesBeforeTheFirst wants the series that alerts count by there from the
+// start: a rate sees no increase in a series that begins with 1.
+func TestSeriesBeforeTheFirst(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	metrics.New(reg)
+	for name, want := range map[string]int{
+		"envgraft_warnings_total":   len(graft.Warnings()),
+		"envgraft_admissions_total": len(graft.Refusals()) + 1,
+	} {
+		got, err := testutil.GatherAndCount(reg, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%s starts with %d series, want %d", name, got, want)
+		}
 	}
 }
 

@@ -1,0 +1,23 @@
+package graft
+
+// Refusals lists the reasons for which a pod may be denied.
+func Refusals() []Reason {
+	return []Reason{
+		ReasonNoApp, ReasonMalformed, ReasonInvalidLabel, ReasonInvalidSetting, ReasonIdentity,
+		ReasonMissingParameter, ReasonInvalidParameter,
+	}
+}
+
+// Passes lists the reasons of all other outcomes.
+func Passes() []Reason {
+	return []Reason{ReasonInjected, ReasonNotOptedIn, ReasonOptedOut, ReasonMirrorPod, ReasonFailed}
+}
+
+// Warnings lists the reasons of warnings.
+func Warnings() []Reason {
+	return []Reason{
+		WarnNoApp, WarnParameterMissing, WarnParameterEmpty, WarnParameterInvalid, WarnParameterUnknown,
+		WarnConfigMapMissing, WarnConfigMapUnknown, WarnUncheckedLiterals, WarnHiddenKey, WarnKeyName,
+		WarnDangerousKey, WarnExternalSecret, WarnPodsDenied, WarnReload,
+	}
+}
