@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
@@ -40,7 +41,9 @@ func labelsOf(t *testing.T) map[string][]string {
 func labelValues() map[string]bool {
 	all := map[string]bool{
 		string(metrics.WebhookPods): true, string(metrics.WebhookWorkloads): true,
-		string(graft.StatusInjected): true, string(graft.StatusDenied): true,
+		string(graft.StatusInjected): true, string(graft.StatusDenied): true, string(graft.StatusSkipped): true,
+		string(graft.ReasonNoApp): true, string(graft.WarnUncheckedLiterals): true, string(graft.WarnHiddenKey): true,
+		api.Lease: true, ".*[.]envgraft[.]dev": true, ".*envgraft.*": true, "calling_webhook_error": true,
 		string(graft.ParameterAccessDenied): true, string(graft.ParameterThrottled): true, string(graft.ParameterUnreachable): true,
 	}
 	for _, state := range metrics.ExternalSecretStates() {
@@ -50,7 +53,7 @@ func labelValues() map[string]bool {
 }
 
 var (
-	use     = regexp.MustCompile(`(envgraft_\w+)(?:\{([^}]*)\})?`)
+	use     = regexp.MustCompile(`\b((?:envgraft|apiserver|leader_election)_\w+|up)\b(?:\{([^}]*)\})?`)
 	matcher = regexp.MustCompile(`(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"`)
 )
 
@@ -83,25 +86,11 @@ func checkExpression(t *testing.T, where, expression string) (used []string) {
 }
 
 func TestAlerts(t *testing.T) {
-	var file struct {
-		Groups []struct {
-			Name  string
-			Rules []struct {
-				Alert, Expr, For    string
-				Labels, Annotations map[string]string
-			}
-		}
-	}
-	if err := yaml.UnmarshalStrict([]byte(read(t, "chart/files/alerts.yaml")), &file); err != nil {
-		t.Fatal(err)
-	}
-	for _, group := range file.Groups {
-		for _, rule := range group.Rules {
-			checkExpression(t, "alert "+rule.Alert, rule.Expr)
-			for _, key := range []string{rule.For, rule.Labels["severity"], rule.Annotations["summary"], rule.Annotations["description"]} {
-				if key == "" {
-					t.Errorf("alert %s lacks for, severity, summary or description", rule.Alert)
-				}
+	for _, rule := range alerts(t) {
+		checkExpression(t, "alert "+rule.Alert, rule.Expr)
+		for _, key := range []string{rule.For, rule.Labels["severity"], rule.Annotations["summary"], rule.Annotations["description"]} {
+			if key == "" {
+				t.Errorf("alert %s lacks for, severity, summary or description", rule.Alert)
 			}
 		}
 	}
