@@ -35,6 +35,11 @@ type ExternalSecretGetter interface {
 	State(ctx context.Context, namespace string, d graft.Decision) facts.State
 }
 
+// Notifier tells a pod's owner what was found; it must not wait.
+type Notifier interface {
+	Notify(namespace string, owner metav1.OwnerReference, report graft.Report)
+}
+
 // Pods is the handler of Pod creation.
 type Pods struct {
 	Engine          *graft.Engine
@@ -42,8 +47,10 @@ type Pods struct {
 	Parameters      ParameterGetter
 	ConfigMaps      ConfigMapGetter
 	ExternalSecrets ExternalSecretGetter
-	Metrics         Recorder
-	Log             logr.Logger
+	// Notices is nil where nobody can be told.
+	Notices Notifier
+	Metrics Recorder
+	Log     logr.Logger
 	// FactsTimeout is the most that an admission waits for facts.
 	FactsTimeout time.Duration
 }
@@ -77,7 +84,7 @@ func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.
 	}
 
 	var known graft.Facts
-	if subject.Status == graft.StatusInjected {
+	if subject.Grafts() {
 		known = p.facts(ctx, request.Namespace, subject)
 	}
 	result := subject.Graft(known)
@@ -87,7 +94,7 @@ func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.
 		response := admission.Denied(result.Report.Message)
 		response.Warnings = texts(result.Report.Warnings)
 		return response
-	case graft.StatusInjected, graft.StatusSkipped:
+	case graft.StatusInjected, graft.StatusSkipped, graft.StatusAudited:
 	}
 	return patched(result.Operations, result.Report.Warnings)
 }
@@ -129,11 +136,19 @@ func (p *Pods) record(request admission.Request, report graft.Report, took time.
 		p.Metrics.Warning(w.Reason)
 	}
 	dryRun := request.DryRun != nil && *request.DryRun
-	log := p.Log.WithValues("namespace", request.Namespace, "uid", request.UID, "dryRun", dryRun,
-		"reason", report.Reason, "app", report.Identity.App, "parameterState", report.Parameter)
-	if report.Status == graft.StatusDenied {
-		log.Info("Denied a pod", "message", report.Message)
-		return
+	from := originOf(request.Object.Raw)
+	if p.Notices != nil && !dryRun {
+		p.Notices.Notify(request.Namespace, from.Owner, report)
 	}
-	log.V(1).Info("Admitted a pod", "status", report.Status, "warnings", len(report.Warnings), "tookMilliseconds", took.Milliseconds())
+	log := p.Log.WithValues("namespace", request.Namespace, "uid", request.UID, "dryRun", dryRun,
+		"generateName", from.GenerateName, "name", from.Name, "owner", from.owner(),
+		"reason", report.Reason, "app", report.Identity.App, "parameterState", report.Parameter)
+	switch report.Status {
+	case graft.StatusDenied:
+		log.Info("Denied a pod", "message", report.Message)
+	case graft.StatusAudited:
+		log.Info("Audited a pod", "would", report.Would, "message", report.Message, "warnings", len(report.Warnings))
+	case graft.StatusInjected, graft.StatusSkipped:
+		log.V(1).Info("Admitted a pod", "status", report.Status, "warnings", len(report.Warnings), "tookMilliseconds", took.Milliseconds())
+	}
 }

@@ -35,12 +35,17 @@ type world struct {
 	asked      []facts.Question
 	admissions []graft.Reason
 	warnings   []graft.Reason
+	audit      bool
+	noticed    []string // owners
 }
 
 func (w *world) Namespace(_ context.Context, name string) (identity.Namespace, error) {
 	ns := identity.Namespace{Name: name}
 	if w.currentLabel == "" {
 		ns.Labels = map[string]string{api.LabelInject: api.Enabled}
+	}
+	if w.audit {
+		ns.Annotations = map[string]string{api.AnnotationMode: api.ModeAudit}
 	}
 	return ns, w.namespaceErr
 }
@@ -63,13 +68,17 @@ func (w *world) Admission(_ metrics.Webhook, _ graft.Status, reason graft.Reason
 }
 func (w *world) Warning(reason graft.Reason) { w.warnings = append(w.warnings, reason) }
 
+func (w *world) Notify(_ string, owner metav1.OwnerReference, _ graft.Report) {
+	w.noticed = append(w.noticed, owner.Kind+"/"+owner.Name)
+}
+
 func (w *world) handler(log *strings.Builder) *Pods {
 	return &Pods{
 		Engine: graft.New(graft.Config{
 			Rules:            identity.Rules{Tenancy: identity.TenancyNamespace, Environment: "stage", Names: identity.DefaultNames()},
 			MissingParameter: graft.MissingWait, InvalidParameter: graft.InvalidDeny,
 		}),
-		Namespaces: w, Parameters: w, ConfigMaps: w, ExternalSecrets: w, Metrics: w, FactsTimeout: time.Minute,
+		Namespaces: w, Parameters: w, ConfigMaps: w, ExternalSecrets: w, Metrics: w, Notices: w, FactsTimeout: time.Minute,
 		Log: funcr.New(func(prefix, args string) { log.WriteString(prefix + args + "\n") }, funcr.Options{Verbosity: 1}),
 	}
 }
@@ -141,6 +150,16 @@ func TestPodsHandle(t *testing.T) {
 			code:   200, allowed: true, warnings: 1,
 			patched: []string{"/spec/containers/0/envFrom", "/metadata/labels/envgraft.dev~1app", "/metadata/annotations"},
 			counted: []graft.Reason{graft.ReasonInjected},
+		},
+		"Audited": {
+			reason: "A Namespace in audit mode is looked at, and left alone.",
+			world:  world{audit: true, parameter: found, configMap: noConfigMap}, allowed: true, code: 200,
+			counted: []graft.Reason{graft.ReasonInjected},
+		},
+		"AuditedDenial": {
+			reason: "What would be denied is let through, with a word to its author.",
+			world:  world{audit: true, parameter: graft.Parameter{State: graft.ParameterNotObject}, configMap: noConfigMap}, allowed: true, code: 200,
+			warnings: 1, counted: []graft.Reason{graft.ReasonInvalidParameter},
 		},
 		"OtherKind": {
 			reason: "A configuration that sends something else is a mistake to be told of.",

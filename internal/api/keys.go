@@ -69,6 +69,10 @@ const (
 	// AnnotationSecretNames, on a Namespace, lists names outside the configured
 	// template of Secrets that ESO may be asked to fill, comma separated.
 	AnnotationSecretNames = Group + "/secret-names"
+	// AnnotationMode, on a Namespace, is ModeAudit where its pods are decided
+	// upon and left as they are.
+	AnnotationMode = Group + "/mode"
+	ModeAudit      = "audit"
 	// AnnotationReload, on a workload, switches reload annotations off.
 	AnnotationReload = Group + "/reload"
 )

@@ -130,11 +130,15 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 	if err != nil {
 		return err
 	}
+	told, err := s.addNotices()
+	if err != nil {
+		return err
+	}
 	webhook.Register(s.webhooks,
 		&webhook.Pods{
 			Engine: engine, Namespaces: namespaces, Parameters: parameters,
 			ConfigMaps:      facts.NewConfigMaps(reader, s.metrics, s.config.Facts.ConfigMapTTL),
-			ExternalSecrets: externalSecrets, Metrics: s.metrics, Log: s.log.WithName("pods"),
+			ExternalSecrets: externalSecrets, Notices: told, Metrics: s.metrics, Log: s.log.WithName("pods"),
 			FactsTimeout: s.config.Facts.AdmissionTimeout,
 		},
 		newWorkloads(engine, namespaces, s.metrics, s.log))

@@ -61,7 +61,9 @@ func New(config Config) *Engine { return &Engine{config: config} }
 // that a pod's author could have written.
 type Decision struct {
 	// Status is StatusInjected where the pod is to be grafted.
-	Status   Status
+	Status Status
+	// Would is what StatusAudited would be without the audit.
+	Would    Status
 	Reason   Reason
 	Message  string
 	Warnings []Warning
@@ -70,8 +72,7 @@ type Decision struct {
 	Settings Settings
 }
 
-// Decide resolves opt-in, settings and identity.
-func (e *Engine) Decide(ns identity.Namespace, pod identity.Pod) Decision {
+func (e *Engine) decide(ns identity.Namespace, pod identity.Pod) Decision {
 	optIn, err := identity.ResolveOptIn(ns, pod.Labels)
 	if err != nil {
 		return denied(optIn, ReasonInvalidLabel, err)

@@ -18,6 +18,6 @@ func Warnings() []Reason {
 	return []Reason{
 		WarnNoApp, WarnParameterMissing, WarnParameterEmpty, WarnParameterInvalid, WarnParameterUnknown,
 		WarnConfigMapMissing, WarnConfigMapUnknown, WarnUncheckedLiterals, WarnHiddenKey, WarnKeyName,
-		WarnDangerousKey, WarnExternalSecret, WarnPodsDenied, WarnReload,
+		WarnDangerousKey, WarnExternalSecret, WarnAudit, WarnPodsDenied, WarnReload,
 	}
 }

@@ -10,6 +10,8 @@ const (
 	StatusInjected Status = "injected"
 	StatusSkipped  Status = "skipped"
 	StatusDenied   Status = "denied"
+	// StatusAudited is of a Namespace in audit mode: nothing is done.
+	StatusAudited Status = "audited"
 )
 
 // Reason says why, for machines: a metric label and a log key, so the set is
@@ -46,6 +48,8 @@ const (
 	WarnKeyName           Reason = "KeyName"
 	WarnDangerousKey      Reason = "DangerousKey"
 	WarnExternalSecret    Reason = "ExternalSecret"
+	// WarnAudit goes with a pod that would be denied without the audit.
+	WarnAudit Reason = "Audit"
 )
 
 // Warning is something the pod's author should know.
@@ -85,6 +89,8 @@ type ContainerReport struct {
 // warnings and the commands all print it.
 type Report struct {
 	Status Status `json:"status"`
+	// Would is what a status "audited" would be without the audit.
+	Would  Status `json:"would,omitempty"`
 	Reason Reason `json:"reason"`
 	// Message says for people why a pod was skipped or denied.
 	Message    string            `json:"message,omitempty"`

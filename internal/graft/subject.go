@@ -30,14 +30,14 @@ type Result struct {
 func (e *Engine) Inspect(ns identity.Namespace, raw []byte) *Subject {
 	pod, err := decodePod(raw)
 	if err != nil {
-		return &Subject{Decision: denied(identity.OptIn{}, ReasonMalformed, fmt.Errorf("cannot read the pod: %w", err))}
+		return &Subject{Decision: audited(ns, denied(identity.OptIn{}, ReasonMalformed, fmt.Errorf("cannot read the pod: %w", err)))}
 	}
 	s := &Subject{Decision: e.Decide(ns, pod.identity()), engine: e, pod: pod}
-	if s.Status != StatusInjected {
+	if !s.Grafts() {
 		return s
 	}
 	if err := s.checkContainers(); err != nil {
-		s.Decision = denied(s.OptIn, ReasonInvalidSetting, err)
+		s.Decision = audited(ns, denied(s.OptIn, ReasonInvalidSetting, err))
 	}
 	return s
 }
@@ -58,9 +58,16 @@ func (s *Subject) checkContainers() error {
 	return nil
 }
 
-// Graft returns the operations for the facts. Of a subject that was skipped or
-// denied it returns the report alone.
+// Graft returns the operations for the facts. Of a subject that was skipped,
+// denied or audited it returns the report alone.
 func (s *Subject) Graft(facts Facts) Result {
+	if s.Status == StatusAudited {
+		return s.audit(facts)
+	}
+	return s.graft(facts)
+}
+
+func (s *Subject) graft(facts Facts) Result {
 	report := Report{Status: s.Status, Reason: s.Reason, Message: s.Message, Identity: s.Identity, Warnings: s.Warnings}
 	if s.Status != StatusInjected {
 		return Result{Report: report}

@@ -21,6 +21,7 @@ type Metrics struct {
 	admissions         *prometheus.CounterVec
 	admissionDuration  *prometheus.HistogramVec
 	warnings           *prometheus.CounterVec
+	notices            *prometheus.CounterVec
 	parameterLookups   *prometheus.CounterVec
 	parameterCache     *prometheus.CounterVec
 	ssmRequests        *prometheus.CounterVec
@@ -41,6 +42,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{}
 	factory := promauto.With(reg)
 	m.registerAdmission(factory)
+	m.registerNotices(factory)
 	m.registerFacts(factory)
 	m.registerController(factory)
 	m.registerServer(factory)
@@ -91,7 +93,7 @@ const (
 
 func (m *Metrics) registerAdmission(factory promauto.Factory) {
 	m.admissions = factory.NewCounterVec(counter("admissions_total",
-		"Objects that were admitted or denied, by webhook (pods, workloads), status (injected, skipped, denied) and reason. "+
+		"Objects that were admitted or denied, by webhook (pods, workloads), status (injected, skipped, denied, audited) and reason. "+
 			"Status denied is an answer to the object's author; requests that failed otherwise are in controller_runtime_webhook_requests_total."),
 		[]string{"webhook", "status", "reason"})
 	m.admissionDuration = factory.NewHistogramVec(histogram("admission_duration_seconds",

@@ -37,6 +37,7 @@ func used(t *testing.T) *counting {
 	m := metrics.New(reg)
 	m.Admission(metrics.WebhookPods, graft.StatusInjected, graft.ReasonInjected, 3*time.Millisecond)
 	m.Warning(graft.WarnHiddenKey)
+	m.Notice(metrics.NoticeWritten)
 	m.ParameterLookup(metrics.SourceSSM, graft.ParameterFound)
 	m.ParameterCache(metrics.CacheHit)
 	m.SSMRequest(graft.ParameterFound, 20*time.Millisecond)

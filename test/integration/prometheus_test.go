@@ -78,11 +78,11 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// replica is a further server beside the bench's.
-type replica struct{ webhooks, metrics string }
+// observed is a further server beside the bench's.
+type observed struct{ webhooks, metrics string }
 
 // secondReplica runs one that leads: the bench's has no controller.
-func (b *bench) secondReplica(t *testing.T) replica {
+func (b *bench) secondReplica(t *testing.T) observed {
 	t.Helper()
 	dir := b.env.WebhookInstallOptions.LocalServingCertDir
 	listen, metrics := freeAddress(t), freeAddress(t)
@@ -114,7 +114,7 @@ server:
 			t.Errorf("the second replica: %v; its log:\n%s", err, log)
 		}
 	})
-	return replica{webhooks: "https://" + listen, metrics: metrics}
+	return observed{webhooks: "https://" + listen, metrics: metrics}
 }
 
 func freeAddress(t *testing.T) string {
@@ -256,7 +256,7 @@ func (b *bench) brokenWebhooks(t *testing.T) string {
 
 // load has a handful of objects reviewed: by the API server, by the replica
 // itself, and where nobody answers.
-func (b *bench) load(t *testing.T, r replica, namespace, broken string) {
+func (b *bench) load(t *testing.T, r observed, namespace, broken string) {
 	t.Helper()
 	for _, in := range []string{namespace, broken} {
 		_ = b.client.Create(t.Context(), loadPod(in)) // fails where the webhook is broken

@@ -1,0 +1,22 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/envgraft/envgraft/internal/notices"
+	"github.com/envgraft/envgraft/internal/reconcile"
+	"github.com/envgraft/envgraft/webhook"
+)
+
+// addNotices tells of admissions by Events. Where there is no controller there
+// are no rights to read owners by, and nobody is told.
+func (s *cluster) addNotices() (webhook.Notifier, error) {
+	if !s.config.ExternalSecrets.Enabled {
+		return nil, nil
+	}
+	n := notices.New(s.manager.GetAPIReader(), s.manager.GetEventRecorder(reconcile.Name), s.metrics, s.log.WithName("notices"))
+	if err := s.manager.Add(n); err != nil {
+		return nil, fmt.Errorf("cannot add to the manager: %w", err)
+	}
+	return n, nil
+}
