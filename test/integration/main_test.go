@@ -31,6 +31,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/test/canary"
 	"github.com/envgraft/envgraft/test/ssmfake"
 )
 
@@ -89,6 +90,9 @@ func stopShared() error {
 	case err := <-b.stopped:
 		if err != nil {
 			err = fmt.Errorf("the server ended: %w; its log:\n%s", err, b.log)
+		}
+		if told := canary.Find(b.log.String()); len(told) > 0 {
+			err = errors.Join(err, fmt.Errorf("the server's log tells values of parameters: %q", told))
 		}
 		return errors.Join(err, b.env.Stop())
 	case <-time.After(time.Minute):

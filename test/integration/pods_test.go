@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/test/canary"
 )
 
 func optedIn() map[string]string { return map[string]string{api.LabelInject: api.Enabled} }
@@ -24,7 +25,7 @@ func optedIn() map[string]string { return map[string]string{api.LabelInject: api
 // app makes the parameter and the ConfigMap of app "myapp" in a namespace.
 func (b *bench) app(t *testing.T, namespace string) {
 	t.Helper()
-	b.ssm.Put("/"+namespace+"/myapp/stage/app", `{"DATABASE_URL":"postgres://x","API_KEY":"k","DEBUG":"false"}`)
+	b.ssm.Put("/"+namespace+"/myapp/stage/app", canary.Object("app", "DATABASE_URL", "API_KEY", "DEBUG"))
 	b.create(t, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "myapp-config"},
 		Data:       map[string]string{"LOG_LEVEL": "info", "DEBUG": "maybe"},
