@@ -57,7 +57,7 @@ func TestGolden(t *testing.T) {
 
 func checkGolden(t *testing.T) {
 	t.Helper()
-	args := readArgs(t)
+	args := append(readArgs(t), startCluster(t)...)
 	stdin, err := os.ReadFile("stdin")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
@@ -139,7 +139,12 @@ func TestExitCodes(t *testing.T) {
 		"UnknownCommand":  {"usage", []string{"injcet"}, 2},
 		"UnknownFlag":     {"usage", []string{"inject", "--file", "x"}, 2},
 		"MissingFlag":     {"usage", []string{"inject"}, 2},
-		"WrongChoice":     {"usage", []string{"explain", "-f", "-", "-o", "yaml"}, 2},
+		"WrongChoice":     {"usage", []string{"explain", "-f", "-", "-o", "xml"}, 2},
+		"NothingNamed":    {"usage", []string{"explain"}, 2},
+		"NamedTwice":      {"usage", []string{"explain", "deploy/x", "-f", "-"}, 2},
+		"NoCluster":       {"the work failed", []string{"explain", "deploy/x", "--kubeconfig", "/dev/null"}, 1},
+		"NoAnswer":        {"the work failed", []string{"explain", "deploy/x", "--server", "http://127.0.0.1:1"}, 1},
+		"NoPods":          {"the work failed", []string{"explain", "service/x", "--server", "http://127.0.0.1:1"}, 1},
 		"Argument":        {"usage", []string{"inject", "-f", "-", "more"}, 2},
 		"NoSuchFile":      {"the work failed", []string{"inject", "-f", "none.yaml"}, 1},
 		"NoSuchDirectory": {"the work failed", []string{"inject", "-f", "-", "--parameters", "none"}, 1},
@@ -158,7 +163,8 @@ func TestExitCodes(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
 		"inject -o ":           "yaml\njson\n",
-		"explain --output ":    "table\njson\n",
+		"explain --output ":    "table\nwide\njson\nyaml\nname\n",
+		"explain de":           "deploy/\n",
 		"parameters check -o ": "table\njson\n",
 	} {
 		got := run("", append([]string{"__complete"}, strings.Split(line, " ")...)...)

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -27,7 +29,10 @@ type explanation struct {
 	Identity   identity.Identity    `json:"identity"`
 	Warnings   []graft.Warning      `json:"warnings"`
 	Containers []explainedContainer `json:"containers"`
-	file       string
+	// Live is what the cluster says; nil for files.
+	Live *liveExplanation `json:"live,omitempty"`
+	// from is where it was read: a file, or what the command line named.
+	from string
 }
 
 type explainedContainer struct {
@@ -44,55 +49,107 @@ type explainedVariable struct {
 	Tier  graft.Tier `json:"tier"`
 	From  string     `json:"from"`
 	Hides []string   `json:"hides"`
+	// Value is that of a literal or of a ConfigMap's key, and never that of a
+	// Secret's. It is nil where there is none to show.
+	Value *string `json:"value,omitempty"`
+}
+
+// explainFlags are the command's.
+type explainFlags struct {
+	offline  offlineFlags
+	kube     kubeFlags
+	selector string
+	output   *choice
 }
 
 func newExplain(streams Streams) *cobra.Command {
-	var flags offlineFlags
-	var output *choice
+	var flags explainFlags
 	command := &cobra.Command{
-		Use:   "explain -f FILE|DIR|-",
-		Short: "Show where each variable of a pod would come from",
-		Long: `Show for each pod who it is, what the webhook would do to it and why, and where
-each variable of its containers would come from: the parameter, the ConfigMap or
-the pod itself, and what is hidden by it. No value is ever printed.
+		Use:   "explain KIND/NAME | -l SELECTOR | -f FILE|DIR|-",
+		Short: "Show where each variable of a pod comes from",
+		Long: `Show for each pod who it is, what the webhook does to it and why, and where each
+variable of its containers comes from: the parameter, the ConfigMap or the pod
+itself, and what is hidden by it. No value of a Secret is ever printed.
+
+Of a workload in the cluster it shows what its next pod gets, which version the
+parameter has, when ESO last synced it, and which pods run with older data; of a
+pod, what it got. It reads with your rights, and says which one was missing for
+what it could not see. Kinds are deploy, sts, ds, rollout, cj, job, rs and pod.
+
+With -f it needs no cluster.
 ` + offlineLong + `
 
-Exit code 0: explained, denied pods too. 1: a document is malformed or cannot be
+Exit code 0: explained, denied pods too. 1: something is malformed or cannot be
 read. 2: the command line was not understood.`,
-		Example: `  envgraft explain -f deploy/ --parameters parameters/
+		Example: `  envgraft explain deploy/shop
+  envgraft explain -n shop -l app.kubernetes.io/name=shop -o wide
+  envgraft explain -f deploy/ --parameters parameters/
 
   # Which variables does SSM give to the app?
-  envgraft explain -f deploy/ --parameters parameters/ -o json |
+  envgraft explain deploy/shop -o json |
     jq -r '.[].containers[].env[] | select(.tier == "parameter").name'`,
-		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			stream, outcomes, err := flags.graftAll(command.Context(), streams)
+		Args: func(_ *cobra.Command, args []string) error { return flags.validate(args) },
+		RunE: func(command *cobra.Command, args []string) error {
+			explanations, err := flags.explain(command, streams, args)
 			if err != nil {
 				return err
 			}
-			explanations, err := explainAll(command.Context(), stream.Facts(flags.namespace), outcomes)
-			if err != nil {
-				return err
-			}
-			if output.value == "json" {
-				encoder := json.NewEncoder(streams.Out)
-				encoder.SetEscapeHTML(false)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(explanations)
-			}
-			return writeTable(streams.Out, explanations, newPalette(streams.Out))
+			return writeExplanations(streams.Out, flags.output.value, explanations)
 		},
 	}
-	flags.add(command)
-	output = addChoice(command, "output", "o", "format", "table", "json")
+	flags.offline.add(command)
+	flags.kube.add(command)
+	command.Flags().StringVarP(&flags.selector, "selector", "l", "", "workloads and pods with these `labels`, as app.kubernetes.io/name=shop")
+	flags.output = addChoice(command, "output", "o", "format", formats()...)
+	command.ValidArgsFunction = flags.kube.completeWorkloads
 	return command
+}
+
+// validate wants one way of saying what to explain.
+func (f *explainFlags) validate(args []string) error {
+	ways := len(args)
+	for _, given := range []bool{len(f.offline.files) > 0, f.selector != ""} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return errors.New("say what to explain: KIND/NAME (as deploy/shop), -l SELECTOR, or -f FILE")
+	}
+	return nil
+}
+
+func (f *explainFlags) explain(command *cobra.Command, streams Streams, args []string) ([]explanation, error) {
+	if len(f.offline.files) == 0 {
+		return f.explainLive(command, args)
+	}
+	stream, outcomes, err := f.offline.graftAll(command.Context(), streams)
+	if err != nil {
+		return nil, err
+	}
+	return explainAll(command.Context(), stream.Facts(f.offline.namespace), outcomes)
+}
+
+func writeExplanations(w io.Writer, format string, explanations []explanation) error {
+	switch format {
+	case formatJSON, formatYAML:
+		return writeValue(w, format, explanations)
+	case formatName:
+		for _, e := range explanations {
+			if _, err := fmt.Fprintln(w, resourceName(e.Kind, e.Name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return writeTable(w, explanations, newPalette(w), format == formatWide)
 }
 
 func explainAll(ctx context.Context, known facts.Static, outcomes []outcome) ([]explanation, error) {
 	known.Partial = true
 	explanations := make([]explanation, len(outcomes))
 	for i, o := range outcomes {
-		explained, err := explain(ctx, known, o)
+		explained, err := o.about(ctx, known).explain()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", describe(o.template, o.namespace), err)
 		}
@@ -101,67 +158,13 @@ func explainAll(ctx context.Context, known facts.Static, outcomes []outcome) ([]
 	return explanations, nil
 }
 
-func explain(ctx context.Context, known facts.Static, o outcome) (explanation, error) {
-	e := explanation{
-		Kind: o.template.Kind, Namespace: o.namespace, Name: o.template.Name, file: o.template.Document.File,
-		Status: o.report.Status, Reason: o.report.Reason, Message: o.report.Message, Identity: o.report.Identity,
-		Warnings:   append([]graft.Warning{}, o.report.Warnings...),
-		Containers: []explainedContainer{},
+// about gathers what is to be explained of a document.
+func (o outcome) about(ctx context.Context, known facts.Static) subject {
+	return subject{
+		kind: o.template.Kind, namespace: o.namespace, name: o.template.Name, from: o.template.Document.File,
+		report: o.report, pod: o.patched,
+		keys: func(kind, name string) ([]string, bool) { return o.keys(ctx, known, kind, name) },
 	}
-	if o.report.Reason == graft.ReasonMalformed {
-		return e, nil // there is nothing to read containers from
-	}
-	var pod struct {
-		Spec struct {
-			InitContainers []corev1.Container `json:"initContainers"`
-			Containers     []corev1.Container `json:"containers"`
-		} `json:"spec"`
-	}
-	if err := kubejson.Unmarshal(o.patched, &pod); err != nil {
-		return explanation{}, fmt.Errorf("cannot read the containers: %w", err)
-	}
-	keys := func(kind, name string) ([]string, bool) { return o.keys(ctx, known, kind, name) }
-	for _, c := range pod.Spec.InitContainers {
-		e.Containers = append(e.Containers, o.explainContainer(c, true, keys))
-	}
-	for _, c := range pod.Spec.Containers {
-		e.Containers = append(e.Containers, o.explainContainer(c, false, keys))
-	}
-	return e, nil
-}
-
-func (o outcome) explainContainer(c corev1.Container, init bool, keys environ.Keys) explainedContainer {
-	variables, unknown := environ.Compute(c, keys)
-	explained := explainedContainer{Name: c.Name, Init: init, Env: []explainedVariable{}}
-	for _, v := range variables {
-		explained.Env = append(explained.Env, explainedVariable{
-			Name: v.Name, Tier: o.tier(v.From), From: v.From.String(), Hides: o.hides(c.Name, v),
-		})
-	}
-	for _, source := range unknown {
-		explained.Unknown = append(explained.Unknown, source.String())
-	}
-	return explained
-}
-
-// hides lists what a variable hides, the next in line first. A literal that was
-// rebound is no longer in the pod, but it is what its author will look for; and
-// the key that it is bound to, which envFrom brings too, hides nothing.
-func (o outcome) hides(container string, v environ.Variable) []string {
-	hides := []string{}
-	for _, hidden := range v.Hides {
-		if hidden != v.From {
-			hides = append(hides, hidden.String())
-		}
-	}
-	for _, c := range o.report.Containers {
-		for _, rebound := range c.Rebound {
-			if c.Name == container && rebound.Name == v.Name {
-				hides = append(hides, environ.KindLiteral)
-			}
-		}
-	}
-	return hides
 }
 
 // keys returns what is known of an object that a container refers to.
@@ -176,14 +179,120 @@ func (o outcome) keys(ctx context.Context, known facts.Static, kind, name string
 	return nil, false
 }
 
+// subject is one pod or template that is explained, from wherever it comes.
+type subject struct {
+	kind, namespace, name, from string
+	report                      graft.Report
+	// pod is the pod or template as it is after the graft.
+	pod  []byte
+	keys environ.Keys
+	// values returns the values of a ConfigMap; nil where none are shown.
+	values func(configMap string) map[string]string
+}
+
+func (s subject) explain() (explanation, error) {
+	e := explanation{
+		Kind: s.kind, Namespace: s.namespace, Name: s.name, from: s.from,
+		Status: s.report.Status, Reason: s.report.Reason, Message: s.report.Message, Identity: s.report.Identity,
+		Warnings:   append([]graft.Warning{}, s.report.Warnings...),
+		Containers: []explainedContainer{},
+	}
+	if s.report.Reason == graft.ReasonMalformed {
+		return e, nil // there is nothing to read containers from
+	}
+	containers, err := s.containers()
+	if err != nil {
+		return explanation{}, err
+	}
+	e.Containers = append(e.Containers, containers...)
+	return e, nil
+}
+
+func (s subject) containers() ([]explainedContainer, error) {
+	var pod struct {
+		Spec struct {
+			InitContainers []corev1.Container `json:"initContainers"`
+			Containers     []corev1.Container `json:"containers"`
+		} `json:"spec"`
+	}
+	if err := kubejson.Unmarshal(s.pod, &pod); err != nil {
+		return nil, fmt.Errorf("cannot read the containers: %w", err)
+	}
+	var containers []explainedContainer
+	for _, c := range pod.Spec.InitContainers {
+		containers = append(containers, s.container(c, true))
+	}
+	for _, c := range pod.Spec.Containers {
+		containers = append(containers, s.container(c, false))
+	}
+	return containers, nil
+}
+
+func (s subject) container(c corev1.Container, init bool) explainedContainer {
+	variables, unknown := environ.Compute(c, s.keys)
+	explained := explainedContainer{Name: c.Name, Init: init, Env: []explainedVariable{}}
+	for _, v := range variables {
+		explained.Env = append(explained.Env, explainedVariable{
+			Name: v.Name, Tier: s.tier(v.From), From: v.From.String(), Hides: s.hides(c.Name, v), Value: s.value(c, v),
+		})
+	}
+	for _, source := range unknown {
+		explained.Unknown = append(explained.Unknown, source.String())
+	}
+	return explained
+}
+
+// hides lists what a variable hides, the next in line first. A literal that was
+// rebound is no longer in the pod, but it is what its author will look for; and
+// the key that it is bound to, which envFrom brings too, hides nothing.
+func (s subject) hides(container string, v environ.Variable) []string {
+	hides := []string{}
+	for _, hidden := range v.Hides {
+		if hidden != v.From {
+			hides = append(hides, hidden.String())
+		}
+	}
+	for _, c := range s.report.Containers {
+		for _, rebound := range c.Rebound {
+			if c.Name == container && rebound.Name == v.Name && !slices.Contains(hides, environ.KindLiteral) {
+				hides = append(hides, environ.KindLiteral)
+			}
+		}
+	}
+	return hides
+}
+
+// value returns what may be shown of a variable: a literal as it is written,
+// or a ConfigMap's value. Of a Secret nothing is known here to begin with.
+func (s subject) value(c corev1.Container, v environ.Variable) *string {
+	if s.values == nil {
+		return nil
+	}
+	switch v.From.Kind {
+	case environ.KindLiteral:
+		var value *string
+		for i := range c.Env {
+			if c.Env[i].Name == v.Name && c.Env[i].ValueFrom == nil {
+				value = &c.Env[i].Value
+			}
+		}
+		return value
+	case environ.KindConfigMap:
+		if value, ok := s.values(v.From.Name)[v.From.Key]; ok {
+			return &value
+		}
+	}
+	return nil
+}
+
 // tier says whose object a source is. What a pod refers to besides the app's
 // own objects is the pod's affair.
-func (o outcome) tier(from environ.Source) graft.Tier {
+func (s subject) tier(from environ.Source) graft.Tier {
 	switch {
-	case o.report.Status != graft.StatusInjected:
-	case from.Kind == environ.KindSecret && from.Name == o.report.Identity.Secret:
+	case s.report.Status != graft.StatusInjected:
+	case from.Kind == environ.KindSecret && from.Name == s.report.Identity.Secret:
 		return graft.TierParameter
-	case from.Kind == environ.KindConfigMap && from.Name == o.report.Identity.ConfigMap:
+	case from.Kind == environ.KindConfigMap && from.Name == s.report.Identity.ConfigMap:
 		return graft.TierConfigMap
 	}
 	return graft.TierPod

@@ -49,6 +49,9 @@ printed. 2: the command line was not understood.`,
 		},
 	}
 	flags.add(command)
+	if err := command.MarkFlagRequired("filename"); err != nil {
+		panic(err) // the flag was added one line above
+	}
 	output = addChoice(command, "output", "o", "format", "yaml", "json")
 	return command
 }

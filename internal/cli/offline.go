@@ -31,7 +31,7 @@ type offlineFlags struct {
 // offlineLong is the part of the help that these commands share.
 const offlineLong = `
 It reads Pods and the templates of Deployments, StatefulSets, DaemonSets,
-ReplicaSets, Jobs and CronJobs, also in Lists. Namespaces and ConfigMaps among
+ReplicaSets, Jobs, CronJobs and Argo Rollouts, also in Lists. Namespaces and ConfigMaps among
 the documents are what is known of them; --namespace-labels stands in for a
 Namespace that is not there. With --parameters, the file
 DIR/popapps/myapp/stage/app.json is the parameter /popapps/myapp/stage/app;
@@ -40,12 +40,11 @@ without, parameters count as not checked.`
 func (f *offlineFlags) add(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringArrayVarP(&f.files, "filename", "f", nil, "`file`, directory (read recursively) or - for standard input; may be repeated")
-	flags.StringVarP(&f.namespace, "namespace", "n", defaultNamespace, "`name` of the namespace of objects that state none")
+	flags.StringVarP(&f.namespace, "namespace", "n", "", "`name` of the namespace; default: for files that of objects which state none, "+defaultNamespace+", else the kubeconfig's")
 	flags.StringVar(&f.parameters, "parameters", "", "`directory` that stands for SSM")
 	flags.StringVar(&f.config, "config", "", "configuration `file` of the cluster's envgraft (docs/configuration.md)")
 	flags.StringToStringVar(&f.namespaceLabels, "namespace-labels", nil, "labels, as `key=value,…`, of namespaces that are not among the documents")
 	for _, err := range []error{
-		command.MarkFlagRequired("filename"),
 		command.MarkFlagDirname("parameters"),
 		command.MarkFlagFilename("config", "yaml", "yml"),
 	} {
@@ -78,6 +77,9 @@ func (f *offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest
 	c, err := loadConfig(f.config)
 	if err != nil {
 		return nil, nil, err
+	}
+	if f.namespace == "" {
+		f.namespace = defaultNamespace
 	}
 	parameters, closeParameters, err := f.openParameters()
 	if err != nil {
@@ -140,6 +142,9 @@ func (o offline) graftOne(ctx context.Context, template manifest.Template) (outc
 		return out, err
 	}
 	subject := o.engine.Inspect(ns, raw)
+	if template.IsPod() && template.Has("/metadata/uid") {
+		return o.running(ctx, out, subject, raw)
+	}
 	if subject.Status == graft.StatusInjected {
 		out.known = o.facts(ctx, subject, ns.Name)
 	}
@@ -153,6 +158,17 @@ func (o offline) graftOne(ctx context.Context, template manifest.Template) (outc
 	}
 	out.patched, err = template.JSON()
 	return out, err
+}
+
+// running reports on a pod that an API server has: what it got when it was
+// created is what it has.
+func (o offline) running(ctx context.Context, out outcome, subject *graft.Subject, raw []byte) (outcome, error) {
+	if subject.Status == graft.StatusInjected {
+		out.known = o.facts(ctx, subject, out.namespace)
+	}
+	out.report = runningReport(subject, out.template.Has("/metadata/annotations/"+escapedInjected))
+	out.patched = raw
+	return out, nil
 }
 
 // namespaceOf returns the template's Namespace, and whether its labels are known.
@@ -194,6 +210,9 @@ func inheritLabel(t manifest.Template) []jsonpatch.Operation {
 
 // escapedInject is the label's key as a token of a JSON pointer.
 const escapedInject = api.Group + "~1inject"
+
+// escapedInjected is that of the annotation on injected pods.
+const escapedInjected = api.Group + "~1injected"
 
 // withoutNamespace says what could not be known: nothing may depend on labels
 // that nobody has seen without a word.

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"golang.org/x/term"
 
+	"github.com/envgraft/envgraft/internal/environ"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/live"
 )
 
 // palette colours what a terminal shows. Its zero value colours nothing.
@@ -49,14 +53,30 @@ func (p palette) status(s graft.Status) string {
 	return p.paint(colors[s], string(s))
 }
 
+func (p palette) freshness(f live.Freshness) string {
+	colors := map[live.Freshness]int{
+		live.Fresh: colorGreen, live.Stale: colorRed, live.Bare: colorRed, live.Waiting: colorYellow, live.Unsure: colorDefault,
+	}
+	return p.paint(colors[f], string(f))
+}
+
+// literalSource is how a literal is written as a source.
+const literalSource = environ.KindLiteral
+
+// maxValue is what a table shows of a value; -o wide shows all.
+const maxValue = 40
+
+// quote writes a value so that it stays on its line.
+func quote(value string) string { return strconv.Quote(value) }
+
 // writeTable prints explanations for people.
-func writeTable(w io.Writer, explanations []explanation, p palette) error {
+func writeTable(w io.Writer, explanations []explanation, p palette, wide bool) error {
 	var out bytes.Buffer
 	for i, e := range explanations {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		writeExplanation(&out, e, p)
+		writeExplanation(&out, e, p, wide)
 	}
 	if len(explanations) == 0 {
 		out.WriteString("No pods and no pod templates found.\n")
@@ -65,8 +85,8 @@ func writeTable(w io.Writer, explanations []explanation, p palette) error {
 	return err
 }
 
-func writeExplanation(out *bytes.Buffer, e explanation, p palette) {
-	fmt.Fprintf(out, "%s %s/%s (%s): %s", e.Kind, e.Namespace, e.Name, e.file, p.status(e.Status))
+func writeExplanation(out *bytes.Buffer, e explanation, p palette, wide bool) {
+	fmt.Fprintf(out, "%s %s/%s (%s): %s", e.Kind, e.Namespace, e.Name, e.from, p.status(e.Status))
 	if e.Message != "" {
 		fmt.Fprintf(out, ": %s", e.Message)
 	}
@@ -77,34 +97,105 @@ func writeExplanation(out *bytes.Buffer, e explanation, p palette) {
 	for _, w := range e.Warnings {
 		fmt.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "warning:"), w.Message)
 	}
+	if e.Live != nil {
+		writeLive(out, e.Live, p)
+	}
 	for _, c := range e.Containers {
-		writeContainer(out, c, p)
+		writeContainer(out, c, e.Live != nil, p, wide)
 	}
 }
 
 func writeIdentity(out *bytes.Buffer, e explanation) {
 	id := e.Identity
-	rows := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(rows, "  app\t%s (system %s, environment %s)\n", id.App, id.System, id.Environment)
-	_, _ = fmt.Fprintf(rows, "  parameter\t%s\n", id.Parameter)
-	_, _ = fmt.Fprintf(rows, "  Secret\t%s (of ExternalSecret %s)\n", id.Secret, id.ExternalSecret)
-	_, _ = fmt.Fprintf(rows, "  ConfigMap\t%s\n", id.ConfigMap)
-	_ = rows.Flush() // a buffer takes all
+	rows := newRows(out)
+	rows.row("  app", fmt.Sprintf("%s (system %s, environment %s)", id.App, id.System, id.Environment))
+	rows.row("  parameter", id.Parameter+versionOf(e.Live))
+	rows.row("  Secret", fmt.Sprintf("%s (of ExternalSecret %s)%s", id.Secret, id.ExternalSecret, syncOf(e.Live)))
+	rows.row("  ConfigMap", id.ConfigMap)
+	rows.flush()
 }
 
-func writeContainer(out *bytes.Buffer, c explainedContainer, p palette) {
+// versionOf says which version of the parameter is the newest that is known.
+func versionOf(l *liveExplanation) string {
+	if l == nil {
+		return ""
+	}
+	text := ", version not known"
+	if l.Parameter.Version > 0 {
+		text = fmt.Sprintf(", version %d", l.Parameter.Version)
+	}
+	if l.Parameter.Changed != nil {
+		text += ", changed " + l.Parameter.Changed.Format(time.RFC3339)
+	}
+	return text
+}
+
+// syncOf says when ESO last synced.
+func syncOf(l *liveExplanation) string {
+	switch {
+	case l == nil:
+		return ""
+	case l.ExternalSecret == nil:
+		return ", nothing that fills it was seen"
+	case !l.ExternalSecret.Synced:
+		return ", not synced: " + or(l.ExternalSecret.Message, "External Secrets Operator has said nothing yet")
+	case l.ExternalSecret.Refreshed == nil:
+		return ", synced"
+	}
+	return ", last synced " + l.ExternalSecret.Refreshed.Format(time.RFC3339)
+}
+
+// writeLive prints the pods, and what could not be seen.
+func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
+	for _, note := range l.Notes {
+		fmt.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "note:"), note)
+	}
+	for _, right := range l.NotSeen {
+		fmt.Fprintf(out, "  %s you may not %s\n", p.paint(colorYellow, "not seen:"), right)
+	}
+	if len(l.Pods) == 0 {
+		return
+	}
+	out.WriteByte('\n')
+	rows := newRows(out)
+	rows.row("  POD", "VERSION", p.paint(colorDefault, "DATA"), "WHY")
+	for _, pod := range l.Pods {
+		version := "-"
+		if pod.Version > 0 {
+			version = strconv.FormatInt(pod.Version, 10)
+		}
+		rows.row("  "+pod.Name, version, p.freshness(pod.Freshness), or(pod.Why, "-"))
+	}
+	rows.flush()
+	for _, pod := range l.Pods {
+		for _, d := range pod.Differs {
+			fmt.Fprintf(out, "  %s pod %s, container %s: %s is %s; the next pod's is %s\n",
+				p.paint(colorYellow, "differs:"), pod.Name, d.Container, d.Name, d.Was, d.Becomes)
+		}
+	}
+}
+
+func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p palette, wide bool) {
 	kind := "container"
 	if c.Init {
 		kind = "init container"
 	}
 	fmt.Fprintf(out, "\n  %s %s\n", kind, c.Name)
 	if len(c.Env) > 0 {
-		rows := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintf(rows, "    NAME\t%s\tFROM\tHIDES\n", p.paint(colorDefault, "TIER"))
-		for _, v := range c.Env {
-			_, _ = fmt.Fprintf(rows, "    %s\t%s\t%s\t%s\n", v.Name, p.tier(v.Tier), v.From, strings.Join(orDash(v.Hides), ", "))
+		rows := newRows(out)
+		header := []string{"    NAME", p.paint(colorDefault, "TIER"), "FROM", "HIDES"}
+		if values {
+			header = append(header, "VALUE")
 		}
-		_ = rows.Flush() // a buffer takes all
+		rows.row(header...)
+		for _, v := range c.Env {
+			cells := []string{"    " + v.Name, p.tier(v.Tier), v.From, strings.Join(orDash(v.Hides), ", ")}
+			if values {
+				cells = append(cells, showValue(v.Value, wide))
+			}
+			rows.row(cells...)
+		}
+		rows.flush()
 	}
 	for _, object := range c.Unknown {
 		fmt.Fprintf(out, "    %s keys of %s not known\n", p.paint(colorYellow, "note:"), object)
@@ -112,6 +203,18 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, p palette) {
 	if len(c.Env) == 0 && len(c.Unknown) == 0 {
 		out.WriteString("    no variables\n")
 	}
+}
+
+// showValue quotes what may be shown.
+func showValue(value *string, wide bool) string {
+	if value == nil {
+		return "-"
+	}
+	runes := []rune(*value)
+	if !wide && len(runes) > maxValue {
+		return quote(string(runes[:maxValue])) + "…"
+	}
+	return quote(*value)
 }
 
 // orDash keeps a column from being empty, which would leave blanks at the end
@@ -122,3 +225,12 @@ func orDash(values []string) []string {
 	}
 	return values
 }
+
+// rows are a table of columns.
+type rows struct{ w *tabwriter.Writer }
+
+func newRows(out *bytes.Buffer) rows { return rows{tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)} }
+
+func (r rows) row(cells ...string) { _, _ = fmt.Fprintln(r.w, strings.Join(cells, "\t")) }
+
+func (r rows) flush() { _ = r.w.Flush() } // a buffer takes all

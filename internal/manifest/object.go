@@ -117,6 +117,8 @@ func templatePointer(group, kind string) (string, bool) {
 		return "", kind == "Pod"
 	case "apps", "extensions":
 		return "/spec/template", slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, kind)
+	case "argoproj.io":
+		return "/spec/template", kind == "Rollout"
 	case "batch":
 		if kind == "CronJob" {
 			return "/spec/jobTemplate/spec/template", true

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"maps"
+	"slices"
+)
+
+// change is a variable that one environment has otherwise than another.
+type change struct {
+	Container string `json:"container"`
+	Name      string `json:"name"`
+	// Was and Becomes are sources; "-" where there is no such variable.
+	Was     string `json:"was"`
+	Becomes string `json:"becomes"`
+}
+
+// absentVariable stands for the source of a variable that is not there.
+const absentVariable = "-"
+
+// differences lists what becomes of the variables of containers that both
+// have. What a container reads keys of that are not known is compared as the
+// whole object: it counts as one source.
+func differences(was, becomes []explainedContainer) []change {
+	var changes []change
+	for _, b := range becomes {
+		at := slices.IndexFunc(was, func(c explainedContainer) bool { return c.Name == b.Name && c.Init == b.Init })
+		if at < 0 {
+			continue
+		}
+		changes = append(changes, containerDifferences(was[at], b)...)
+	}
+	return changes
+}
+
+func containerDifferences(was, becomes explainedContainer) []change {
+	have, want := sources(was), sources(becomes)
+	all := maps.Clone(have)
+	maps.Copy(all, want)
+	var changes []change
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		c := change{Container: becomes.Name, Name: name, Was: or(have[name], absentVariable), Becomes: or(want[name], absentVariable)}
+		if c.Was != c.Becomes {
+			changes = append(changes, c)
+		}
+	}
+	return changes
+}
+
+// sources are where variables come from, by name. A literal counts with its
+// value: another value is another environment.
+func sources(c explainedContainer) map[string]string {
+	all := map[string]string{}
+	for _, v := range c.Env {
+		all[v.Name] = v.From
+		if v.From == literalSource && v.Value != nil {
+			all[v.Name] = v.From + " " + quote(*v.Value)
+		}
+	}
+	for _, object := range c.Unknown {
+		all["all of "+object] = object
+	}
+	return all
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/envgraft/envgraft/internal/live"
+)
+
+// completionTimeout bounds what a person waits who pressed the tab key.
+const completionTimeout = 3 * time.Second
+
+// complete registers a flag's completion, where the command has the flag.
+func complete(command *cobra.Command, flag string, completer cobra.CompletionFunc) {
+	if command.Flags().Lookup(flag) == nil {
+		return
+	}
+	if err := command.RegisterFlagCompletionFunc(flag, completer); err != nil {
+		panic(err) // registered twice
+	}
+}
+
+// quickly opens the cluster for a completion; nil where none is configured.
+func (f *kubeFlags) quickly() *session {
+	f.overrides.Timeout = completionTimeout.String()
+	c, err := f.open()
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+func (f *kubeFlags) completeNamespaces(command *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	c := f.quickly()
+	if c == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return starting(c.Names(command.Context(), "", ""), prefix), cobra.ShellCompDirectiveNoFileComp
+}
+
+func (f *kubeFlags) completeContexts(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	raw, err := f.loader().RawConfig()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for name := range raw.Contexts {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return starting(names, prefix), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeWorkloads completes "deploy/shop": the kind first, then the name.
+func (f *kubeFlags) completeWorkloads(command *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	kind, name, found := strings.Cut(prefix, "/")
+	if !found {
+		var kinds []string
+		for _, alias := range live.Aliases() {
+			kinds = append(kinds, alias+"/")
+		}
+		return starting(kinds, prefix), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+	c := f.quickly()
+	if c == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, n := range starting(c.Names(command.Context(), kind, c.namespace), name) {
+		names = append(names, kind+"/"+n)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func starting(names []string, prefix string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, prefix) })
+}

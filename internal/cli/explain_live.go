@@ -1,0 +1,340 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/spf13/cobra"
+	operations "gomodules.xyz/jsonpatch/v2"
+
+	"github.com/envgraft/envgraft/internal/environ"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/live"
+)
+
+// liveExplanation is what the cluster says of an app.
+type liveExplanation struct {
+	Parameter liveParameter `json:"parameter"`
+	// ExternalSecret is what fills the Secret; nil where nothing does, or where
+	// it may not be read.
+	ExternalSecret *liveExternalSecret `json:"externalSecret,omitempty"`
+	Pods           []livePod           `json:"pods"`
+	// NotSeen are the rights that were missing.
+	NotSeen []live.Right `json:"notSeen"`
+	// Notes are what else is to be known of all this.
+	Notes []string `json:"notes"`
+}
+
+type liveParameter struct {
+	// Version is 0 where it is not known.
+	Version int64 `json:"version,omitempty"`
+	// Changed is when it last changed, as far as that is known.
+	Changed *time.Time `json:"changed,omitempty"`
+	// Keys says from where the keys are known; empty where they are not.
+	Keys string `json:"keysFrom,omitempty"`
+}
+
+type liveExternalSecret struct {
+	Name      string     `json:"name"`
+	Store     string     `json:"store"`
+	Synced    bool       `json:"synced"`
+	Refreshed *time.Time `json:"refreshed,omitempty"`
+	Message   string     `json:"message,omitempty"`
+}
+
+type livePod struct {
+	Name      string         `json:"name"`
+	Injected  bool           `json:"injected"`
+	Version   int64          `json:"version,omitempty"`
+	Freshness live.Freshness `json:"freshness"`
+	Why       string         `json:"why,omitempty"`
+	// Differs are the variables that the next pod gets from elsewhere.
+	Differs []change `json:"differs,omitempty"`
+}
+
+// explainLive explains what the command line names in a cluster.
+func (f *explainFlags) explainLive(command *cobra.Command, args []string) ([]explanation, error) {
+	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.namespace, f.offline.config
+	c, err := f.kube.open()
+	if err != nil {
+		return nil, err
+	}
+	targets, err := c.targets(command.Context(), args, f.selector)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := f.kube.settings(command, c)
+	if err != nil {
+		return nil, err
+	}
+	explanations := make([]explanation, len(targets))
+	for i, w := range targets {
+		app := c.App(command.Context(), settings, w)
+		if explanations[i], err = c.explain(command.Context(), app); err != nil {
+			return nil, fmt.Errorf("%s: %w", w, err)
+		}
+	}
+	return explanations, nil
+}
+
+// targets reads what a command line names. That one cannot be read is an
+// error: there is nothing to say without it.
+func (c *session) targets(ctx context.Context, args []string, selector string) ([]live.Workload, error) {
+	if selector != "" {
+		return c.selected(ctx, selector)
+	}
+	var targets []live.Workload
+	for _, arg := range args {
+		ref, err := live.ParseRef(c.namespace, arg)
+		if err != nil {
+			return nil, err
+		}
+		w := c.Workload(ctx, ref)
+		switch {
+		case w.State == live.NotFound:
+			return nil, fmt.Errorf("%s does not exist in namespace %q", ref, c.namespace)
+		case w.State != live.Found:
+			return nil, fmt.Errorf("cannot read %s: %s", ref, w.Cause)
+		case len(w.Value.Template) == 0:
+			return nil, fmt.Errorf("%s has no pod template", ref)
+		}
+		targets = append(targets, w.Value)
+	}
+	return targets, nil
+}
+
+// selected are the workloads with the labels, and the pods that nobody owns.
+func (c *session) selected(ctx context.Context, selector string) ([]live.Workload, error) {
+	targets, failed := c.Workloads(ctx, c.namespace, selector)
+	bare := c.BarePods(ctx, c.namespace, selector)
+	for _, pod := range bare.Value {
+		ref, err := live.ParseRef(c.namespace, "pod/"+pod.Metadata.Name)
+		if err != nil {
+			return nil, err
+		}
+		if w := c.Workload(ctx, ref); w.State == live.Found {
+			targets = append(targets, w.Value)
+		}
+	}
+	if len(targets) > 0 {
+		return targets, nil
+	}
+	for _, f := range failed {
+		return nil, fmt.Errorf("cannot list workloads: %s", f.Cause)
+	}
+	if bare.State != live.Found {
+		return nil, fmt.Errorf("cannot list pods: %s", bare.Cause)
+	}
+	return nil, fmt.Errorf("nothing in namespace %q has labels %q", c.namespace, selector)
+}
+
+// explain explains one workload or pod: of a workload its next pod, of a pod
+// what it has.
+func (c *session) explain(ctx context.Context, app *live.App) (explanation, error) {
+	result, next, err := graftTemplate(app)
+	if err != nil {
+		return explanation{}, err
+	}
+	if !app.Decided() {
+		result.Report.Reason = warnNamespaceUnknown
+		result.Report.Message = fmt.Sprintf("not known: the pod itself did not opt in, and the labels of namespace %q were not seen", app.Workload.Namespace)
+	}
+	s := c.subject(ctx, app, result.Report, next)
+	if app.Workload.Kind.Kind == environPod {
+		s.report, s.pod = runningReport(app.Subject, len(app.Pods.Value) == 1 && app.Pods.Value[0].Injected()), app.Workload.Template
+	}
+	e, err := s.explain()
+	if err != nil {
+		return explanation{}, err
+	}
+	e.Live = liveOf(app)
+	if app.Workload.Kind.Kind != environPod && app.Decided() {
+		c.compare(ctx, app, &e)
+	}
+	e.Live.NotSeen = append(e.Live.NotSeen, c.Missing()...)
+	return e, nil
+}
+
+// environPod is the kind of a pod that stands for itself.
+const environPod = "Pod"
+
+// graftTemplate does to a workload's template what the webhook does to its
+// next pod, by what was seen.
+func graftTemplate(app *live.App) (graft.Result, []byte, error) {
+	result := app.Subject.Graft(app.Facts())
+	next, err := patch(app.Workload.Template, result.Operations)
+	return result, next, err
+}
+
+// patch applies operations of the engine.
+func patch(document []byte, ops []operations.Operation) ([]byte, error) {
+	if len(ops) == 0 {
+		return document, nil
+	}
+	text, err := json.Marshal(ops)
+	if err != nil {
+		return nil, err
+	}
+	decoded, err := jsonpatch.DecodePatch(text)
+	if err != nil {
+		return nil, err
+	}
+	patched, err := decoded.Apply(document)
+	if err != nil {
+		return nil, fmt.Errorf("cannot graft: %w", err)
+	}
+	return patched, nil
+}
+
+// subject gathers what is to be explained, and where keys and values are.
+func (c *session) subject(ctx context.Context, app *live.App, report graft.Report, pod []byte) subject {
+	objects := &objects{session: c, ctx: ctx, app: app, configMaps: map[string]live.Seen[live.ConfigMap]{}, secrets: map[string]live.Seen[live.Secret]{}}
+	w := app.Workload
+	return subject{
+		kind: w.Kind.Kind, namespace: w.Namespace, name: w.Name, from: w.String(), report: report, pod: pod,
+		keys: objects.keys, values: objects.values,
+	}
+}
+
+// objects remembers what containers refer to: several refer to the same.
+type objects struct {
+	*session
+
+	ctx        context.Context //nolint:containedctx // it lives as long as one explanation, and environ.Keys takes none
+	app        *live.App
+	configMaps map[string]live.Seen[live.ConfigMap]
+	secrets    map[string]live.Seen[live.Secret]
+}
+
+func (o *objects) configMap(name string) live.Seen[live.ConfigMap] {
+	if name == o.app.Subject.Identity.ConfigMap && o.app.ConfigMap.State != live.Unasked {
+		return o.app.ConfigMap
+	}
+	seen, ok := o.configMaps[name]
+	if !ok {
+		seen = o.ConfigMap(o.ctx, o.app.Workload.Namespace, name)
+		o.configMaps[name] = seen
+	}
+	return seen
+}
+
+func (o *objects) values(name string) map[string]string { return o.configMap(name).Value.Data }
+
+func (o *objects) keys(kind, name string) ([]string, bool) {
+	if kind == environ.KindConfigMap {
+		facts := live.ConfigMapFacts(o.configMap(name))
+		return facts.Keys, facts.State != graft.ConfigMapUnknown
+	}
+	if kind != environ.KindSecret {
+		return nil, false
+	}
+	if name == o.app.Subject.Identity.Secret {
+		p := o.app.Facts().Parameter
+		return p.Keys, p.Known()
+	}
+	seen, ok := o.secrets[name]
+	if !ok {
+		seen = o.Secret(o.ctx, o.app.Workload.Namespace, name)
+		o.secrets[name] = seen
+	}
+	return seen.Value.Keys, seen.Known()
+}
+
+// compare says of each running pod in what the next one will differ.
+func (c *session) compare(ctx context.Context, app *live.App, next *explanation) {
+	for i, pod := range app.Pods.Value {
+		raw, err := json.Marshal(map[string]any{"spec": pod.Spec})
+		if err != nil || pod.Ended() {
+			continue
+		}
+		report := runningReport(app.Subject, pod.Injected())
+		have, err := c.subject(ctx, app, report, raw).containers()
+		if err == nil {
+			next.Live.Pods[i].Differs = slices.DeleteFunc(differences(have, next.Containers), othersDoing(app.Subject.Identity))
+		}
+	}
+}
+
+// othersDoing knows what is in a pod and neither in its template nor of the
+// app's own objects: other webhooks, as a cloud's for identities, put it there.
+func othersDoing(id identity.Identity) func(change) bool {
+	return func(c change) bool {
+		if c.Becomes != absentVariable {
+			return false
+		}
+		for _, own := range []string{environ.KindSecret + "/" + id.Secret, environ.KindConfigMap + "/" + id.ConfigMap} {
+			if c.Was == own || strings.HasPrefix(c.Was, own+"[") {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func liveOf(app *live.App) *liveExplanation {
+	l := &liveExplanation{Pods: []livePod{}, NotSeen: []live.Right{}, Notes: notesOf(app)}
+	l.Parameter.Version = app.Version()
+	l.Parameter.Changed = pointer(app.Rotated())
+	if _, ok := app.Record(); ok {
+		l.Parameter.Keys = "ExternalSecret/" + app.ExternalSecret.Metadata.Name
+	} else if app.Secret.State == live.Found {
+		l.Parameter.Keys = "Secret/" + app.Subject.Identity.Secret
+	}
+	if e := app.ExternalSecret; e != nil {
+		l.ExternalSecret = &liveExternalSecret{
+			Name: e.Metadata.Name, Store: e.Spec.SecretStoreRef.String(), Synced: e.Synced(), Refreshed: pointer(e.Status.RefreshTime.Time),
+		}
+		if ready := e.Ready(); ready != nil && !e.Synced() {
+			l.ExternalSecret.Message = ready.Reason + ": " + ready.Message
+		}
+	}
+	for _, pod := range app.Pods.Value {
+		judged := app.Judge(pod)
+		l.Pods = append(l.Pods, livePod{
+			Name: pod.Metadata.Name, Injected: pod.Injected(), Version: pod.Version(), Freshness: judged.Freshness, Why: judged.Why,
+		})
+	}
+	return l
+}
+
+// notesOf says what all the rest is to be taken with.
+func notesOf(app *live.App) []string {
+	notes := []string{}
+	if app.Settings.Assumed != "" {
+		notes = append(notes, fmt.Sprintf("the cluster's configuration is not known, so environment %q and all names are defaults: %s; give --config",
+			app.Settings.Configuration.Environment, app.Settings.Assumed))
+	}
+	if app.Namespace.State != live.Found {
+		notes = append(notes, fmt.Sprintf("namespace %q could not be read, so its labels count as not set: %s",
+			app.Workload.Namespace, strings.TrimSpace(string(app.Namespace.State)+" "+app.Namespace.Cause)))
+	}
+	if app.ExternalSecrets.State == live.NotFound {
+		notes = append(notes, app.ExternalSecrets.Cause)
+	}
+	return notes
+}
+
+// pointer leaves a zero time out of JSON.
+func pointer(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// resourceName writes an object as -o name does.
+func resourceName(kind, name string) string {
+	ref, err := live.ParseRef("", strings.ToLower(kind)+"/"+name)
+	if err != nil {
+		return strings.ToLower(kind) + "/" + name
+	}
+	return ref.String()
+}
+

@@ -1,0 +1,163 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
+
+	"github.com/envgraft/envgraft/internal/manifest"
+)
+
+// fakeCluster is an API server of few objects, for goldens: the real one is
+// test/integration's. It knows what an asker may not, and counts what he asks.
+type fakeCluster struct {
+	objects []*unstructured.Unstructured
+	// forbidden are resources that may not be read, as "secrets" or
+	// "deployments.apps@", where "@" stands for lists of the whole cluster.
+	forbidden []string
+	// admission is what a dry run of a pod answers: a refusal, or nothing.
+	admission string
+	requests  []string
+}
+
+// startCluster serves the objects of cluster.yaml, where a case has it.
+func startCluster(t *testing.T) (args []string) {
+	t.Helper()
+	if _, err := os.Stat("cluster.yaml"); err != nil {
+		return nil
+	}
+	fake := &fakeCluster{forbidden: strings.Fields(readOptional(t, "forbidden")), admission: strings.TrimSpace(readOptional(t, "admission"))}
+	stream, err := manifest.Read(manifest.Options{Paths: []string{"cluster.yaml"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := stream.WriteJSON(&text); err != nil {
+		t.Fatal(err)
+	}
+	var list unstructured.UnstructuredList
+	if err := yaml.Unmarshal([]byte(text.String()), &list); err != nil {
+		t.Fatal(err)
+	}
+	for i := range list.Items {
+		fake.objects = append(fake.objects, &list.Items[i])
+	}
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	t.Setenv("KUBECONFIG", os.DevNull)
+	return []string{"--server", server.URL}
+}
+
+func readOptional(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (f *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.requests = append(f.requests, r.Method+" "+r.URL.Path)
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	group, version := "", parts[1]
+	parts = parts[1:]
+	if strings.HasPrefix(r.URL.Path, "/apis/") {
+		group, version = parts[0], parts[1]
+		parts = parts[1:]
+	}
+	parts = parts[1:]
+	namespace := ""
+	if len(parts) > 2 && parts[0] == "namespaces" {
+		namespace, parts = parts[1], parts[2:]
+	}
+	name := ""
+	if len(parts) > 1 {
+		name = parts[1]
+	}
+	f.answer(w, r, query{group, version, parts[0], namespace, name})
+}
+
+type query struct{ group, version, resource, namespace, name string }
+
+func (q query) String() string {
+	if q.group != "" {
+		return q.resource + "." + q.group
+	}
+	return q.resource
+}
+
+func (f *fakeCluster) answer(w http.ResponseWriter, r *http.Request, q query) {
+	everywhere := q.namespace == "" && q.name == ""
+	switch {
+	case slices.Contains(f.forbidden, q.String()), everywhere && slices.Contains(f.forbidden, q.String()+"@"):
+		fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, q.String()+` is forbidden: User "jane" cannot do that`)
+	case r.Method == http.MethodPost && f.admission != "":
+		fail(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, f.admission)
+	case r.Method == http.MethodPost:
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Pod", "apiVersion": "v1"})
+	case q.name != "":
+		f.get(w, q)
+	default:
+		f.list(w, r, q)
+	}
+}
+
+func (f *fakeCluster) get(w http.ResponseWriter, q query) {
+	for _, o := range f.objects {
+		if q.matches(o) && o.GetName() == q.name {
+			write(w, http.StatusOK, o.Object)
+			return
+		}
+	}
+	fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, q.resource+" \""+q.name+"\" not found")
+}
+
+func (f *fakeCluster) list(w http.ResponseWriter, r *http.Request, q query) {
+	if q.group == "external-secrets.io" && q.version != "v1" || q.group == "argoproj.io" && !slices.ContainsFunc(f.objects, q.matches) {
+		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "the server could not find the requested resource")
+		return
+	}
+	selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
+	if err != nil {
+		fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())
+		return
+	}
+	items := []any{}
+	for _, o := range f.objects {
+		if q.matches(o) && selector.Matches(labels.Set(o.GetLabels())) {
+			items = append(items, o.Object)
+		}
+	}
+	write(w, http.StatusOK, map[string]any{"kind": "List", "apiVersion": "v1", "metadata": map[string]any{}, "items": items})
+}
+
+func (q query) matches(o *unstructured.Unstructured) bool {
+	group, version := path.Split(o.GetAPIVersion())
+	return strings.TrimSuffix(group, "/") == q.group && version == q.version &&
+		strings.ToLower(o.GetKind())+"s" == q.resource && (q.namespace == "" || o.GetNamespace() == q.namespace || o.GetKind() == "Namespace")
+}
+
+func fail(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
+	write(w, code, metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+		Code: int32(code), Reason: reason, Message: message, //nolint:gosec // three digits
+	})
+}
+
+func write(w http.ResponseWriter, code int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(value)
+}

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"sigs.k8s.io/yaml"
+)
+
+// The formats of -o, kubectl's.
+const (
+	formatTable = "table"
+	formatWide  = "wide"
+	formatJSON  = "json"
+	formatYAML  = "yaml"
+	formatName  = "name"
+)
+
+// formats are those of commands that show what is in a cluster.
+func formats() []string { return []string{formatTable, formatWide, formatJSON, formatYAML, formatName} }
+
+// writeValue writes a value for machines.
+func writeValue(w io.Writer, format string, value any) error {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	if format != formatYAML {
+		_, err := w.Write(out.Bytes())
+		return err
+	}
+	text, err := yaml.JSONToYAML(out.Bytes())
+	if err != nil {
+		return fmt.Errorf("cannot write YAML: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
+}
