@@ -337,4 +337,3 @@ func resourceName(kind, name string) string {
 	}
 	return ref.String()
 }
-

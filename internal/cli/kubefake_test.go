@@ -70,6 +70,10 @@ func readOptional(t *testing.T, name string) string {
 func (f *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.requests = append(f.requests, r.Method+" "+r.URL.Path)
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if len(parts) == 3 && parts[1] == "external-secrets.io" {
+		f.discover(w, parts[2])
+		return
+	}
 	group, version := "", parts[1]
 	parts = parts[1:]
 	if strings.HasPrefix(r.URL.Path, "/apis/") {
@@ -106,12 +110,26 @@ func (f *fakeCluster) answer(w http.ResponseWriter, r *http.Request, q query) {
 		fail(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, f.admission)
 	case r.Method == http.MethodPost:
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Pod", "apiVersion": "v1"})
+		w.Header().Set("Warning", "299 - \"this is the webhook's\"")
+		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Pod", "apiVersion": "v1", "metadata": map[string]any{
+			"annotations": map[string]string{"envgraft.dev/injected": "Secret/shop-secrets"},
+		}})
 	case q.name != "":
 		f.get(w, q)
 	default:
 		f.list(w, r, q)
 	}
+}
+
+// discover serves ESO where an object of it is there.
+func (f *fakeCluster) discover(w http.ResponseWriter, version string) {
+	for _, o := range f.objects {
+		if o.GetAPIVersion() == "external-secrets.io/"+version {
+			write(w, http.StatusOK, map[string]any{"kind": "APIResourceList", "apiVersion": "v1"})
+			return
+		}
+	}
+	fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "the server could not find the requested resource")
 }
 
 func (f *fakeCluster) get(w http.ResponseWriter, q query) {

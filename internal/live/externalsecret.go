@@ -202,3 +202,17 @@ func (r *Reader) Complaint(ctx context.Context, e *ExternalSecret) string {
 	}
 	return all.Value[len(all.Value)-1].Message
 }
+
+// ESOVersion asks which version of ExternalSecrets the cluster serves. Every
+// user may: it is discovery.
+func (r *Reader) ESOVersion(ctx context.Context) Seen[string] {
+	for _, version := range []string{"v1", "v1beta1"} {
+		raw, err := r.api.Get().AbsPath("/apis", esoGroup, version).SetHeader("Accept", whole).Do(ctx).Raw()
+		type resources struct{}
+		seen := look[resources](r, raw, err, Right{Verb: "get", Resource: "/apis/" + esoGroup + "/" + version})
+		if seen.State != NotFound {
+			return Seen[string]{State: seen.State, Cause: seen.Cause, Value: version}
+		}
+	}
+	return Seen[string]{State: NotFound, Cause: "the cluster serves no ExternalSecrets"}
+}

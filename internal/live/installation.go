@@ -149,6 +149,7 @@ type Webhook struct {
 	Name         string `json:"name"`
 	ClientConfig struct {
 		CABundle []byte `json:"caBundle"`
+		URL      string `json:"url"`
 		Service  *struct {
 			Namespace string `json:"namespace"`
 			Name      string `json:"name"`

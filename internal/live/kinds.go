@@ -77,8 +77,8 @@ func topKinds() []Kind {
 // targetKinds are what a command line may name.
 func targetKinds() []Kind { return append(topKinds(), jobs(), replicaSets(), pods()) }
 
-// isPod says that the kind is Pod itself.
-func (k Kind) isPod() bool { return k.Kind == "Pod" }
+// IsPod says that the kind is Pod itself.
+func (k Kind) IsPod() bool { return k.Kind == "Pod" }
 
 // resourceName writes the resource as kubectl's -o name does.
 func (k Kind) resourceName() string {

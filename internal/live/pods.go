@@ -110,7 +110,7 @@ func (p Pod) of(w Workload, jobs map[string]bool) bool {
 
 // Pods lists a workload's pods, with their spec and status; a pod's are itself.
 func (r *Reader) Pods(ctx context.Context, w Workload) Seen[[]Pod] {
-	if w.Kind.isPod() {
+	if w.Kind.IsPod() {
 		pod := get[Pod](ctx, r, w.Kind, w.Namespace, w.Name, whole)
 		return Seen[[]Pod]{State: pod.State, Cause: pod.Cause, Value: []Pod{pod.Value}}
 	}

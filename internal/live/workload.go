@@ -85,7 +85,7 @@ func (o object) workload(k Kind) Workload {
 // Workload reads one object with pods. A Rollout that takes its template from
 // a Deployment gets that.
 func (r *Reader) Workload(ctx context.Context, ref Ref) Seen[Workload] {
-	if ref.Kind.isPod() {
+	if ref.Kind.IsPod() {
 		return r.podWorkload(ctx, ref)
 	}
 	o := get[object](ctx, r, ref.Kind, ref.Namespace, ref.Name, whole)
@@ -95,7 +95,7 @@ func (r *Reader) Workload(ctx context.Context, ref Ref) Seen[Workload] {
 	}
 	seen.Value = o.Value.workload(ref.Kind)
 	if from := o.Value.Spec.WorkloadRef; from != nil && len(seen.Value.Template) == 0 {
-		if k, ok := parseKind(from.Kind); ok && !k.isPod() {
+		if k, ok := parseKind(from.Kind); ok && !k.IsPod() {
 			seen.Value.Template = get[object](ctx, r, k, ref.Namespace, from.Name, whole).Value.Spec.Template
 		}
 	}

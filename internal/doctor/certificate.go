@@ -1,0 +1,52 @@
+package doctor
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+	"time"
+
+	"github.com/envgraft/envgraft/internal/live"
+)
+
+// The rule: the API server trusts envgraft's certificate: each webhook has a CA
+// that is valid now, and the API server itself raises no objection.
+
+func checkCertificate(p Patient) Finding {
+	if refused := p.Admission.Value.Refused; strings.Contains(refused, "x509:") || strings.Contains(refused, "tls:") {
+		return broken(p.restartServer(), "the API server does not trust the webhook's certificate: %s", refused)
+	}
+	if p.Webhooks.State != live.Found {
+		if p.Admission.State == live.Found {
+			return ok("the API server trusts it")
+		}
+		return unseen(p.Webhooks.Cause)
+	}
+	for _, w := range p.Webhooks.Value.Webhooks {
+		if why := invalidBundle(w.ClientConfig.CABundle, time.Now()); why != "" {
+			return broken(p.restartServer(), "webhook %s of the MutatingWebhookConfiguration %s", w.Name, why)
+		}
+	}
+	return ok("the CA is valid")
+}
+
+// invalidBundle says what is wrong with a CA bundle. One valid CA is enough.
+func invalidBundle(bundle []byte, now time.Time) string {
+	if len(bundle) == 0 {
+		return "has no CA"
+	}
+	why := "has a CA that is no certificate"
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		switch {
+		case err != nil:
+		case now.After(certificate.NotAfter):
+			why = "has a CA that expired on " + certificate.NotAfter.UTC().Format(time.DateOnly)
+		case now.Before(certificate.NotBefore):
+			why = "has a CA that is not valid before " + certificate.NotBefore.UTC().Format(time.DateOnly)
+		default:
+			return ""
+		}
+	}
+	return why
+}

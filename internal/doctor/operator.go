@@ -1,0 +1,30 @@
+package doctor
+
+import (
+	"github.com/envgraft/envgraft/internal/live"
+)
+
+// The rule: the External Secrets Operator is installed, and a pod of it is ready.
+
+func checkOperator(p Patient) Finding {
+	if p.App != nil && !p.needsSecret() {
+		return noSecret()
+	}
+	if p.ESO.State == live.NotFound {
+		return broken("helm install external-secrets external-secrets --repo https://charts.external-secrets.io "+
+			"--namespace external-secrets --create-namespace",
+			"the cluster serves no ExternalSecrets: the External Secrets Operator is not installed")
+	}
+	if p.Operators.State != live.Found {
+		if p.ESO.State == live.Found {
+			return ok("it is installed; whether its pods are ready was not seen: %s", p.Operators.Cause)
+		}
+		return unseen(p.ESO.Cause)
+	}
+	if len(p.Operators.Value.ESO) == 0 {
+		return broken("helm upgrade --install external-secrets external-secrets --repo https://charts.external-secrets.io "+
+			"--namespace external-secrets --create-namespace",
+			"the cluster serves ExternalSecrets, but no Deployment with label app.kubernetes.io/name=external-secrets runs the operator")
+	}
+	return anyReady(p.Operators.Value.ESO)
+}

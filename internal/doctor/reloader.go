@@ -1,0 +1,45 @@
+package doctor
+
+import (
+	"fmt"
+
+	"github.com/envgraft/envgraft/internal/live"
+)
+
+// The rule: Reloader runs, and watches this namespace. One that has
+// KUBERNETES_NAMESPACE set watches only its own, silently.
+
+func checkReloader(p Patient) Finding {
+	if !p.Settings.Configuration.Reload.Enabled {
+		return unneeded("reload.enabled is false")
+	}
+	if p.App != nil && !p.reloads() {
+		return unneeded("%s", p.noReload())
+	}
+	if p.Operators.State != live.Found {
+		return unseen(p.Operators.Cause)
+	}
+	all := p.Operators.Value.Reloader
+	if len(all) == 0 {
+		return broken("helm install reloader reloader --repo https://stakater.github.io/stakater-charts --namespace reloader --create-namespace",
+			"no Deployment of Reloader was found, so that nothing restarts pods after a rotation")
+	}
+	if p.App == nil {
+		return anyReady(all)
+	}
+	var watching []live.Deployment
+	blind := ""
+	for _, d := range all {
+		watches, why := d.Watches(p.App.Workload.Namespace)
+		if watches {
+			watching = append(watching, d)
+		} else {
+			blind = why
+		}
+	}
+	if len(watching) == 0 {
+		return broken(fmt.Sprintf("kubectl -n %s set env deployment/%s KUBERNETES_NAMESPACE-", all[0].Metadata.Namespace, all[0].Metadata.Name),
+			"no Reloader watches namespace %q: %s", p.App.Workload.Namespace, blind)
+	}
+	return anyReady(watching)
+}
