@@ -46,13 +46,13 @@ func containerDifferences(was, becomes explainedContainer) []change {
 	return changes
 }
 
-// sources are where variables come from, by name. A literal counts with its
-// value: another value is another environment.
+// sources are where variables come from, by name. What has a value that may be
+// shown counts with it: another value is another environment.
 func sources(c explainedContainer) map[string]string {
 	all := map[string]string{}
 	for _, v := range c.Env {
 		all[v.Name] = v.From
-		if v.From == literalSource && v.Value != nil {
+		if v.Value != nil {
 			all[v.Name] = v.From + " " + quote(*v.Value)
 		}
 	}

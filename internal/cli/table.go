@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/envgraft/envgraft/internal/environ"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/live"
 )
@@ -59,9 +58,6 @@ func (p palette) freshness(f live.Freshness) string {
 	}
 	return p.paint(colors[f], string(f))
 }
-
-// literalSource is how a literal is written as a source.
-const literalSource = environ.KindLiteral
 
 // maxValue is what a table shows of a value; -o wide shows all.
 const maxValue = 40

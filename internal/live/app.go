@@ -28,15 +28,37 @@ type App struct {
 	Secret         Seen[Secret]
 }
 
+// Given is what goes before the cluster's: what is about to be applied.
+type Given struct {
+	// Namespace is nil where the cluster's counts.
+	Namespace *identity.Namespace
+	// ConfigMaps are their data, by name.
+	ConfigMaps map[string]map[string]string
+}
+
 // App reads a workload's surroundings.
 func (r *Reader) App(ctx context.Context, settings Settings, w Workload) *App {
-	a := &App{Settings: settings, Workload: w, Namespace: r.Namespace(ctx, w.Namespace), Pods: r.Pods(ctx, w)}
+	return r.AppWith(ctx, settings, w, Given{})
+}
+
+// AppWith is App with some of them given.
+func (r *Reader) AppWith(ctx context.Context, settings Settings, w Workload, given Given) *App {
+	a := &App{Settings: settings, Workload: w, Pods: r.Pods(ctx, w)}
+	if given.Namespace != nil {
+		a.Namespace = Seen[identity.Namespace]{State: Found, Value: *given.Namespace}
+	} else {
+		a.Namespace = r.Namespace(ctx, w.Namespace)
+	}
 	a.Subject = graft.New(settings.Configuration.Engine()).Inspect(a.identityNamespace(), w.Template)
 	id := a.Subject.Identity
 	if a.Subject.Status != graft.StatusInjected {
 		return a
 	}
-	a.ConfigMap = r.ConfigMap(ctx, w.Namespace, id.ConfigMap)
+	if data, ok := given.ConfigMaps[id.ConfigMap]; ok {
+		a.ConfigMap = Seen[ConfigMap]{State: Found, Value: ConfigMap{Data: data}}
+	} else {
+		a.ConfigMap = r.ConfigMap(ctx, w.Namespace, id.ConfigMap)
+	}
 	if !a.Subject.Settings.Secrets {
 		return a
 	}

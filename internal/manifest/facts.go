@@ -35,6 +35,22 @@ func (s *Stream) Facts(namespace string) facts.Static {
 	return static
 }
 
+// ConfigMaps returns the data of a namespace's ConfigMaps, by name. One that
+// states no namespace is of the given one.
+func (s *Stream) ConfigMaps(namespace, otherwise string) map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for _, o := range s.Objects() {
+		own := o.Namespace
+		if own == "" {
+			own = otherwise
+		}
+		if o.Group == "" && o.Kind == "ConfigMap" && own == namespace {
+			all[o.Name] = texts(field(o.node, "data"))
+		}
+	}
+	return all
+}
+
 // names returns the sorted names of a mapping's fields, never nil.
 func names(n *yaml.Node) []string {
 	all := []string{}

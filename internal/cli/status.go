@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/envgraft/envgraft/internal/live"
+)
+
+// statusReport is what -o json prints.
+type statusReport struct {
+	Apps []live.Line `json:"apps"`
+	// NotSeen are the rights that were missing.
+	NotSeen []live.Right `json:"notSeen"`
+}
+
+type statusFlags struct {
+	kube     kubeFlags
+	all      bool
+	selector string
+	watch    bool
+	interval time.Duration
+	output   *choice
+}
+
+// watchInterval is how often --watch looks. It lists: an interval shorter than
+// a refresh would show nothing more.
+const watchInterval = 5 * time.Second
+
+func newStatus(streams Streams) *cobra.Command {
+	var flags statusFlags
+	command := &cobra.Command{
+		Use:   "status [-A]",
+		Short: "Show the apps of a namespace, or of all: one line each",
+		Long: `Show one line for each app that is injected: its workload, parameter and version,
+whether ESO synced it, how many pods run with today's data, when it was last
+rotated, and what is wrong.
+
+It reads lists alone, of pods their metadata, and no Secrets; so which data a pod
+runs with goes by the versions that envgraft recorded, and is "not known" where
+there are none. Under PODS stand fresh/stale/not injected/not known.
+
+Exit code 0: shown, whatever is wrong. 1: nothing could be read. 2: the command
+line was not understood.`,
+		Example: `  envgraft status -A
+  envgraft status -n shop --watch
+  envgraft status -A -o json | jq -r '.apps[] | select(.problem).workload'`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := flags.kube.open()
+			if err != nil {
+				return err
+			}
+			if flags.watch {
+				return flags.follow(command, c, streams)
+			}
+			report, err := flags.read(command, c, streams.Err)
+			if err != nil {
+				return err
+			}
+			return writeStatus(streams.Out, flags.output.value, report)
+		},
+	}
+	flags.kube.add(command)
+	flags.kube.addNamespace(command)
+	complete(command, "namespace", flags.kube.completeNamespaces)
+	f := command.Flags()
+	f.BoolVarP(&flags.all, "all-namespaces", "A", false, "all namespaces")
+	f.StringVarP(&flags.selector, "selector", "l", "", "workloads with these `labels`")
+	f.BoolVarP(&flags.watch, "watch", "w", false, "go on, and print the lines that change")
+	f.DurationVar(&flags.interval, "interval", watchInterval, "how often --watch looks")
+	flags.output = addChoice(command, "output", "o", "format", formats()...)
+	return command
+}
+
+func (f *statusFlags) read(command *cobra.Command, c *session, errOut io.Writer) (statusReport, error) {
+	settings, err := f.kube.settings(command, c)
+	if err != nil {
+		return statusReport{}, err
+	}
+	namespace := c.namespace
+	if f.all {
+		namespace = ""
+	}
+	o := c.Overview(command.Context(), settings, namespace, f.selector)
+	report := statusReport{Apps: o.Lines(), NotSeen: append([]live.Right{}, c.Missing()...)}
+	if len(report.Apps) == 0 && len(o.Causes) > 0 {
+		return report, errors.New("cannot tell: " + strings.Join(o.Causes, "; "))
+	}
+	if settings.Assumed != "" {
+		o.Causes = append(o.Causes, "the configuration is assumed to be the default: "+settings.Assumed)
+	}
+	for _, cause := range o.Causes {
+		if _, err := fmt.Fprintln(errOut, "note:", cause); err != nil {
+			return report, err
+		}
+	}
+	return report, nil
+}
+
+// follow prints what changes, until the person has seen enough.
+func (f *statusFlags) follow(command *cobra.Command, c *session, streams Streams) error {
+	ctx := command.Context()
+	var last []live.Line
+	for first := true; ; first = false {
+		report, err := f.read(command, c, io.Discard)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && first {
+			return err
+		}
+		if err == nil {
+			changed := changedLines(last, report.Apps)
+			last = report.Apps
+			if len(changed) > 0 || first {
+				if err := writeStatus(streams.Out, f.output.value, statusReport{Apps: changed, NotSeen: report.NotSeen}); err != nil {
+					return err
+				}
+			}
+		}
+		if !sleep(ctx, f.interval) {
+			return nil
+		}
+	}
+}
+
+// sleep returns false where it was cut short.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// changedLines are those that are new or not as they were. When ESO looked last
+// is no change: it looks all the time.
+func changedLines(was, is []live.Line) []live.Line {
+	text := func(l live.Line) string {
+		l.Refreshed = nil
+		return strings.Join(append(statusRow(l, true), l.Kind), "\t")
+	}
+	known := map[string]bool{}
+	for _, l := range was {
+		known[text(l)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(is), func(l live.Line) bool { return known[text(l)] })
+}
+
+func writeStatus(w io.Writer, format string, report statusReport) error {
+	switch format {
+	case formatJSON, formatYAML:
+		return writeValue(w, format, report)
+	case formatName:
+		for _, l := range report.Apps {
+			if _, err := fmt.Fprintln(w, resourceName(l.Kind, l.Workload)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var out bytes.Buffer
+	writeStatusTable(&out, report.Apps, newPalette(w), format == formatWide)
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func writeStatusTable(out *bytes.Buffer, lines []live.Line, p palette, wide bool) {
+	if len(lines) == 0 {
+		out.WriteString("No app is injected here.\n")
+		return
+	}
+	header := []string{"NAMESPACE", "WORKLOAD", "PARAMETER", "VERSION", "SYNCED", "PODS", "ROTATED"}
+	if wide {
+		header = append(header, "REFRESHED")
+	}
+	rows := newRows(out)
+	rows.row(append(header, "PROBLEM")...)
+	for _, l := range lines {
+		row := statusRow(l, wide)
+		if problem := len(row) - 1; row[problem] != "-" {
+			row[problem] = p.paint(colorRed, row[problem])
+		}
+		rows.row(row...)
+	}
+	rows.flush()
+}
+
+func statusRow(l live.Line, wide bool) []string {
+	version := "-"
+	if l.Version > 0 {
+		version = strconv.FormatInt(l.Version, 10)
+	}
+	row := []string{
+		l.Namespace, resourceName(l.Kind, l.Workload), or(l.Parameter, "-"), version, l.Synced,
+		fmt.Sprintf("%d/%d/%d/%d", l.Pods.Fresh, l.Pods.Stale, l.Pods.NotInjected, l.Pods.NotKnown), timeOrDash(l.Rotated),
+	}
+	if wide {
+		row = append(row, timeOrDash(l.Refreshed))
+	}
+	return append(row, or(l.Problem, "-"))
+}
+
+func timeOrDash(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Format(time.RFC3339)
+}
