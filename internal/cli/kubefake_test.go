@@ -111,7 +111,7 @@ func (f *fakeCluster) answer(w http.ResponseWriter, r *http.Request, q query) {
 	case r.Method == http.MethodPost:
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Warning", "299 - \"this is the webhook's\"")
-		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Pod", "apiVersion": "v1", "metadata": map[string]any{
+		write(w, http.StatusCreated, map[string]any{"kind": "Pod", "apiVersion": "v1", "metadata": map[string]any{
 			"annotations": map[string]string{"envgraft.dev/injected": "Secret/shop-secrets"},
 		}})
 	case q.name != "":
@@ -177,5 +177,5 @@ func fail(w http.ResponseWriter, code int, reason metav1.StatusReason, message s
 func write(w http.ResponseWriter, code int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(value)
+	_ = json.NewEncoder(w).Encode(value) //nolint:errchkjson // a client that is gone needs no answer
 }

@@ -40,7 +40,8 @@ without, parameters count as not checked.`
 func (f *offlineFlags) add(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringArrayVarP(&f.files, "filename", "f", nil, "`file`, directory (read recursively) or - for standard input; may be repeated")
-	flags.StringVarP(&f.namespace, "namespace", "n", "", "`name` of the namespace; default: for files that of objects which state none, "+defaultNamespace+", else the kubeconfig's")
+	flags.StringVarP(&f.namespace, "namespace", "n", "",
+		"`name` of the namespace; default: the kubeconfig's, and for objects of files that state none, "+defaultNamespace)
 	flags.StringVar(&f.parameters, "parameters", "", "`directory` that stands for SSM")
 	flags.StringVar(&f.config, "config", "", "configuration `file` of the cluster's envgraft (docs/configuration.md)")
 	flags.StringToStringVar(&f.namespaceLabels, "namespace-labels", nil, "labels, as `key=value,…`, of namespaces that are not among the documents")

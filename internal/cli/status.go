@@ -113,9 +113,6 @@ func (f *statusFlags) follow(command *cobra.Command, c *session, streams Streams
 	var last []live.Line
 	for first := true; ; first = false {
 		report, err := f.read(command, c, io.Discard)
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err != nil && first {
 			return err
 		}

@@ -20,7 +20,8 @@ func checkExternalSecret(p Patient) Finding {
 	case e == nil && !p.App.Settings.Configuration.ExternalSecrets.Enabled:
 		return broken(p.createExternalSecret(), "no ExternalSecret fills Secret %q, and envgraft makes none: externalSecrets.enabled is false", id.Secret)
 	case e == nil:
-		return broken(p.restartServer(), "ExternalSecret %q does not exist: envgraft's controller has not made it; see the Events of %s", id.ExternalSecret, p.App.Workload)
+		return broken(p.restartServer(), "ExternalSecret %q does not exist: envgraft's controller has not made it; see the Events of %s",
+			id.ExternalSecret, p.App.Workload)
 	case e.Metadata.Annotations[api.AnnotationRevoked] != "":
 		return broken(p.kubectl("get externalsecret %s -o yaml  # see annotation %s", e.Metadata.Name, api.AnnotationRevoked),
 			"ExternalSecret %q was stopped: %s", e.Metadata.Name, e.Metadata.Annotations[api.AnnotationRevoked])

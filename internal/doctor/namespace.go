@@ -24,7 +24,7 @@ func checkNamespace(p Patient) Finding {
 		return broken(p.patchTemplate("labels", api.LabelInject, api.Enabled),
 			"%s has label %s, but its pod template does not: the workload webhook was not called when it was applied", w, api.LabelInject)
 	}
-	switch p.App.Subject.Reason {
+	switch p.App.Subject.Reason { //nolint:exhaustive // the others have checks of their own
 	case graft.ReasonNotOptedIn:
 		if ns.State != live.Found {
 			return unseen(ns.Cause)

@@ -4,6 +4,10 @@ import (
 	"github.com/envgraft/envgraft/internal/live"
 )
 
+// installOperator installs it as its own documentation does.
+const installOperator = "helm upgrade --install --repo https://charts.external-secrets.io " +
+	"--namespace external-secrets --create-namespace external-secrets external-secrets" //nolint:dupword // release and chart
+
 // The rule: the External Secrets Operator is installed, and a pod of it is ready.
 
 func checkOperator(p Patient) Finding {
@@ -11,8 +15,7 @@ func checkOperator(p Patient) Finding {
 		return noSecret()
 	}
 	if p.ESO.State == live.NotFound {
-		return broken("helm install external-secrets external-secrets --repo https://charts.external-secrets.io "+
-			"--namespace external-secrets --create-namespace",
+		return broken(installOperator,
 			"the cluster serves no ExternalSecrets: the External Secrets Operator is not installed")
 	}
 	if p.Operators.State != live.Found {
@@ -22,8 +25,7 @@ func checkOperator(p Patient) Finding {
 		return unseen(p.ESO.Cause)
 	}
 	if len(p.Operators.Value.ESO) == 0 {
-		return broken("helm upgrade --install external-secrets external-secrets --repo https://charts.external-secrets.io "+
-			"--namespace external-secrets --create-namespace",
+		return broken(installOperator,
 			"the cluster serves ExternalSecrets, but no Deployment with label app.kubernetes.io/name=external-secrets runs the operator")
 	}
 	return anyReady(p.Operators.Value.ESO)

@@ -6,6 +6,10 @@ import (
 	"github.com/envgraft/envgraft/internal/live"
 )
 
+// installReloader installs it as its own documentation does.
+const installReloader = "helm upgrade --install --repo https://stakater.github.io/stakater-charts " +
+	"--namespace reloader --create-namespace reloader reloader" //nolint:dupword // release and chart
+
 // The rule: Reloader runs, and watches this namespace. One that has
 // KUBERNETES_NAMESPACE set watches only its own, silently.
 
@@ -21,7 +25,7 @@ func checkReloader(p Patient) Finding {
 	}
 	all := p.Operators.Value.Reloader
 	if len(all) == 0 {
-		return broken("helm install reloader reloader --repo https://stakater.github.io/stakater-charts --namespace reloader --create-namespace",
+		return broken(installReloader,
 			"no Deployment of Reloader was found, so that nothing restarts pods after a rotation")
 	}
 	if p.App == nil {

@@ -33,12 +33,15 @@ type ExternalSecretSpec struct {
 		Template       json.RawMessage `json:"template"`
 	} `json:"target"`
 	Data     []ExternalSecretData `json:"data"`
-	DataFrom []struct {
-		Extract *RemoteRef      `json:"extract"`
-		Find    json.RawMessage `json:"find"`
-		Rewrite json.RawMessage `json:"rewrite"`
-		Source  json.RawMessage `json:"sourceRef"`
-	} `json:"dataFrom"`
+	DataFrom []DataFrom           `json:"dataFrom"`
+}
+
+// DataFrom is a source of many keys.
+type DataFrom struct {
+	Extract *RemoteRef      `json:"extract"`
+	Find    json.RawMessage `json:"find"`
+	Rewrite json.RawMessage `json:"rewrite"`
+	Source  json.RawMessage `json:"sourceRef"`
 }
 
 // ExternalSecretData maps one property to one key.

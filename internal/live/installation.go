@@ -34,7 +34,7 @@ type Settings struct {
 func (r *Reader) Settings(ctx context.Context, namespace, name string) Settings {
 	from := fmt.Sprintf("ConfigMap %s/%s", namespace, name)
 	seen := r.ConfigMap(ctx, namespace, name)
-	assumed := ""
+	var assumed string
 	switch {
 	case seen.State == NotFound:
 		assumed = from + " does not exist"
@@ -50,11 +50,16 @@ func (r *Reader) Settings(ctx context.Context, namespace, name string) Settings 
 		}
 		assumed = fmt.Sprintf("%s is not a configuration that this version knows: %v", from, err)
 	}
+	return assume(assumed)
+}
+
+// assume returns the defaults.
+func assume(why string) Settings {
 	c := config.Default()
 	if err := c.Validate(config.ModeLocal); err != nil {
-		assumed += ": " + err.Error() // a default that is not valid is a bug, and a test's to find
+		why += ": " + err.Error() // a default that is not valid is a bug, and a test's to find
 	}
-	return Settings{Configuration: c, Assumed: assumed}
+	return Settings{Configuration: c, Assumed: why}
 }
 
 // Deployment is one that runs a part of the chain.

@@ -197,7 +197,7 @@ func (a *App) problem(pods Counts) string {
 }
 
 // Lines sums all apps up, in their order.
-func (o Overview) Lines() []Line {
+func (o *Overview) Lines() []Line {
 	lines := make([]Line, len(o.Apps))
 	for i, a := range o.Apps {
 		lines[i] = a.Line()
