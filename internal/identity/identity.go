@@ -26,6 +26,9 @@ type Namespace struct {
 	Name        string
 	Labels      map[string]string
 	Annotations map[string]string
+	// Claimant is another Namespace whose label claims the system of this
+	// one's name; empty where there is none, or nobody looked.
+	Claimant string `json:",omitempty"`
 }
 
 // Pod is what identity needs of a pod or pod template.
@@ -55,9 +58,13 @@ func DefaultNames() Names {
 // Rules are the cluster's settings by which identities are resolved.
 type Rules struct {
 	Tenancy Tenancy
-	// Environment stands in where neither pod nor Namespace names one.
+	// RequireSystemLabel keeps a Namespace from taking a system by its name.
+	RequireSystemLabel bool
+	// Environment stands in where the Namespace names none.
 	Environment string
-	Names       Names
+	// KnownEnvironments are those that the configuration speaks of.
+	KnownEnvironments []string
+	Names             Names
 }
 
 // Identity is who a pod is, and what is its.
@@ -69,6 +76,9 @@ type Identity struct {
 	ConfigMap      string `json:"configMap"`
 	Secret         string `json:"secret"`
 	ExternalSecret string `json:"externalSecret"`
+	// ParameterEnvironment is the environment that the parameter's path names,
+	// else Environment: the one whose store and deletion policy count.
+	ParameterEnvironment string `json:"-"`
 }
 
 // ErrNoApp says that nothing names the pod's app.
@@ -85,11 +95,9 @@ func (r Rules) Resolve(ns Namespace, pod Pod) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	environment := first(pod.Labels[api.LabelEnvironment], ns.Labels[api.LabelEnvironment], r.Environment)
-	if environment == "" {
-		return Identity{}, fmt.Errorf("no environment: set label %s on the pod template or on namespace %q "+
-			"(kubectl label namespace %s %s=stage)",
-			api.LabelEnvironment, ns.Name, ns.Name, api.LabelEnvironment)
+	environment, err := r.environment(ns, pod)
+	if err != nil {
+		return Identity{}, err
 	}
 
 	expand := func(t Template) string { return t.expand(system, app, environment) }
@@ -105,25 +113,10 @@ func (r Rules) Resolve(ns Namespace, pod Pod) (Identity, error) {
 	if err := id.validate(); err != nil {
 		return Identity{}, err
 	}
-	if err := r.checkTenancy(ns, id, expand(r.Names.Parameter.prefix())); err != nil {
+	if id.ParameterEnvironment, err = r.reach(ns, system, environment, id.Parameter); err != nil {
 		return Identity{}, err
 	}
 	return id, nil
-}
-
-// system applies the Namespace's say: its label, else its name.
-func (r Rules) system(ns Namespace, pod Pod) (string, error) {
-	own := first(ns.Labels[api.LabelSystem], ns.Name)
-	claimed := pod.Labels[api.LabelSystem]
-	if r.Tenancy == TenancyOpen {
-		return first(claimed, pod.Labels[api.LabelPartOf], own), nil
-	}
-	if claimed != "" && claimed != own {
-		return "", fmt.Errorf("label %s is %q, but namespace %q belongs to system %q: "+
-			"remove the label, or have an administrator run kubectl label namespace %s %s=%s",
-			api.LabelSystem, claimed, ns.Name, own, ns.Name, api.LabelSystem, claimed)
-	}
-	return own, nil
 }
 
 func (id Identity) validate() error {
@@ -143,46 +136,6 @@ func (id Identity) validate() error {
 // explain says from which labels a bad name was made.
 func (id Identity) explain(err error) error {
 	return fmt.Errorf("app %q of system %q in environment %q: %w", id.App, id.System, id.Environment, err)
-}
-
-// checkTenancy holds a parameter to the prefixes its Namespace may reach.
-func (r Rules) checkTenancy(ns Namespace, id Identity, own string) error {
-	if r.Tenancy == TenancyOpen || strings.HasPrefix(id.Parameter, own) {
-		return nil
-	}
-	prefixes, err := parsePrefixes(ns)
-	if err != nil {
-		return err
-	}
-	for _, prefix := range prefixes {
-		if strings.HasPrefix(id.Parameter, prefix) {
-			return nil
-		}
-	}
-	return fmt.Errorf("annotation %s is %q, but pods of namespace %q reach only parameters under %s; "+
-		"an administrator can widen that with kubectl annotate namespace %s %s=/…/",
-		api.AnnotationParameter, id.Parameter, ns.Name, quoteAll(append([]string{own}, prefixes...)),
-		ns.Name, api.AnnotationParameterPrefixes)
-}
-
-// parsePrefixes reads the Namespace's additional prefixes. A prefix must end
-// in "/": "/pop" would otherwise open "/popapps/…" too.
-func parsePrefixes(ns Namespace) ([]string, error) {
-	value, ok := ns.Annotations[api.AnnotationParameterPrefixes]
-	if !ok {
-		return nil, nil
-	}
-	var prefixes []string
-	for part := range strings.SplitSeq(value, ",") {
-		prefix := strings.TrimSpace(part)
-		if len(prefix) < len("/x/") || !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
-			return nil, fmt.Errorf("annotation %s of namespace %q has the prefix %q: prefixes are comma separated, "+
-				"each starts and ends with \"/\" and names a level, as in \"/shared/\"",
-				api.AnnotationParameterPrefixes, ns.Name, prefix)
-		}
-		prefixes = append(prefixes, prefix)
-	}
-	return prefixes, nil
 }
 
 func quoteAll(values []string) string {

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 )
 
 func stageRules() Rules {
-	return Rules{Tenancy: TenancyNamespace, Environment: "stage", Names: DefaultNames()}
+	return Rules{Tenancy: TenancyNamespace, Environment: "stage", KnownEnvironments: []string{"prod"}, Names: DefaultNames()}
 }
 
 func TestResolve(t *testing.T) {
@@ -19,6 +20,7 @@ func TestResolve(t *testing.T) {
 	byDefault := Identity{
 		App: "myapp", System: "popapps", Environment: "stage", Parameter: "/popapps/myapp/stage/app",
 		ConfigMap: "myapp-config", Secret: "myapp-secrets", ExternalSecret: "myapp-external",
+		ParameterEnvironment: "stage",
 	}
 	with := func(change func(*Identity)) Identity {
 		id := byDefault
@@ -56,13 +58,63 @@ func TestResolve(t *testing.T) {
 		"NamespaceEnvironment": {
 			reason: "The Namespace's environment stands over the server's.",
 			ns:     Namespace{Name: "popapps", Labels: map[string]string{api.LabelEnvironment: "prod"}}, pod: Pod{Labels: myapp},
-			want: with(func(id *Identity) { id.Environment, id.Parameter = "prod", "/popapps/myapp/prod/app" }),
+			want: with(func(id *Identity) {
+				id.Environment, id.Parameter, id.ParameterEnvironment = "prod", "/popapps/myapp/prod/app", "prod"
+			}),
 		},
 		"PodEnvironment": {
-			reason: "The pod's environment stands over the Namespace's.",
-			ns:     Namespace{Name: "popapps", Labels: map[string]string{api.LabelEnvironment: "prod"}},
-			pod:    Pod{Labels: map[string]string{api.LabelName: "myapp", api.LabelEnvironment: "qa"}},
-			want:   with(func(id *Identity) { id.Environment, id.Parameter = "qa", "/popapps/myapp/qa/app" }),
+			reason: "A pod may name an environment that its Namespace lists.",
+			ns: Namespace{
+				Name: "popapps", Labels: map[string]string{api.LabelEnvironment: "prod"},
+				Annotations: map[string]string{api.AnnotationEnvironments: "dev, qa"},
+			},
+			pod: Pod{Labels: map[string]string{api.LabelName: "myapp", api.LabelEnvironment: "qa"}},
+			want: with(func(id *Identity) {
+				id.Environment, id.Parameter, id.ParameterEnvironment = "qa", "/popapps/myapp/qa/app", "qa"
+			}),
+		},
+		"RepeatedEnvironment": {
+			reason: "A pod may repeat the server's environment where the Namespace has none.",
+			ns:     popapps, pod: Pod{Labels: map[string]string{api.LabelName: "myapp", api.LabelEnvironment: "stage"}}, want: byDefault,
+		},
+		"PathOfAnotherEnvironment": {
+			reason: "The path's environment is the one whose store and deletion policy count.",
+			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationEnvironments: "prod"}},
+			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationParameter: "/popapps/other/prod/db/main"}},
+			want:   with(func(id *Identity) { id.Parameter, id.ParameterEnvironment = "/popapps/other/prod/db/main", "prod" }),
+		},
+		"PrefixOfOneEnvironment": {
+			reason: "An administrator may open one path of another environment, within the system too.",
+			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/popapps/web/prod/"}},
+			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationParameter: "/popapps/web/prod/app"}},
+			want:   with(func(id *Identity) { id.Parameter, id.ParameterEnvironment = "/popapps/web/prod/app", "prod" }),
+		},
+		"AppNamedAsEnvironment": {
+			reason: "Where the environment is in its place, other levels are other names.",
+			ns:     popapps, pod: Pod{Labels: map[string]string{api.LabelName: "prod"}},
+			want: Identity{
+				App: "prod", System: "popapps", Environment: "stage", Parameter: "/popapps/prod/stage/app", ParameterEnvironment: "stage",
+				ConfigMap: "prod-config", Secret: "prod-secrets", ExternalSecret: "prod-external",
+			},
+		},
+		"EnvironmentFirst": {
+			reason: "The environment binds wherever the template has it.",
+			rules:  func(r *Rules) { r.Names.Parameter = "/env-{environment}/{system}/{app}" },
+			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationEnvironments: "qa"}},
+			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationParameter: "/env-qa/popapps/other"}},
+			want:   with(func(id *Identity) { id.Parameter, id.ParameterEnvironment = "/env-qa/popapps/other", "qa" }),
+		},
+		"OpenTenancyEnvironment": {
+			reason: "In an open cluster the pod's environment comes first; the path's still counts.",
+			rules:  func(r *Rules) { r.Tenancy = TenancyOpen },
+			ns:     Namespace{Name: "popapps", Labels: map[string]string{api.LabelEnvironment: "stage"}},
+			pod: Pod{
+				Labels:      map[string]string{api.LabelName: "myapp", api.LabelEnvironment: "qa"},
+				Annotations: map[string]string{api.AnnotationParameter: "/billing/db/prod/app"},
+			},
+			want: with(func(id *Identity) {
+				id.Environment, id.Parameter, id.ParameterEnvironment = "qa", "/billing/db/prod/app", "prod"
+			}),
 		},
 		"Overrides": {
 			reason: "Annotations replace computed names.",
@@ -148,6 +200,20 @@ func TestResolveRefuses(t *testing.T) {
 		"PrefixOfName":      {"/popapps2/ is not under /popapps/.", nil, popapps, annotated(api.AnnotationParameter, "/popapps2/x"), []string{`"/popapps/"`}},
 		"OpenEndedPrefix":   {"A prefix without its last slash would open more than it says.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/bill"}}, annotated(api.AnnotationParameter, "/billing/x"), []string{api.AnnotationParameterPrefixes, `"/bill"`}},
 		"RootPrefix":        {"The root would open everything.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/"}}, annotated(api.AnnotationParameter, "/billing/x"), []string{`"/"`}},
+		"RequiredSystem":    {"A namespace must not take a system by its name where that is asked for.", func(r *Rules) { r.RequireSystemLabel = true }, popapps, Pod{Labels: labels()}, []string{"tenancy.requireSystemLabel", "kubectl label namespace popapps envgraft.dev/system=popapps"}},
+		"OtherEnvironment":  {"A label of the pod must not be enough to reach prod.", nil, popapps, Pod{Labels: labels(api.LabelEnvironment, "prod")}, []string{api.LabelEnvironment, `"prod"`, `"stage"`, "kubectl annotate --overwrite namespace popapps envgraft.dev/environments=prod"}},
+		"NotListed":         {"The command keeps what is listed.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationEnvironments: "qa"}}, Pod{Labels: labels(api.LabelEnvironment, "prod")}, []string{"environments=qa,prod"}},
+		"BadEnvironments":   {"A list that cannot be read opens nothing.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationEnvironments: "qa,"}}, Pod{Labels: labels(api.LabelEnvironment, "qa")}, []string{api.AnnotationEnvironments, `""`}},
+		"OtherPath":         {"Nor is an annotation.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/myapp/prod/app"), []string{`"/popapps/myapp/prod/app"`, `"prod"`, `"stage"`}},
+		"OtherPathOwnForm":  {"Nor is a path that is no app's.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/db/qa/x/y"), []string{`"qa"`}},
+		"KnownElsewhere":    {"A short path may not name an environment that the configuration knows.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/Prod"), []string{`"Prod"`}},
+		"PrefixForm":        {"A prefix opens a system, not its other environments.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/billing/"}}, annotated(api.AnnotationParameter, "/billing/db/qa/app"), []string{`"qa"`}},
+		"PrefixKnown":       {"In any form.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/billing/"}}, annotated(api.AnnotationParameter, "/billing/db/x/y/prod"), []string{`"prod"`}},
+		"NoEnvironmentForm": {"What is in the place must be an environment.", func(r *Rules) { r.Names.Parameter = "/{system}/{app}/env-{environment}" }, popapps, annotated(api.AnnotationParameter, "/popapps/myapp/stage"), []string{`"stage"`}},
+		"Dots":              {"A directory of parameters would be left.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/../billing"), []string{`".."`}},
+		"Dot":               {"As would be its file's name.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/./x"), []string{`"."`}},
+		"DotsInPrefix":      {"In an administrator's prefix too.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/shared/../"}}, annotated(api.AnnotationParameter, "/shared/x"), []string{api.AnnotationParameterPrefixes, `".."`}},
+		"DotsInLabel":       {"Offline nobody has checked the labels.", nil, popapps, Pod{Labels: labels(api.LabelApp, "..")}, []string{`".."`}},
 		"EmptyLevel":        {"SSM knows no empty levels.", nil, popapps, annotated(api.AnnotationParameter, "/popapps//x"), []string{"level"}},
 		"BadCharacter":      {"SSM takes few characters.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/a b"), []string{`"a b"`}},
 		"TooManyLevels":     {"SSM takes 15 levels.", nil, popapps, annotated(api.AnnotationParameter, "/popapps"+strings.Repeat("/x", 15)), []string{"16 levels", "15"}},
@@ -230,6 +296,8 @@ func TestTemplates(t *testing.T) {
 		"Relative":        {"SSM paths are absolute.", parameter, "{system}/{app}", `does not start with "/"`},
 		"NoSystem":        {"Without the system there is no tenancy.", parameter, "/{app}/{environment}", "lacks {system}"},
 		"NoApp":           {"Without the app all share one parameter.", parameter, "/{system}/{environment}", "lacks {app}"},
+		"TwoEnvironments": {"Which of the two would a path name?", parameter, "/{environment}/{system}/{app}/{environment}", "more than once"},
+		"JoinedToOther":   {"b + c-d and b-c + d would be one.", parameter, "/{system}/{app}/{app}-{environment}", "joins {environment}"},
 		"SystemJoinedApp": {"a + b-c and a-b + c would be one.", parameter, "/{system}-{app}/app", "lacks {system}"},
 	}
 	for name, tc := range cases {
@@ -243,22 +311,32 @@ func TestTemplates(t *testing.T) {
 }
 
 // FuzzTenancy holds the property that tenancy is for: whatever a pod's author
-// writes, the parameter stays under the Namespace's system.
+// writes, the parameter stays under the Namespace's system and its environments.
 func FuzzTenancy(f *testing.F) {
-	f.Add("popapps", "", "myapp", "stage", "", "")
-	f.Add("popapps", "billing", "a/../b", "..", "/popapps/../billing/x", "/popapps/")
-	f.Add("a", "", "b-c", "x", "/a/b", "a-b")
-	f.Fuzz(func(t *testing.T, ns, system, app, environment, parameter, partOf string) {
-		pod := Pod{Labels: map[string]string{api.LabelSystem: system, api.LabelApp: app, api.LabelEnvironment: environment, api.LabelPartOf: partOf}}
+	f.Add("popapps", "", "", "", "", "myapp", "stage", "", "")
+	f.Add("popapps", "stage", "qa", "/shared/", "billing", "a/../b", "..", "/popapps/../billing/x", "/popapps/")
+	f.Add("a", "stage", "", "/b/", "", "b-c", "prod", "/b/x/prod/app", "a-b")
+	f.Add("a", "", "prod,qa", "/a/x/live/", "", "prod", "prod", "/a/x/live/app", "")
+	f.Add("a", "", "", "", "", "x/prod", "", "/a/prod", "")
+	f.Fuzz(func(t *testing.T, name, environment, environments, prefixes, system, app, claimed, parameter, partOf string) {
+		ns := Namespace{Name: name, Labels: map[string]string{api.LabelEnvironment: environment}, Annotations: map[string]string{}}
+		if environments != "" {
+			ns.Annotations[api.AnnotationEnvironments] = environments
+		}
+		if prefixes != "" {
+			ns.Annotations[api.AnnotationParameterPrefixes] = prefixes
+		}
+		pod := Pod{Labels: map[string]string{api.LabelSystem: system, api.LabelApp: app, api.LabelEnvironment: claimed, api.LabelPartOf: partOf}}
 		if parameter != "" {
 			pod.Annotations = map[string]string{api.AnnotationParameter: parameter}
 		}
-		id, err := stageRules().Resolve(Namespace{Name: ns}, pod)
+		id, err := stageRules().Resolve(ns, pod)
 		if err != nil {
 			return
 		}
-		if !strings.HasPrefix(id.Parameter, "/"+ns+"/") {
-			t.Errorf("namespace %q reaches %q", ns, id.Parameter)
+		checkReach(t, ns, id, strings.Split(prefixes, ","))
+		if _, err := stageRules().CheckParameter(ns, id.Parameter); err != nil {
+			t.Errorf("revoked as soon as it was given: %v", err)
 		}
 		if err := ValidateParameter(id.Parameter); err != nil {
 			t.Error(err)
@@ -269,4 +347,59 @@ func FuzzTenancy(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkReach says in other words than the rules what a Namespace may reach.
+func checkReach(t *testing.T, ns Namespace, id Identity, prefixes []string) {
+	t.Helper()
+	allowed := []string{first(ns.Labels[api.LabelEnvironment], "stage")}
+	for part := range strings.SplitSeq(ns.Annotations[api.AnnotationEnvironments], ",") {
+		allowed = append(allowed, strings.TrimSpace(part))
+	}
+	if !slices.Contains(allowed, id.Environment) {
+		t.Errorf("a pod is of environment %q, and its namespace of %q", id.Environment, allowed)
+	}
+	levels := strings.Split(id.Parameter, "/")
+	for _, prefix := range prefixes {
+		prefix = strings.TrimSpace(prefix)
+		if len(prefix) > 2 && strings.HasPrefix(id.Parameter, prefix) {
+			if strings.Count(prefix, "/") > 3 || len(levels) != 5 || levels[4] != "app" {
+				return // the administrator named the environment, or none is in the path
+			}
+			if !slices.Contains(allowed, levels[3]) {
+				t.Errorf("%q by prefix %q is of an environment beside %q", id.Parameter, prefix, allowed)
+			}
+			return
+		}
+	}
+	if levels[1] != ns.Name {
+		t.Errorf("namespace %q reaches %q", ns.Name, id.Parameter)
+	}
+	if len(levels) > 3 && !slices.Contains(allowed, levels[3]) {
+		t.Errorf("%q is of an environment beside %q", id.Parameter, allowed)
+	}
+	if len(levels) > 3 && id.ParameterEnvironment != levels[3] {
+		t.Errorf("%q counts as of environment %q", id.Parameter, id.ParameterEnvironment)
+	}
+}
+
+// TestSystemByName tells a system taken by name from one that was given.
+func TestSystemByName(t *testing.T) {
+	claimed := Namespace{Name: "billing", Claimant: "billing-blue"}
+	labelled := Namespace{Name: "billing", Claimant: "billing-blue", Labels: map[string]string{api.LabelSystem: "billing"}}
+	for _, tc := range []struct {
+		reason string
+		rules  Rules
+		ns     Namespace
+		want   bool
+	}{
+		{"Another namespace has the system by label.", stageRules(), claimed, true},
+		{"Both have it by label.", stageRules(), labelled, false},
+		{"Nobody claims it.", stageRules(), Namespace{Name: "billing"}, false},
+		{"In an open cluster systems are no secret.", Rules{Tenancy: TenancyOpen}, claimed, false},
+	} {
+		if claimant, got := tc.rules.SystemByName(tc.ns, Identity{System: "billing"}); got != tc.want {
+			t.Errorf("%s\nSystemByName: %t by %q, want %t", tc.reason, got, claimant, tc.want)
+		}
+	}
 }

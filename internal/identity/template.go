@@ -65,7 +65,55 @@ func (t Template) ValidateParameter() error {
 			return fmt.Errorf("template %q lacks %s as a level of its own, as in \"/{system}/{app}/{environment}/app\"", string(t), placeholder)
 		}
 	}
+	return t.validateEnvironment()
+}
+
+// validateEnvironment has {environment} stand once, with nothing but fixed
+// text beside it in its level: which environment a path names must be plain.
+func (t Template) validateEnvironment() error {
+	if strings.Count(string(t), placeholderEnvironment) > 1 {
+		return fmt.Errorf("template %q has %s more than once", string(t), placeholderEnvironment)
+	}
+	for _, level := range t.levels() {
+		if strings.Contains(level, placeholderEnvironment) && strings.Count(level, "{") > 1 {
+			return fmt.Errorf("template %q joins %s to another placeholder: give it a level of its own", string(t), placeholderEnvironment)
+		}
+	}
 	return nil
+}
+
+// levels splits a parameter's template.
+func (t Template) levels() []string { return strings.Split(strings.TrimPrefix(string(t), "/"), "/") }
+
+// environmentIn returns what stands in {environment}'s place in a path of
+// these levels, and at which level; nothing where the path ends before it.
+func (t Template) environmentIn(levels []string) (environment string, at int, ok bool) {
+	for i, level := range t.levels() {
+		head, tail, found := strings.Cut(level, placeholderEnvironment)
+		if !found || i >= len(levels) {
+			continue
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(levels[i], head), tail)
+		if head+name+tail != levels[i] {
+			name = "" // what is there has not the form of an environment
+		}
+		return name, i, true
+	}
+	return "", 0, false
+}
+
+// fits says that a path of these levels may be the parameter of some app.
+func (t Template) fits(levels []string) bool {
+	own := t.levels()
+	if len(own) != len(levels) {
+		return false
+	}
+	for i, level := range own {
+		if !strings.Contains(level, "{") && level != levels[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // prefix is the part of the template up to and with its {system} level,

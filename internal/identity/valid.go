@@ -33,6 +33,10 @@ func ValidateParameter(name string) error {
 		if !parameterLevel.MatchString(level) {
 			return fmt.Errorf("SSM parameter %q has the level %q: levels are made of letters, digits and \"_.-\"", name, level)
 		}
+		if level == "." || level == ".." {
+			// A directory of parameters would follow it out of the system.
+			return fmt.Errorf("SSM parameter %q has the level %q, which is another path where parameters are files", name, level)
+		}
 	}
 	if first := strings.ToLower(levels[0]); strings.HasPrefix(first, "aws") || strings.HasPrefix(first, "ssm") {
 		return fmt.Errorf("SSM parameter %q starts with %q: SSM reserves first levels that start with \"aws\" or \"ssm\"", name, levels[0])

@@ -55,8 +55,8 @@ const (
 func Path(names identity.Names, system, app, environment string) (string, error) {
 	rules := identity.Rules{Tenancy: identity.TenancyNamespace, Names: names}
 	id, err := rules.Resolve(
-		identity.Namespace{Name: system, Labels: map[string]string{api.LabelSystem: system}},
-		identity.Pod{Labels: map[string]string{api.LabelApp: app, api.LabelEnvironment: environment}},
+		identity.Namespace{Name: system, Labels: map[string]string{api.LabelSystem: system, api.LabelEnvironment: environment}},
+		identity.Pod{Labels: map[string]string{api.LabelApp: app}},
 	)
 	if err != nil {
 		return "", fmt.Errorf("cannot name the parameter: %w", err)
