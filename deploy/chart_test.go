@@ -110,9 +110,33 @@ func TestDefaults(t *testing.T) {
 	}
 	want := config.Default()
 	want.Environment = "stage"
+	// The webhook's own namespace is where it cannot do without.
+	want.ExcludedNamespaces = append(want.ExcludedNamespaces, systemNamespace)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the chart's configuration differs from the defaults: -want, +got:\n%s", diff)
 	}
+}
+
+// TestExcludedNamespaces has the program leave alone what the API server does
+// not ask it about: the controller sees the pods there all the same.
+func TestExcludedNamespaces(t *testing.T) {
+	eachRelease(t, func(t *testing.T, _ string, r release) {
+		t.Helper()
+		c, err := config.Parse([]byte(r.configMap.Data["config.yaml"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, webhook := range r.webhooks.Webhooks {
+			for _, expression := range webhook.NamespaceSelector.MatchExpressions {
+				if expression.Key != corev1.LabelMetadataName {
+					continue
+				}
+				if diff := cmp.Diff(c.ExcludedNamespaces, expression.Values); diff != "" {
+					t.Errorf("namespaces that %s is not called for: -configuration, +selector:\n%s", webhook.Name, diff)
+				}
+			}
+		}
+	})
 }
 
 // TestServices proves that what calls the pods finds them.
@@ -177,7 +201,7 @@ func TestRestricted(t *testing.T) {
 // that the program knows: a typing mistake in a selector selects nothing.
 func TestKeys(t *testing.T) {
 	known := map[string]bool{
-		api.LabelInject: true, api.LabelSystem: true, api.LabelEnvironment: true, api.LabelApp: true, api.AnnotationWritten: true,
+		api.LabelInject: true, api.LabelBypass: true, api.LabelSystem: true, api.LabelEnvironment: true, api.LabelApp: true, api.AnnotationWritten: true,
 		"config." + api.Group + "/v1alpha1": true,
 	}
 	key := regexp.MustCompile(`[a-z.]*` + regexp.QuoteMeta(api.Group) + `/[a-z0-9-]+`)

@@ -66,6 +66,22 @@ func TestWorkloadsGoThroughOne(t *testing.T) {
 	}
 }
 
+// TestBypass holds the break-the-glass label to taking a namespace out, however
+// its pods and workloads opted in.
+func TestBypass(t *testing.T) {
+	eachRelease(t, func(t *testing.T, _ string, r release) {
+		t.Helper()
+		for _, webhook := range r.webhooks.Webhooks {
+			for _, ofNamespace := range []string{"", api.Enabled, api.Disabled, "typo"} {
+				namespace := labels.Merge(inject(ofNamespace), labels.Set{"kubernetes.io/metadata.name": "shop", api.LabelBypass: "true"})
+				if selector(t, webhook.NamespaceSelector).Matches(namespace) {
+					t.Errorf("%s is called for a namespace labelled %s, with %s=%q", webhook.Name, api.LabelBypass, api.LabelInject, ofNamespace)
+				}
+			}
+		}
+	})
+}
+
 func inject(value string) map[string]string {
 	if value == "" {
 		return nil

@@ -223,6 +223,9 @@ func withoutNamespace(report graft.Report, name string) graft.Report {
 	case report.Reason == graft.ReasonNotOptedIn:
 		report.Message = fmt.Sprintf("the labels of namespace %q are not known, and the pod itself did not opt in: %s%s=%s",
 			name, remedy, api.LabelInject, api.Enabled)
+	case report.Reason == graft.ReasonIdentity:
+		report.Message = fmt.Sprintf("%s (the labels of namespace %q are not known: %s%s=…,%s=…)",
+			report.Message, name, remedy, api.LabelSystem, api.LabelEnvironment)
 	case report.Status == graft.StatusInjected:
 		report.Warnings = append(report.Warnings, graft.Warning{Reason: warnNamespaceUnknown, Message: fmt.Sprintf(
 			"the labels of namespace %q are not known, so that system %q is a guess: %s%s=%s",

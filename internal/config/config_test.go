@@ -153,7 +153,8 @@ func TestValidateMode(t *testing.T) {
 func TestEngine(t *testing.T) {
 	c := parse(t, head+`
 environment: dev
-tenancy: {mode: open}
+tenancy: {mode: open, requireSystemLabel: true}
+excludedNamespaces: [kube-system]
 names: {secret: "s-{app}"}
 skipContainers: [mesh]
 missingParameter: deny
@@ -162,6 +163,9 @@ unknownParameter: deny
 reload: {enabled: false}
 externalSecrets:
   allowedStores: [shared, aws-ssm]
+  minRefreshInterval: 30s
+  stores:
+    - {kind: ClusterSecretStore, name: shared, environments: [sandbox], namespaces: [popapps]}
   overrides:
     - {environment: prod, secretStore: {name: aws-prod}}
     - {environment: test, secretStore: {kind: SecretStore, name: own}}
@@ -170,14 +174,30 @@ externalSecrets:
 	names := identity.DefaultNames()
 	names.Secret = "s-{app}"
 	want := graft.Config{
-		Rules:            identity.Rules{Tenancy: identity.TenancyOpen, Environment: "dev", Names: names},
+		Rules: identity.Rules{
+			Tenancy: identity.TenancyOpen, RequireSystemLabel: true, Environment: "dev", Names: names,
+			KnownEnvironments: []string{"dev", "prod", "qa", "sandbox", "test"},
+		},
 		MissingParameter: graft.MissingDeny,
 		InvalidParameter: graft.InvalidWarn,
 		UnknownParameter: graft.UnknownDeny,
 		SkipContainers:   []string{"mesh"},
 		// SecretStore own is no ClusterSecretStore.
-		ClusterStores: []string{"aws-prod", "aws-ssm", "shared"},
-		Reload:        false,
+		ClusterStores:      []string{"aws-prod", "aws-ssm", "shared"},
+		ExcludedNamespaces: []string{"kube-system"},
+		Store:              graft.Store{Kind: "ClusterSecretStore", Name: "aws-ssm"},
+		EnvironmentStores: map[string]graft.Store{
+			"prod": {Kind: "ClusterSecretStore", Name: "aws-prod"},
+			"test": {Kind: "SecretStore", Name: "own"},
+			"qa":   {Kind: "ClusterSecretStore", Name: "aws-ssm"},
+		},
+		StoreRules: []graft.StoreRule{
+			{Store: graft.Store{Kind: "ClusterSecretStore", Name: "shared"}, Environments: []string{"sandbox"}, Namespaces: []string{"popapps"}},
+			// Only prod has it, so only prod may.
+			{Store: graft.Store{Kind: "ClusterSecretStore", Name: "aws-prod"}, Environments: []string{"prod"}},
+		},
+		MinRefreshInterval: 30 * time.Second,
+		Reload:             false,
 	}
 	if diff := cmp.Diff(want, c.Engine()); diff != "" {
 		t.Errorf("Engine(): -want, +got:\n%s", diff)

@@ -11,17 +11,75 @@ import (
 func (c *Configuration) Engine() graft.Config {
 	return graft.Config{
 		Rules: identity.Rules{
-			Tenancy:     c.Tenancy.Mode,
-			Environment: c.Environment,
-			Names:       c.Names.templates(),
+			Tenancy:            c.Tenancy.Mode,
+			RequireSystemLabel: c.Tenancy.RequireSystemLabel,
+			Environment:        c.Environment,
+			KnownEnvironments:  c.environments(),
+			Names:              c.Names.templates(),
 		},
-		MissingParameter: c.MissingParameter,
-		InvalidParameter: c.InvalidParameter,
-		UnknownParameter: c.UnknownParameter,
-		SkipContainers:   slices.Clone(c.SkipContainers),
-		ClusterStores:    c.ExternalSecrets.clusterStores(),
-		Reload:           c.Reload.Enabled,
+		MissingParameter:   c.MissingParameter,
+		InvalidParameter:   c.InvalidParameter,
+		UnknownParameter:   c.UnknownParameter,
+		SkipContainers:     slices.Clone(c.SkipContainers),
+		ExcludedNamespaces: slices.Clone(c.ExcludedNamespaces),
+		ClusterStores:      c.ExternalSecrets.clusterStores(),
+		Store:              c.ExternalSecrets.SecretStore.store(),
+		EnvironmentStores:  c.ExternalSecrets.environmentStores(),
+		StoreRules:         c.ExternalSecrets.storeRules(),
+		MinRefreshInterval: c.ExternalSecrets.MinRefreshInterval,
+		Reload:             c.Reload.Enabled,
 	}
+}
+
+// environments returns all that the configuration speaks of.
+func (c *Configuration) environments() []string {
+	all := []string{c.Environment}
+	for _, override := range c.ExternalSecrets.Overrides {
+		all = append(all, override.Environment)
+	}
+	for _, binding := range c.ExternalSecrets.Stores {
+		all = append(all, binding.Environments...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (s SecretStore) store() graft.Store { return graft.Store{Kind: s.Kind, Name: s.Name} }
+
+func (e ExternalSecrets) environmentStores() map[string]graft.Store {
+	stores := map[string]graft.Store{}
+	for _, override := range e.Overrides {
+		stores[override.Environment] = override.apply(e.ExternalSecretSettings).SecretStore.store()
+	}
+	return stores
+}
+
+// storeRules returns the bindings that are written down, and those that follow:
+// a ClusterSecretStore that stands in overrides alone is for their environments.
+func (e ExternalSecrets) storeRules() []graft.StoreRule {
+	var rules []graft.StoreRule
+	for _, binding := range e.Stores {
+		rules = append(rules, graft.StoreRule{Store: binding.store(), Environments: binding.Environments, Namespaces: binding.Namespaces})
+	}
+	implied := map[graft.Store]int{}
+	for _, override := range e.Overrides {
+		store := override.apply(e.ExternalSecretSettings).SecretStore.store()
+		i, ok := implied[store]
+		switch {
+		case ok:
+			rules[i].Environments = append(rules[i].Environments, override.Environment)
+		case store.Kind == graft.KindClusterSecretStore && !e.opened(store):
+			implied[store] = len(rules)
+			rules = append(rules, graft.StoreRule{Store: store, Environments: []string{override.Environment}})
+		}
+	}
+	return rules
+}
+
+// opened says that something besides the overrides decides about a store.
+func (e ExternalSecrets) opened(store graft.Store) bool {
+	return store == e.SecretStore.store() || slices.Contains(e.AllowedStores, store.Name) ||
+		slices.ContainsFunc(e.Stores, func(b StoreBinding) bool { return b.store() == store })
 }
 
 func (n Names) templates() identity.Names {

@@ -109,7 +109,7 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
 		return facts.State{}
 	}
-	wants := WantsOf(d, x.settings(d.Identity.Environment))
+	wants := WantsOf(d, x.settings(d.Identity.ParameterEnvironment))
 	state := facts.State{Question: wants.Question(namespace, time.Time{})}
 	i := x.current.Load()
 	if i == nil {

@@ -14,10 +14,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
@@ -206,7 +208,7 @@ func TestNamespaces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &reader{get: tc.api}
-			n := &Namespaces{informer: informer{synced: tc.synced}, cached: &reader{get: tc.cached}, api: api}
+			n := &Namespaces{informer: informer{synced: tc.synced}, cached: cachedReader{listing{}, &reader{get: tc.cached}}, api: api}
 			got, err := n.Namespace(t.Context(), "shop")
 			want := identity.Namespace{Name: "shop", Labels: map[string]string{"from": tc.want}, Annotations: map[string]string{"a": "b"}}
 			if tc.err != "" {
@@ -225,6 +227,52 @@ func TestNamespaces(t *testing.T) {
 				t.Errorf("%s: %d GETs, want %d", tc.reason, api.gets, tc.apiGets)
 			}
 		})
+	}
+}
+
+// listing answers a list of Namespaces with those of the labels asked for.
+type listing struct {
+	client.Reader
+	systems map[string]string
+}
+
+func (l listing) List(_ context.Context, into client.ObjectList, options ...client.ListOption) error {
+	var o client.ListOptions
+	o.ApplyOptions(options)
+	list := into.(*metav1.PartialObjectMetadataList)
+	for name, system := range l.systems {
+		if o.LabelSelector.Matches(labels.Set{api.LabelSystem: system}) {
+			list.Items = append(list.Items, metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		}
+	}
+	return nil
+}
+
+// cachedReader gets from one and lists from the other.
+type cachedReader struct {
+	listing
+	gets client.Reader
+}
+
+func (c cachedReader) Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+	return c.gets.Get(ctx, key, into, options...)
+}
+
+func TestClaimant(t *testing.T) {
+	n := &Namespaces{cached: listing{systems: map[string]string{"b": "billing", "billing-blue": "billing", "shop": "shop"}}}
+	labelled := map[string]string{api.LabelSystem: "billing"}
+	for _, tc := range []struct {
+		reason string
+		ns     identity.Namespace
+		want   string
+	}{
+		{"The first by name, so that the warning stays the same.", identity.Namespace{Name: "billing"}, "b"},
+		{"Nobody claims it.", identity.Namespace{Name: "other"}, ""},
+		{"It has a system of its own.", identity.Namespace{Name: "billing", Labels: labelled}, ""},
+	} {
+		if got := n.claimant(t.Context(), tc.ns); got != tc.want {
+			t.Errorf("%s\nclaimant of %q is %q, want %q", tc.reason, tc.ns.Name, got, tc.want)
+		}
 	}
 }
 

@@ -1,14 +1,17 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/identity"
 )
 
@@ -37,10 +40,27 @@ func (n *Namespaces) Namespace(ctx context.Context, name string) (identity.Names
 	if n.informer.HasSynced() {
 		object := namespaceMetadata()
 		if err := n.cached.Get(ctx, client.ObjectKey{Name: name}, object); err == nil {
-			return namespaceOf(object), nil
+			ns := namespaceOf(object)
+			ns.Claimant = n.claimant(ctx, ns)
+			return ns, nil
 		}
 	}
 	return n.Current(ctx, name)
+}
+
+// claimant returns another Namespace whose label has the system that this one
+// takes by its name. It is for a warning, so what is not known is left out.
+func (n *Namespaces) claimant(ctx context.Context, ns identity.Namespace) string {
+	if ns.Labels[api.LabelSystem] != "" {
+		return ""
+	}
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+	err := n.cached.List(ctx, list, client.MatchingLabels{api.LabelSystem: ns.Name}, client.UnsafeDisableDeepCopy)
+	if err != nil || len(list.Items) == 0 {
+		return ""
+	}
+	return slices.MinFunc(list.Items, func(a, b metav1.PartialObjectMetadata) int { return cmp.Compare(a.Name, b.Name) }).Name
 }
 
 // Current asks the API server, for when what the informer has may be too old.

@@ -6,6 +6,8 @@ package graft
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -42,8 +44,18 @@ type Config struct {
 	UnknownParameter UnknownPolicy
 	// SkipContainers are names of containers that are nobody's app.
 	SkipContainers []string
+	// ExcludedNamespaces are left alone, whatever labels are in them.
+	ExcludedNamespaces []string
 	// ClusterStores are the ClusterSecretStores that annotations may name.
 	ClusterStores []string
+	// Store is what parameters are read through where neither an annotation nor
+	// EnvironmentStores, by environment, says otherwise.
+	Store             Store
+	EnvironmentStores map[string]Store
+	// StoreRules bind stores to environments and namespaces.
+	StoreRules []StoreRule
+	// MinRefreshInterval is the shortest that an annotation may ask for.
+	MinRefreshInterval time.Duration
 	// Reload writes Reloader's annotations.
 	Reload bool
 }
@@ -73,6 +85,10 @@ type Decision struct {
 }
 
 func (e *Engine) decide(ns identity.Namespace, pod identity.Pod) Decision {
+	if slices.Contains(e.config.ExcludedNamespaces, ns.Name) {
+		return Decision{Status: StatusSkipped, Reason: ReasonExcluded, Message: fmt.Sprintf(
+			"namespace %q is one of excludedNamespaces, in which labels have no effect", ns.Name)}
+	}
 	optIn, err := identity.ResolveOptIn(ns, pod.Labels)
 	if err != nil {
 		return denied(optIn, ReasonInvalidLabel, err)
@@ -110,7 +126,25 @@ func (e *Engine) decide(ns identity.Namespace, pod identity.Pod) Decision {
 	if err != nil {
 		return denied(optIn, ReasonInvalidSetting, err)
 	}
-	return Decision{Status: StatusInjected, Reason: ReasonInjected, OptIn: optIn, Identity: id, Settings: settings}
+	d := Decision{Status: StatusInjected, Reason: ReasonInjected, OptIn: optIn, Identity: id, Settings: settings}
+	if settings.Secrets {
+		if err := e.checkStore(ns, id.Parameter, id.ParameterEnvironment, e.StoreOf(d)); err != nil {
+			return denied(optIn, ReasonInvalidSetting, err)
+		}
+	}
+	if claimant, ok := e.config.Rules.SystemByName(ns, id); ok {
+		d.Warnings = append(d.Warnings, systemByName(ns, claimant))
+	}
+	return d
+}
+
+// systemByName is for a namespace that has the name of another's system, and
+// with it that system's parameters.
+func systemByName(ns identity.Namespace, claimant string) Warning {
+	return Warning{WarnSystemByName, fmt.Sprintf(
+		"namespace %q takes system %q by its name alone, and namespace %q has that system by label: "+
+			"if it is meant to, kubectl label namespace %s %s=%s; tenancy.requireSystemLabel denies it",
+		ns.Name, ns.Name, claimant, ns.Name, api.LabelSystem, ns.Name)}
 }
 
 // annotationMirror marks a pod that a kubelet made of a static one, see

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"testing"
+	"time"
 
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -35,12 +36,19 @@ type outcome struct {
 
 func testConfig() graft.Config {
 	return graft.Config{
-		Rules:            identity.Rules{Tenancy: identity.TenancyNamespace, Environment: "stage", Names: identity.DefaultNames()},
-		MissingParameter: graft.MissingWait,
-		InvalidParameter: graft.InvalidDeny,
-		SkipContainers:   []string{"istio-proxy", "istio-init"},
-		ClusterStores:    []string{"aws-ssm"},
-		Reload:           true,
+		Rules:              identity.Rules{Tenancy: identity.TenancyNamespace, Environment: "stage", KnownEnvironments: []string{"prod"}, Names: identity.DefaultNames()},
+		MissingParameter:   graft.MissingWait,
+		InvalidParameter:   graft.InvalidDeny,
+		SkipContainers:     []string{"istio-proxy", "istio-init"},
+		ClusterStores:      []string{"aws-ssm", "aws-prod", "aws-shop"},
+		ExcludedNamespaces: []string{"kube-system"},
+		Store:              graft.Store{Kind: graft.KindClusterSecretStore, Name: "aws-ssm"},
+		StoreRules: []graft.StoreRule{
+			{Store: graft.Store{Kind: graft.KindClusterSecretStore, Name: "aws-prod"}, Environments: []string{"prod"}},
+			{Store: graft.Store{Kind: graft.KindClusterSecretStore, Name: "aws-shop"}, Namespaces: []string{"shop"}},
+		},
+		MinRefreshInterval: time.Minute,
+		Reload:             true,
 	}
 }
 

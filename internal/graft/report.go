@@ -23,6 +23,7 @@ const (
 	ReasonInjected         Reason = "Injected"
 	ReasonNotOptedIn       Reason = "NotOptedIn"
 	ReasonOptedOut         Reason = "OptedOut"
+	ReasonExcluded         Reason = "Excluded"
 	ReasonMirrorPod        Reason = "MirrorPod"
 	ReasonNoApp            Reason = "NoApp"
 	ReasonMalformed        Reason = "Malformed"
@@ -50,6 +51,7 @@ const (
 	WarnExternalSecret    Reason = "ExternalSecret"
 	// WarnAudit goes with a pod that would be denied without the audit.
 	WarnAudit Reason = "Audit"
+	WarnSystemByName      Reason = "SystemByName"
 )
 
 // Warning is something the pod's author should know.

@@ -34,10 +34,6 @@ const (
 	DeletionPolicyRetain = "Retain"
 )
 
-// MinRefreshInterval keeps one annotation from spending the SSM calls of a
-// whole account.
-const MinRefreshInterval = 10 * time.Second
-
 // Settings are what a pod template's annotations ask for.
 type Settings struct {
 	// Secrets is false where the app has no parameter.
@@ -72,7 +68,7 @@ func (e *Engine) parseSettings(annotations map[string]string) (Settings, error) 
 		{api.AnnotationConfigMapRequired, parseTrue(api.AnnotationConfigMapRequired, &s.ConfigMapRequired)},
 		{api.AnnotationContainers, parseList(api.AnnotationContainers, "container names", &s.Containers)},
 		{api.AnnotationKeep, parseList(api.AnnotationKeep, "env names", &s.Keep)},
-		{api.AnnotationRefreshInterval, s.parseRefreshInterval},
+		{api.AnnotationRefreshInterval, func(v string) error { return e.parseRefreshInterval(v, &s.RefreshInterval) }},
 		{api.AnnotationDeletionPolicy, s.parseDeletionPolicy},
 		{api.AnnotationSecretStore, func(v string) error { return e.parseStore(v, &s.SecretStore) }},
 	} {
@@ -114,13 +110,15 @@ func parseList(key, of string, to *[]string) func(string) error {
 	}
 }
 
-func (s *Settings) parseRefreshInterval(value string) error {
+// parseRefreshInterval keeps one annotation from spending the SSM calls of a
+// whole account.
+func (e *Engine) parseRefreshInterval(value string, to *time.Duration) error {
 	d, err := time.ParseDuration(value)
-	if err != nil || d < MinRefreshInterval {
-		return fmt.Errorf("annotation %s is %q: use a duration of at least %s, as in \"5m\"",
-			api.AnnotationRefreshInterval, value, MinRefreshInterval)
+	if err != nil || d <= 0 || d < e.config.MinRefreshInterval {
+		return fmt.Errorf("annotation %s is %q: use a duration of at least %s (externalSecrets.minRefreshInterval), as in \"5m\"",
+			api.AnnotationRefreshInterval, value, e.config.MinRefreshInterval)
 	}
-	s.RefreshInterval = d
+	*to = d
 	return nil
 }
 

@@ -139,7 +139,7 @@ func (r *reconciler) claim(ns identity.Namespace, w workload, newest *metav1.Par
 	return claim{
 		Workload: w,
 		Identity: d.Identity,
-		Wants:    eso.WantsOf(d, r.Settings(d.Identity.Environment)),
+		Wants:    eso.WantsOf(d, r.Settings(d.Identity.ParameterEnvironment)),
 		Newest:   newest.CreationTimestamp.Time,
 		revision: revision(newest),
 		read:     time.Now(),

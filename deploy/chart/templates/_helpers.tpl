@@ -78,16 +78,26 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
       "healthListen" (printf ":%d" (int .Values.ports.health))
       "certificates" $certificates) }}
 {{- if $aws }}{{ $_ := set $own "aws" $aws }}{{ end }}
+{{- $_ := set $config "excludedNamespaces" (include "envgraft.excludedNamespaces" . | fromYamlArray) }}
 {{- toYaml (mergeOverwrite $own $config) }}
 {{- end }}
 
-{{/* The namespaces that no webhook is called for: Kubernetes' own, without which
-the cluster does not run, and the webhook's, which must start before it serves. */}}
+{{/* The namespaces that are left alone: Kubernetes' own, without which the cluster
+does not run, and the webhook's, which must start before it serves. */}}
+{{- define "envgraft.excludedNamespaces" -}}
+{{- $own := list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace }}
+{{- concat $own .Values.webhook.excludedNamespaces (.Values.config.excludedNamespaces | default list) | uniq | toYaml }}
+{{- end }}
+
+{{/* The namespaces that no webhook is called for: the excluded ones, and those
+that somebody took out by hand, whatever else is labelled in them. */}}
 {{- define "envgraft.namespacesNotExcluded" -}}
 - key: kubernetes.io/metadata.name
   operator: NotIn
   values:
-    {{- concat (list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace) .Values.webhook.excludedNamespaces | uniq | toYaml | nindent 4 }}
+    {{- include "envgraft.excludedNamespaces" . | nindent 4 }}
+- key: envgraft.dev/bypass
+  operator: DoesNotExist
 {{- end }}
 
 {{- define "envgraft.clientConfig" -}}
