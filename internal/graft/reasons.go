@@ -10,7 +10,7 @@ func Refusals() []Reason {
 
 // Passes lists the reasons of all other outcomes.
 func Passes() []Reason {
-	return []Reason{ReasonInjected, ReasonNotOptedIn, ReasonOptedOut, ReasonMirrorPod, ReasonFailed}
+	return []Reason{ReasonInjected, ReasonNotOptedIn, ReasonOptedOut, ReasonExcluded, ReasonMirrorPod, ReasonFailed}
 }
 
 // Warnings lists the reasons of warnings.
@@ -18,6 +18,6 @@ func Warnings() []Reason {
 	return []Reason{
 		WarnNoApp, WarnParameterMissing, WarnParameterEmpty, WarnParameterInvalid, WarnParameterUnknown,
 		WarnConfigMapMissing, WarnConfigMapUnknown, WarnUncheckedLiterals, WarnHiddenKey, WarnKeyName,
-		WarnDangerousKey, WarnExternalSecret, WarnAudit, WarnPodsDenied, WarnReload,
+		WarnDangerousKey, WarnExternalSecret, WarnSystemByName, WarnAudit, WarnPodsDenied, WarnReload,
 	}
 }

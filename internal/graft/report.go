@@ -50,8 +50,8 @@ const (
 	WarnDangerousKey      Reason = "DangerousKey"
 	WarnExternalSecret    Reason = "ExternalSecret"
 	// WarnAudit goes with a pod that would be denied without the audit.
-	WarnAudit Reason = "Audit"
-	WarnSystemByName      Reason = "SystemByName"
+	WarnAudit        Reason = "Audit"
+	WarnSystemByName Reason = "SystemByName"
 )
 
 // Warning is something the pod's author should know.
