@@ -2,10 +2,9 @@ package graft
 
 import (
 	stdjson "encoding/json"
-	"maps"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/util/json"
+	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
 // The rule: a container's envFrom is its own entries in their order, then the
@@ -70,45 +69,59 @@ func (r reference) sameObject(other reference) bool {
 // do not know: an entry with a field of a later API may mean something else,
 // and dropping it would lose that.
 func parseReference(raw stdjson.RawMessage) (reference, bool) {
-	var fields map[string]stdjson.RawMessage
-	if json.Unmarshal(raw, &fields) != nil {
+	s := jsonscan.New(raw)
+	if s.Kind() != jsonscan.Object {
 		return reference{}, false
 	}
-	maps.DeleteFunc(fields, func(name string, value stdjson.RawMessage) bool {
-		return !given(value) || name == "prefix" && string(value) == `""`
-	})
-	if len(fields) != 1 {
-		return reference{}, false
-	}
-	for field, tier := range map[string]Tier{fieldConfigMapRef: TierConfigMap, fieldSecretRef: TierParameter} {
-		if object, ok := fields[field]; ok {
-			return parseObject(tier, object)
+	var ref reference
+	objects := 0
+	plain := true
+	for key := range s.Members() {
+		tier := tierOf(key)
+		switch {
+		case s.Kind() == jsonscan.Null:
+		case tier != "":
+			objects++
+			ref = reference{tier: tier}
+			plain = plain && ref.parseObject(s)
+		case string(key) == "prefix" && s.Kind() == jsonscan.String:
+			plain = plain && s.Text() == ""
+		default:
+			plain = false
 		}
 	}
-	return reference{}, false
+	return ref, plain && objects == 1 && s.Err() == nil
 }
 
-func parseObject(tier Tier, raw stdjson.RawMessage) (reference, bool) {
-	var fields map[string]any
-	if json.Unmarshal(raw, &fields) != nil {
-		return reference{}, false
+// parseObject reads the object that is referred to, and tells whether it holds
+// nothing else.
+func (r *reference) parseObject(s *jsonscan.Scanner) bool {
+	plain := s.Kind() == jsonscan.Object
+	if !plain {
+		return false
 	}
-	ref := reference{tier: tier}
-	for field, value := range fields {
-		ok := true
-		switch field {
-		case "name":
-			ref.name, ok = value.(string)
-		case "optional":
-			if value != nil {
-				ref.optional, ok = value.(bool)
-			}
+	for key := range s.Members() {
+		kind := s.Kind()
+		switch {
+		case string(key) == "name" && kind == jsonscan.String:
+			r.name = s.Text()
+		case string(key) == "optional" && kind == jsonscan.Bool:
+			r.optional = string(s.Raw()) == "true"
+		case string(key) == "optional" && kind == jsonscan.Null:
 		default:
-			ok = false
-		}
-		if !ok {
-			return reference{}, false
+			plain = false
 		}
 	}
-	return ref, true
+	return plain
+}
+
+// tierOf returns the tier that a field of an entry refers to, if it is one.
+func tierOf(field []byte) Tier {
+	switch string(field) {
+	case fieldConfigMapRef:
+		return TierConfigMap
+	case fieldSecretRef:
+		return TierParameter
+	}
+	return ""
 }

@@ -2,7 +2,6 @@ package graft
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -11,15 +10,24 @@ import (
 // Keys that no shell or runtime takes as names, and those that change how
 // programs start, are worth a word; they are injected all the same.
 
-// portableName is a name by POSIX, section 8.1 of the Base Definitions, in
+// portableName tells a name by POSIX, section 8.1 of the Base Definitions, in
 // either case.
-var portableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+func portableName(key string) bool {
+	for i := range len(key) {
+		c := key[i]
+		letter := 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || c == '_'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return key != ""
+}
 
 // CheckKeyName says what is odd about a key as the name of a variable, if
 // anything is.
 func CheckKeyName(key string) (Reason, bool) {
 	switch {
-	case !portableName.MatchString(key):
+	case !portableName(key):
 		return WarnKeyName, true
 	case key == "PATH", key == "IFS", key == "BASH_ENV",
 		strings.HasPrefix(key, "LD_"), strings.HasPrefix(key, "KUBERNETES_"):

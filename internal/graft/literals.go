@@ -4,6 +4,7 @@ import (
 	stdjson "encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -61,7 +62,7 @@ func (t tiers) rebindLiterals(container, pointer string, env []envView, keep []s
 		winner, ok := t.winner(name)
 		switch {
 		case e.literal() && ok:
-			out.operations = append(out.operations, e.rebind(fmt.Sprintf("%s/%d", pointer, i), winner)...)
+			out.operations = append(out.operations, e.rebind(pointer+"/"+strconv.Itoa(i), winner)...)
 			out.rebound = append(out.rebound, Rebinding{Name: name, Tier: winner.tier})
 		case e.literal() && !(t.parameterKnown && t.configMapKnown):
 			out.unchecked = append(out.unchecked, name)
@@ -76,7 +77,7 @@ func (t tiers) rebindLiterals(container, pointer string, env []envView, keep []s
 // boundTo says that the entry takes exactly this key.
 func (e envView) boundTo(r reference) bool {
 	var from map[string]stdjson.RawMessage
-	if json.Unmarshal(e[fieldValueFrom], &from) != nil || len(from) != 1 {
+	if json.Unmarshal(e.valueFrom, &from) != nil || len(from) != 1 {
 		return false
 	}
 	var key struct {
@@ -91,7 +92,7 @@ func (e envView) boundTo(r reference) bool {
 // to us survive.
 func (e envView) rebind(pointer string, to reference) []jsonpatch.Operation {
 	var operations []jsonpatch.Operation
-	if _, ok := e[fieldValue]; ok {
+	if e.value != nil {
 		operations = append(operations, jsonpatch.NewOperation("remove", pointer+"/"+fieldValue, nil))
 	}
 	key := map[string]any{"name": to.name, "key": e.name()}

@@ -3,76 +3,328 @@ package graft
 import (
 	"bytes"
 	stdjson "encoding/json"
+	"fmt"
+	"strings"
 
-	"k8s.io/apimachinery/pkg/util/json"
-
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
 // podView holds the fields of a Pod or PodTemplateSpec that the engine reads.
-// Decoding no more than these is what lets fields survive that the vendored
+// Reading no more than these is what lets fields survive that the vendored
 // API does not know: they are never decoded, so never written back without.
 type podView struct {
-	Metadata *struct {
-		Labels      map[string]string `json:"labels"`
-		Annotations map[string]string `json:"annotations"`
-	} `json:"metadata"`
-	Spec struct {
-		InitContainers []containerView `json:"initContainers"`
-		Containers     []containerView `json:"containers"`
-	} `json:"spec"`
+	Metadata *metadataView
+	Spec     struct {
+		InitContainers []containerView
+		Containers     []containerView
+	}
 }
 
+// metadataView holds the labels and annotations that have a meaning here, and
+// no others.
+type metadataView struct {
+	Labels      map[string]string
+	Annotations map[string]string
+}
+
+// containerView holds its lists unread: most are asked for one thing, or for
+// nothing.
 type containerView struct {
-	Name    string               `json:"name"`
-	EnvFrom []stdjson.RawMessage `json:"envFrom"`
-	Env     []envView            `json:"env"`
+	Name string
+	// envFrom and env are arrays in JSON, or empty.
+	envFrom, env []byte
+	// envEntries is how many there are in env.
+	envEntries int
 }
 
-// envView is an entry of env with its fields raw: the API server leaves the
-// empty string out, and a later API may know more ways to say where a value
-// comes from.
-type envView map[string]stdjson.RawMessage
+// Fields of a pod, each of which may stand once in its object: an API server
+// writes none twice, and which of two counts is for nobody to guess.
+type fields uint
 
-// The fields of an env entry that the engine knows.
 const (
-	fieldName      = "name"
-	fieldValue     = "value"
-	fieldValueFrom = "valueFrom"
+	fieldMetadata fields = 1 << iota
+	fieldSpec
+	fieldLabels
+	fieldAnnotations
+	fieldInitContainers
+	fieldContainers
+	fieldContainerName
+	fieldEnvFrom
+	fieldEnv
 )
 
-// name returns the variable's name, or "" where there is none.
-func (e envView) name() string {
-	var name string
-	if json.Unmarshal(e[fieldName], &name) != nil {
-		return ""
-	}
-	return name
+// podReader reads one pod.
+type podReader struct {
+	*jsonscan.Scanner
+	pod    podView
+	counts counts
 }
 
-// literal says that the value is the pod's own: it is given, or it is the
-// empty string because nothing else is there.
-func (e envView) literal() bool {
-	if given(e[fieldValueFrom]) {
+// once notes that a field was read, and refuses it the second time.
+func (r *podReader) once(seen *fields, field fields, key []byte) bool {
+	if *seen&field != 0 {
+		r.Fail(fmt.Errorf("field %q stands twice", key))
 		return false
 	}
-	if given(e[fieldValue]) {
-		return true
-	}
-	for field, raw := range e {
-		if field != fieldName && given(raw) {
-			return false
-		}
-	}
+	*seen |= field
 	return true
 }
 
 // decodePod reads field names case-sensitively, as the API server does;
 // encoding/json would take "EnvFrom" for "envFrom".
 func decodePod(raw []byte) (podView, error) {
-	var pod podView
-	err := json.Unmarshal(raw, &pod)
-	return pod, err
+	r := podReader{Scanner: jsonscan.New(raw)}
+	var seen fields
+	for key := range r.Members() {
+		switch string(key) {
+		case "metadata":
+			if r.once(&seen, fieldMetadata, key) {
+				r.pod.Metadata = r.metadata()
+			}
+		case "spec":
+			if r.once(&seen, fieldSpec, key) {
+				r.spec()
+			}
+		}
+	}
+	return r.pod, r.End()
+}
+
+func (r *podReader) metadata() *metadataView {
+	if r.Kind() == jsonscan.Null {
+		return nil
+	}
+	var view metadataView
+	var seen fields
+	for key := range r.Members() {
+		switch string(key) {
+		case "labels":
+			if r.once(&seen, fieldLabels, key) {
+				view.Labels = r.marks()
+			}
+		case "annotations":
+			if r.once(&seen, fieldAnnotations, key) {
+				view.Annotations = r.marks()
+			}
+		}
+	}
+	return &view
+}
+
+// marks reads labels or annotations, which are nil where there are none.
+func (r *podReader) marks() map[string]string {
+	if r.Kind() == jsonscan.Null {
+		return nil
+	}
+	marks := map[string]string{}
+	for key := range r.Members() {
+		if !ours(key) {
+			r.CheckText()
+			continue
+		}
+		name := string(key)
+		value := r.Text()
+		r.counts.add(r.Scanner, &r.counts.marks, len(key)+len(value), maxMarks)
+		marks[name] = value
+	}
+	return marks
+}
+
+// ours tells the labels and annotations that somebody here reads.
+func ours(key []byte) bool {
+	for _, prefix := range []string{api.Group + "/", "app.kubernetes.io/", "kubernetes.io/config."} {
+		if bytes.HasPrefix(key, []byte(prefix)) {
+			return true
+		}
+	}
+	return bytes.Contains(key, []byte(api.ReloaderPrefix))
+}
+
+func (r *podReader) spec() {
+	var seen fields
+	for key := range r.Members() {
+		switch string(key) {
+		case "initContainers":
+			if r.once(&seen, fieldInitContainers, key) {
+				r.pod.Spec.InitContainers = r.containers()
+			}
+		case "containers":
+			if r.once(&seen, fieldContainers, key) {
+				r.pod.Spec.Containers = r.containers()
+			}
+		}
+	}
+}
+
+func (r *podReader) containers() []containerView {
+	var containers []containerView
+	for range r.Elements() {
+		if r.counts.add(r.Scanner, &r.counts.containers, 1, maxContainers) {
+			containers = append(containers, r.container())
+		}
+	}
+	return containers
+}
+
+func (r *podReader) container() containerView {
+	var c containerView
+	var seen fields
+	for key := range r.Members() {
+		switch string(key) {
+		case "name":
+			if r.once(&seen, fieldContainerName, key) {
+				c.Name = r.Text()
+			}
+		case "envFrom":
+			if r.once(&seen, fieldEnvFrom, key) {
+				c.envFrom = r.list(func() { r.counts.add(r.Scanner, &r.counts.envFrom, 1, maxEnvFrom) })
+			}
+		case "env":
+			if r.once(&seen, fieldEnv, key) {
+				c.env = r.list(func() {
+					r.counts.add(r.Scanner, &r.counts.env, 1, maxEnv)
+					c.envEntries++
+					checkEnv(r)
+				})
+			}
+		}
+	}
+	return c
+}
+
+// list passes over an array, each of whose elements is shown to see first.
+func (r *podReader) list(see func()) []byte {
+	if r.Kind() == jsonscan.Null {
+		return nil
+	}
+	return r.Span(func() {
+		for range r.Elements() {
+			see()
+		}
+	})
+}
+
+// counts are what no pod that runs has more of. The API server's own bounds
+// are on bytes alone, and bytes of "{}," make far more of everything else.
+type counts struct{ containers, env, envFrom, marks int }
+
+const (
+	maxContainers = 500
+	maxEnv        = 20000
+	maxEnvFrom    = 2000
+	// maxMarks are the bytes of labels and annotations; the API server takes
+	// 256 KiB of annotations.
+	maxMarks = 256<<10 + 16<<10
+)
+
+// errTooLarge says that a pod is none that could run.
+type errTooLarge struct{ what string }
+
+func (e errTooLarge) Error() string { return "the pod has " + e.what }
+
+// add counts, and ends the reading where it is too much.
+func (c *counts) add(s *jsonscan.Scanner, count *int, n, most int) bool {
+	if *count += n; *count <= most {
+		return true
+	}
+	what := map[*int]string{
+		&c.containers: fmt.Sprintf("more than %d containers", most),
+		&c.env:        fmt.Sprintf("more than %d env entries", most),
+		&c.envFrom:    fmt.Sprintf("more than %d envFrom entries", most),
+		&c.marks:      fmt.Sprintf("more than %d bytes of labels and annotations for envgraft", most),
+	}[count]
+	s.Fail(errTooLarge{what: what + ", more than any pod that runs: take some out"})
+	return false
+}
+
+// envView is an entry of env with its fields raw: the API server leaves the
+// empty string out, and a later API may know more ways to say where a value
+// comes from.
+type envView struct {
+	// rawName, value and valueFrom are empty where the field is not there.
+	rawName, value, valueFrom stdjson.RawMessage
+	// other says that a field is given that is not known here.
+	other bool
+}
+
+// The fields of an env entry that the engine knows.
+const (
+	fieldValue     = "value"
+	fieldValueFrom = "valueFrom"
+)
+
+// checkEnv holds an entry to what envs reads later: an object, with its known
+// fields once.
+func checkEnv(r *podReader) {
+	readEnv(r.Scanner)
+}
+
+// envs reads the entries of env, which decodePod went through before.
+func (c containerView) envs() []envView {
+	if c.envEntries == 0 {
+		return nil
+	}
+	entries := make([]envView, 0, c.envEntries)
+	s := jsonscan.New(c.env)
+	for range s.Elements() {
+		entries = append(entries, readEnv(s))
+	}
+	return entries
+}
+
+func readEnv(s *jsonscan.Scanner) envView {
+	var e envView
+	for key := range s.Members() {
+		var field *stdjson.RawMessage
+		switch string(key) {
+		case "name":
+			field = &e.rawName
+		case fieldValue:
+			field = &e.value
+		case fieldValueFrom:
+			field = &e.valueFrom
+		default:
+			e.other = e.other || s.Kind() != jsonscan.Null
+			continue
+		}
+		if *field != nil {
+			s.Fail(fmt.Errorf("field %q stands twice in an entry of env", key))
+		}
+		*field = s.Raw()
+	}
+	return e
+}
+
+// name returns the variable's name, or "" where there is none.
+func (e envView) name() string {
+	if !bytes.HasPrefix(e.rawName, []byte(`"`)) {
+		return ""
+	}
+	return jsonscan.New(e.rawName).Text()
+}
+
+// literal says that the value is the pod's own: it is given, or it is the
+// empty string because nothing else is there.
+func (e envView) literal() bool {
+	if given(e.valueFrom) {
+		return false
+	}
+	return given(e.value) || !e.other
+}
+
+// envFroms reads the entries of envFrom.
+func (c containerView) envFroms() []stdjson.RawMessage {
+	if len(c.envFrom) == 0 {
+		return nil
+	}
+	var entries []stdjson.RawMessage
+	s := jsonscan.New(c.envFrom)
+	for range s.Elements() {
+		entries = append(entries, s.Raw())
+	}
+	return entries
 }
 
 // identity returns the pod's metadata as identity reads it.
@@ -85,5 +337,20 @@ func (p podView) identity() identity.Pod {
 
 // given says that a raw field is there and not null.
 func given(raw stdjson.RawMessage) bool {
-	return len(raw) > 0 && !bytes.Equal(raw, []byte("null"))
+	return len(raw) > 0 && string(raw) != "null"
+}
+
+// shownNames joins the names of containers for a message, as many as fit.
+func shownNames(lists ...[]containerView) string {
+	var names []string
+	for _, list := range lists {
+		for _, c := range list {
+			names = append(names, c.Name)
+		}
+	}
+	const most = 20
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }

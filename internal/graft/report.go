@@ -27,6 +27,7 @@ const (
 	ReasonMirrorPod        Reason = "MirrorPod"
 	ReasonNoApp            Reason = "NoApp"
 	ReasonMalformed        Reason = "Malformed"
+	ReasonTooLarge         Reason = "TooLarge"
 	ReasonInvalidLabel     Reason = "InvalidLabel"
 	ReasonInvalidSetting   Reason = "InvalidSetting"
 	ReasonIdentity         Reason = "InvalidIdentity"

@@ -1,9 +1,10 @@
 package graft
 
 import (
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"gomodules.xyz/jsonpatch/v2"
 
@@ -29,6 +30,9 @@ type Result struct {
 // Inspect reads a Pod or PodTemplateSpec in JSON and decides.
 func (e *Engine) Inspect(ns identity.Namespace, raw []byte) *Subject {
 	pod, err := decodePod(raw)
+	if tooLarge := (errTooLarge{}); errors.As(err, &tooLarge) {
+		return &Subject{Decision: denied(identity.OptIn{}, ReasonTooLarge, err)}
+	}
 	if err != nil {
 		return &Subject{Decision: audited(ns, denied(identity.OptIn{}, ReasonMalformed, fmt.Errorf("cannot read the pod: %w", err)))}
 	}
@@ -45,14 +49,11 @@ func (e *Engine) Inspect(ns identity.Namespace, raw []byte) *Subject {
 // checkContainers refuses a name that no container has: a typo would leave
 // the container that was meant without its environment.
 func (s *Subject) checkContainers() error {
-	var names []string
-	for _, c := range slices.Concat(s.pod.Spec.InitContainers, s.pod.Spec.Containers) {
-		names = append(names, c.Name)
-	}
 	for _, name := range s.Settings.Containers {
-		if !slices.Contains(names, name) {
+		named := func(c containerView) bool { return c.Name == name }
+		if !slices.ContainsFunc(s.pod.Spec.InitContainers, named) && !slices.ContainsFunc(s.pod.Spec.Containers, named) {
 			return fmt.Errorf("annotation %s names container %q: the pod's containers are %s",
-				api.AnnotationContainers, name, strings.Join(names, ", "))
+				api.AnnotationContainers, name, shownNames(s.pod.Spec.InitContainers, s.pod.Spec.Containers))
 		}
 	}
 	return nil
@@ -129,6 +130,7 @@ func (t tiers) references() []reference {
 
 // graftContainers applies envFrom and literals to every container that counts.
 func (s *Subject) graftContainers(t tiers) (operations []jsonpatch.Operation, reports []ContainerReport, hiding []Warning, unchecked []string) {
+	references := t.references()
 	for _, list := range []struct {
 		pointer    string
 		init       bool
@@ -142,11 +144,11 @@ func (s *Subject) graftContainers(t tiers) (operations []jsonpatch.Operation, re
 				reports = append(reports, ContainerReport{Name: c.Name, Init: list.init, Skipped: true})
 				continue
 			}
-			pointer := fmt.Sprintf("%s/%d", list.pointer, i)
-			if entries, changed := rebuildEnvFrom(c.EnvFrom, t.references()); changed {
+			pointer := list.pointer + "/" + strconv.Itoa(i)
+			if entries, changed := rebuildEnvFrom(c.envFroms(), references); changed {
 				operations = append(operations, add(pointer+"/envFrom", entries))
 			}
-			out := t.rebindLiterals(c.Name, pointer+"/env", c.Env, s.Settings.Keep)
+			out := t.rebindLiterals(c.Name, pointer+"/env", c.envs(), s.Settings.Keep)
 			operations = append(operations, out.operations...)
 			hiding = append(hiding, out.hiding...)
 			unchecked = append(unchecked, out.unchecked...)
