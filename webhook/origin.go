@@ -1,10 +1,10 @@
 package webhook
 
 import (
-	stdjson "encoding/json"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
 // maxOwners bounds the owners that are read: Kubernetes' own controllers set
@@ -20,30 +20,48 @@ type origin struct {
 	Owner metav1.OwnerReference
 }
 
-// originOf reads a pod's metadata; what cannot be read is left out.
+// originOf reads a pod's metadata, and stops there; what cannot be read is left
+// out.
 func originOf(raw []byte) origin {
-	var pod struct {
-		Metadata struct {
-			Name            string             `json:"name"`
-			GenerateName    string             `json:"generateName"`
-			OwnerReferences stdjson.RawMessage `json:"ownerReferences"`
-		} `json:"metadata"`
+	var o origin
+	s := jsonscan.New(raw)
+	for key := range s.Members() {
+		if string(key) == "metadata" {
+			o.read(s)
+			break
+		}
 	}
-	if json.Unmarshal(raw, &pod) != nil {
+	if s.Err() != nil {
 		return origin{}
 	}
-	o := origin{Name: pod.Metadata.Name, GenerateName: pod.Metadata.GenerateName}
+	return o
+}
+
+func (o *origin) read(s *jsonscan.Scanner) {
+	for key := range s.Members() {
+		switch string(key) {
+		case "name":
+			o.Name = s.Text()
+		case "generateName":
+			o.GenerateName = s.Text()
+		case "ownerReferences":
+			o.Owner = controller(s.Raw())
+		}
+	}
+}
+
+// controller returns the owner that is one.
+func controller(raw []byte) metav1.OwnerReference {
 	var owners []metav1.OwnerReference
-	if len(pod.Metadata.OwnerReferences) > maxOwners || json.Unmarshal(pod.Metadata.OwnerReferences, &owners) != nil {
-		return o
+	if len(raw) > maxOwners || json.Unmarshal(raw, &owners) != nil {
+		return metav1.OwnerReference{}
 	}
 	for _, owner := range owners {
 		if owner.Controller != nil && *owner.Controller {
-			o.Owner = owner
-			return o
+			return owner
 		}
 	}
-	return o
+	return metav1.OwnerReference{}
 }
 
 // owner names the owner as kubectl does, "" where there is none.

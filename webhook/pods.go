@@ -91,12 +91,21 @@ func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.
 	p.record(request, result.Report, time.Since(start))
 	switch result.Report.Status {
 	case graft.StatusDenied:
-		response := admission.Denied(result.Report.Message)
+		response := admission.Denied(shorten(result.Report.Message))
 		response.Warnings = texts(result.Report.Warnings)
 		return response
 	case graft.StatusInjected, graft.StatusSkipped, graft.StatusAudited:
 	}
 	return patched(result.Operations, result.Report.Warnings)
+}
+
+// tooLong denies a pod that takes more to graft than an answer may hold.
+func (p *Pods) tooLong(most int) admission.Response {
+	p.Log.Info("Denied a pod whose patch would be too long", "mostBytes", most)
+	response := admission.Denied(fmt.Sprintf("grafting this pod takes a patch of more than %d bytes "+
+		"(server.limits.maxAnswerBytes): name fewer variables in env that the parameter or the ConfigMap have too", most))
+	response.Result.Code = http.StatusRequestEntityTooLarge
+	return response
 }
 
 // facts asks for everything at once: an admission waits for the slowest, and
@@ -136,8 +145,12 @@ func (p *Pods) record(request admission.Request, report graft.Report, took time.
 		p.Metrics.Warning(w.Reason)
 	}
 	dryRun := request.DryRun != nil && *request.DryRun
+	tell := p.Notices != nil && !dryRun
+	if !tell && report.Status != graft.StatusDenied && report.Status != graft.StatusAudited && !p.Log.V(1).Enabled() {
+		return
+	}
 	from := originOf(request.Object.Raw)
-	if p.Notices != nil && !dryRun {
+	if tell {
 		p.Notices.Notify(request.Namespace, from.Owner, report)
 	}
 	log := p.Log.WithValues("namespace", request.Namespace, "uid", request.UID, "dryRun", dryRun,
@@ -145,9 +158,9 @@ func (p *Pods) record(request admission.Request, report graft.Report, took time.
 		"reason", report.Reason, "app", report.Identity.App, "parameterState", report.Parameter)
 	switch report.Status {
 	case graft.StatusDenied:
-		log.Info("Denied a pod", "message", report.Message)
+		log.Info("Denied a pod", "message", shorten(report.Message))
 	case graft.StatusAudited:
-		log.Info("Audited a pod", "would", report.Would, "message", report.Message, "warnings", len(report.Warnings))
+		log.Info("Audited a pod", "would", report.Would, "message", shorten(report.Message), "warnings", len(report.Warnings))
 	case graft.StatusInjected, graft.StatusSkipped:
 		log.V(1).Info("Admitted a pod", "status", report.Status, "warnings", len(report.Warnings), "tookMilliseconds", took.Milliseconds())
 	}

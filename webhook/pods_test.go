@@ -227,15 +227,19 @@ func TestPodsAsksOnlyForWhatItNeeds(t *testing.T) {
 	}{
 		"Unknown": {
 			"the question is asked as it stands, its time and access too",
-			facts.State{Question: question}, graft.ParameterEmpty, []facts.Question{question},
+			facts.State{Question: question},
+			graft.ParameterEmpty,
+			[]facts.Question{question},
 		},
 		"Known": {
 			"what is known costs no call",
-			facts.State{Question: question, Known: &facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterFound}}}, graft.ParameterFound, nil,
+			facts.State{Question: question, Known: &facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterFound}}},
+			graft.ParameterFound, nil,
 		},
 		"Unchecked": {
 			"the parameter of this path is another account's",
-			facts.State{Question: question, Unchecked: "its store has credentials of its own"}, graft.ParameterUnchecked, nil,
+			facts.State{Question: question, Unchecked: "its store has credentials of its own"},
+			graft.ParameterUnchecked, nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -264,4 +268,11 @@ func TestPodsAsksOnlyForWhatItNeeds(t *testing.T) {
 			t.Errorf("%s costs a call of SSM", reason)
 		}
 	}
+}
+
+// fixedParameter has keys without remembering who asked, for many at once.
+type fixedParameter struct{}
+
+func (fixedParameter) Parameter(context.Context, facts.Question) facts.Parameter {
+	return facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterFound, Keys: []string{"DEBUG"}}}
 }

@@ -3,22 +3,37 @@ package webhook
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/envgraft/envgraft/internal/api"
 )
 
-// requestTimeout bounds the reading of a review and the writing of its answer.
-// It is more than the 30 s that Kubernetes allows a webhook at most, so that
-// it only ever cuts off those who are no API server.
-const requestTimeout = 35 * time.Second
+// Bounds on what a connection may take. API servers are far from all of them.
+const (
+	headerTime = 5 * time.Second
+	idleTime   = 2 * time.Minute
+	// writeTime is more than a review may take, so that it only ever cuts off
+	// those who do not read their answer.
+	writeTime   = mostReviewTime + 5*time.Second
+	headerBytes = 32 << 10
+	// shutdownTime is what reviews under way are given when the server stops.
+	shutdownTime = mostReviewTime + time.Second
+	// streams are the requests of one HTTP/2 connection.
+	streams = 64
+)
 
 // ServerOptions say how to serve.
 type ServerOptions struct {
@@ -27,27 +42,38 @@ type ServerOptions struct {
 	// HTTP2 allows HTTP/2.
 	HTTP2          bool
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// ClientCA is a file of certificates in PEM. Where it is set, reviews are
+	// taken only from clients with a certificate that one of them signed.
+	ClientCA string
+	Limits   Limits
+	Log      logr.Logger
 }
 
-// NewServer returns controller-runtime's server, which limits a review to
-// 7 MiB: two objects of the API server's 3 MiB and the rest of a review.
-func NewServer(o ServerOptions) (webhook.Server, error) {
+// Server is controller-runtime's with a listener of our own, which bounds
+// connections: each one holds some 40 KiB, and the other's are not counted.
+type Server struct {
+	webhook.Server
+	options ServerOptions
+	clients *clientCA
+	limits  *limits
+	started atomic.Bool
+}
+
+var _ webhook.Server = &Server{}
+
+// NewServer returns a server that listens once it is started.
+func NewServer(o ServerOptions) (*Server, error) {
 	host, port, err := splitListen(o.Listen)
 	if err != nil {
 		return nil, err
 	}
-	return webhook.NewServer(webhook.Options{
-		Host: host,
-		Port: port,
-		TLSOpts: []func(*tls.Config){func(c *tls.Config) {
-			c.MinVersion = tls.VersionTLS12
-			c.GetCertificate = o.GetCertificate
-			c.NextProtos = []string{"http/1.1"}
-			if o.HTTP2 {
-				c.NextProtos = []string{"h2", "http/1.1"}
-			}
-		}},
-	}), nil
+	s := &Server{Server: webhook.NewServer(webhook.Options{Host: host, Port: port}), options: o, limits: newLimits(o.Limits)}
+	if o.ClientCA != "" {
+		if s.clients, err = newClientCA(o.ClientCA, o.Log); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // splitListen reads "host:port".
@@ -63,34 +89,93 @@ func splitListen(listen string) (host string, port int, err error) {
 	return host, port, nil
 }
 
-// Register puts the handlers at their paths.
-func Register(server webhook.Server, pods *Pods, workloads *Workloads) {
-	for path, handler := range map[string]admission.Handler{
-		api.PodsWebhook:      pods,
-		api.WorkloadsWebhook: workloads,
-	} {
-		server.Register(path, bounded(&admission.Webhook{Handler: handler}))
+// RegisterReviews puts the handlers at their paths.
+func (s *Server) RegisterReviews(pods *Pods, workloads *Workloads) {
+	for path, handler := range map[string]reviewer{api.PodsWebhook: pods, api.WorkloadsWebhook: workloads} {
+		s.Register(path, &reviewHandler{next: handler, limits: s.limits, trusted: s.trusted})
 	}
 }
 
-// bounded keeps a client that sends or reads byte by byte from holding a
-// connection for ever: the server itself bounds headers and idleness only.
-func bounded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		control := http.NewResponseController(w)
-		deadline := time.Now().Add(requestTimeout)
-		if err := control.SetReadDeadline(deadline); err != nil {
-			http.Error(w, "cannot bound the request: "+err.Error(), http.StatusInternalServerError)
-			return
-		}
-		if err := control.SetWriteDeadline(deadline); err != nil {
-			http.Error(w, "cannot bound the response: "+err.Error(), http.StatusInternalServerError)
-			return
-		}
-		// The server ends the contexts of its requests when it is told to stop; a
-		// review that is under way is to be answered.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), requestTimeout)
+// reviewer answers reviews, and says what becomes of one whose answer is too
+// long.
+type reviewer interface {
+	admission.Handler
+	tooLong(most int) admission.Response
+}
+
+// trusted says that the client is an API server, as far as that can be told.
+func (s *Server) trusted(r *http.Request) bool {
+	return s.clients == nil || r.TLS != nil && len(r.TLS.VerifiedChains) > 0
+}
+
+// Start serves until ctx is done and the reviews under way are answered. Their
+// own contexts go on: a client that waits for its answer is to get it.
+func (s *Server) Start(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.options.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot serve the webhooks: %w", err)
+	}
+	server := s.httpServer()
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		err := server.Shutdown(ctx)
+		if err != nil {
+			err = errors.Join(fmt.Errorf("reviews were left without an answer: %w", err), server.Close())
+		}
+		stopped <- err
 	})
+	s.started.Store(true)
+	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		return fmt.Errorf("cannot serve the webhooks: %w", err)
+	}
+	return <-stopped
+}
+
+func (s *Server) httpServer() *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(s.options.HTTP2)
+	connections := newConnections(s.options.Limits.MaxConnections)
+	return &http.Server{
+		Handler:           s.WebhookMux(),
+		TLSConfig:         s.tlsConfig(),
+		Protocols:         &protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams},
+		ReadHeaderTimeout: headerTime,
+		WriteTimeout:      writeTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headerBytes,
+		ConnState:         connections.changed,
+		ErrorLog:          log.New(connectionLog{s.options.Log}, "", 0),
+	}
+}
+
+func (s *Server) tlsConfig() *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.options.GetCertificate}
+	if s.clients != nil {
+		s.clients.verify(c)
+	}
+	return c
+}
+
+// StartedChecker says whether the server listens.
+func (s *Server) StartedChecker() healthz.Checker {
+	return func(*http.Request) error {
+		if !s.started.Load() {
+			return errors.New("the webhook server does not listen yet")
+		}
+		return nil
+	}
+}
+
+// connectionLog has what net/http says of single connections at debug: anybody
+// who reaches the port could fill the log.
+type connectionLog struct{ log logr.Logger }
+
+func (l connectionLog) Write(text []byte) (int, error) {
+	l.log.V(1).Info("A connection failed", "error", strings.TrimSpace(string(text)))
+	return len(text), nil
 }

@@ -28,6 +28,17 @@ import (
 // which hands over what Start returned.
 func serving(t *testing.T, http2 bool, pods *Pods) (address string, roots *x509.CertPool, stop context.CancelFunc, stopped <-chan error) {
 	t.Helper()
+	return servingWith(t, ServerOptions{HTTP2: http2, Limits: testLimits()}, pods)
+}
+
+func testLimits() Limits {
+	return Limits{MaxConcurrentReviews: 16, MaxBytesInFlight: 8 << 20, MaxAnswerBytes: 1 << 20, MaxConnections: 64}
+}
+
+// servingWith is serving with options; the address and the certificate are the
+// test's.
+func servingWith(t *testing.T, o ServerOptions, pods *Pods) (address string, roots *x509.CertPool, stop context.CancelFunc, stopped <-chan error) {
+	t.Helper()
 	log.SetLogger(logr.Discard())
 	source, err := certs.NewSelfSigned("127.0.0.1")
 	if err != nil {
@@ -43,11 +54,12 @@ func serving(t *testing.T, http2 bool, pods *Pods) (address string, roots *x509.
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	server, err := NewServer(ServerOptions{Listen: address, HTTP2: http2, GetCertificate: source.GetCertificate})
+	o.Listen, o.GetCertificate = address, source.GetCertificate
+	server, err := NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	Register(server, pods, &Workloads{})
+	server.RegisterReviews(pods, &Workloads{})
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(stop)
 	ended := make(chan error, 1)

@@ -5,6 +5,8 @@ package webhook
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -57,9 +59,23 @@ func patched(operations []jsonpatch.Operation, warnings []graft.Warning) admissi
 
 // texts writes warnings as kubectl prints them, after "Warning: ".
 func texts(warnings []graft.Warning) []string {
+	const most = 50
 	var out []string
-	for _, w := range warnings {
-		out = append(out, "envgraft: "+w.Message)
+	for i, w := range warnings {
+		if i == most {
+			return append(out, fmt.Sprintf("envgraft: and %d warnings more", len(warnings)-most))
+		}
+		out = append(out, "envgraft: "+shorten(w.Message))
 	}
 	return out
+}
+
+// shorten keeps what an author wrote, which a message may repeat, from making
+// answers and logs of any length.
+func shorten(text string) string {
+	const most = 4 << 10
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }

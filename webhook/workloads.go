@@ -55,6 +55,12 @@ func (w *Workloads) Handle(ctx context.Context, request admission.Request) admis
 	return patched(result.Operations, warnings)
 }
 
+// tooLong lets a workload through as it is.
+func (w *Workloads) tooLong(most int) admission.Response {
+	return admission.Allowed("").WithWarnings(fmt.Sprintf(
+		"envgraft: left this object as it is: its annotations for Reloader take a patch of more than %d bytes (server.limits.maxAnswerBytes)", most))
+}
+
 // isWorkload goes by the kind that the review was asked for. Others are let
 // through, Jobs and CronJobs first: Reloader would run them off schedule.
 func isWorkload(request admission.Request) bool {

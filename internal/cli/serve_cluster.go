@@ -22,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/envgraft/envgraft/certs"
 	"github.com/envgraft/envgraft/internal/api"
@@ -49,7 +48,7 @@ type cluster struct {
 	metrics   *metrics.Metrics
 	source    certs.Source
 	manager   manager.Manager
-	webhooks  ctrlwebhook.Server
+	webhooks  *webhook.Server
 	draining  atomic.Bool
 }
 
@@ -83,9 +82,7 @@ func (s *cluster) addCertificates(_ context.Context, restConfig *rest.Config) (e
 
 // addManager makes manager and webhook server.
 func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err error) {
-	s.webhooks, err = webhook.NewServer(webhook.ServerOptions{
-		Listen: s.config.Server.Listen, HTTP2: s.config.Server.HTTP2, GetCertificate: s.source.GetCertificate,
-	})
+	s.webhooks, err = newServer(s.config.Server, s.source, s.log)
 	if err != nil {
 		return err
 	}
@@ -134,7 +131,7 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	webhook.Register(s.webhooks,
+	s.webhooks.RegisterReviews(
 		&webhook.Pods{
 			Engine: engine, Namespaces: namespaces, Parameters: parameters,
 			ConfigMaps:      facts.NewConfigMaps(reader, s.metrics, s.config.Facts.ConfigMapTTL),

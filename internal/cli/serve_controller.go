@@ -3,6 +3,8 @@ package cli
 import (
 	"github.com/go-logr/logr"
 
+	"github.com/envgraft/envgraft/certs"
+	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
@@ -25,4 +27,12 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 // newWorkloads makes the handler of workloads.
 func newWorkloads(engine *graft.Engine, namespaces webhook.NamespaceGetter, m *metrics.Metrics, log logr.Logger) *webhook.Workloads {
 	return &webhook.Workloads{Engine: engine, Namespaces: namespaces, Metrics: m, Log: log.WithName("workloads")}
+}
+
+// newServer makes the server of the webhooks.
+func newServer(c config.Server, source certs.Source, log logr.Logger) (*webhook.Server, error) {
+	return webhook.NewServer(webhook.ServerOptions{
+		Listen: c.Listen, HTTP2: c.HTTP2, GetCertificate: source.GetCertificate,
+		ClientCA: c.ClientCA, Limits: webhook.Limits(c.Limits), Log: log.WithName("server"),
+	})
 }

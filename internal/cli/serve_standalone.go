@@ -44,9 +44,7 @@ func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFl
 	if err != nil {
 		return err
 	}
-	server, err := webhook.NewServer(webhook.ServerOptions{
-		Listen: c.Server.Listen, HTTP2: c.Server.HTTP2, GetCertificate: source.GetCertificate,
-	})
+	server, err := newServer(c.Server, source, log)
 	if err != nil {
 		return err
 	}
@@ -55,7 +53,7 @@ func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFl
 	m := metrics.New(registry)
 	m.SetBuildInfo(buildVersion())
 	engine := graft.New(c.Engine())
-	webhook.Register(server,
+	server.RegisterReviews(
 		&webhook.Pods{
 			Engine: engine, Namespaces: namespaces, ConfigMaps: static, Parameters: parameters,
 			ExternalSecrets: noExternalSecrets{}, Metrics: m, Log: log.WithName("pods"), FactsTimeout: c.Facts.AdmissionTimeout,

@@ -179,8 +179,24 @@ type Server struct {
 	// DrainDelay is how long the server answers on after it is told to stop,
 	// so that no API server still sends to it when it closes.
 	DrainDelay time.Duration `yaml:"drainDelay"`
+	// ClientCA is a file of CA certificates in PEM. Where it is set, reviews are
+	// taken only from clients that have a certificate signed by one of them.
+	ClientCA string `yaml:"clientCA"` //nolint:tagliatelle // as Kubernetes writes it: clientCAFile, caBundle
+	Limits   Limits `yaml:"limits"`
 	// Certificates says where the serving certificate comes from.
 	Certificates Certificates `yaml:"certificates"`
+}
+
+// Limits bound what reviews may take of a replica together.
+type Limits struct {
+	// MaxConcurrentReviews are worked on at once; others wait for their turn.
+	MaxConcurrentReviews int `yaml:"maxConcurrentReviews"`
+	// MaxBytesInFlight are held of long reviews at once.
+	MaxBytesInFlight int `yaml:"maxBytesInFlight"`
+	// MaxAnswerBytes is the length of a patch.
+	MaxAnswerBytes int `yaml:"maxAnswerBytes"`
+	// MaxConnections are open at once; one more closes the idlest.
+	MaxConnections int `yaml:"maxConnections"`
 }
 
 // Certificates configures the serving certificate.

@@ -64,6 +64,12 @@ func Default() *Configuration {
 			MetricsListen: ":8080",
 			HealthListen:  ":8081",
 			DrainDelay:    5 * time.Second,
+			Limits: Limits{
+				MaxConcurrentReviews: 256,
+				MaxBytesInFlight:     32 << 20,
+				MaxAnswerBytes:       1 << 20, // etcd takes objects of 1.5 MiB
+				MaxConnections:       512,
+			},
 			Certificates: Certificates{
 				SecretName:           "envgraft-webhook-tls",
 				ServiceName:          "envgraft-webhook",

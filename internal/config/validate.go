@@ -171,7 +171,27 @@ func (s Server) validate(path *field.Path) field.ErrorList {
 		taken[address.value] = address.field
 	}
 	all = append(all, notNegative(path.Child("drainDelay"), s.DrainDelay)...)
+	all = append(all, s.Limits.validate(path.Child("limits"))...)
 	return append(all, s.Certificates.validate(path.Child("certificates"))...)
+}
+
+func (l Limits) validate(path *field.Path) field.ErrorList {
+	var all field.ErrorList
+	for _, limit := range []struct {
+		field        string
+		value, least int
+		why          string
+	}{
+		{"maxConcurrentReviews", l.MaxConcurrentReviews, 1, ""},
+		{"maxBytesInFlight", l.MaxBytesInFlight, 8 << 20, ": one review may have 7 MiB"},
+		{"maxAnswerBytes", l.MaxAnswerBytes, 64 << 10, ": a pod of many containers needs it"},
+		{"maxConnections", l.MaxConnections, 32, ": each API server keeps up to 25"},
+	} {
+		if limit.value < limit.least {
+			all = append(all, field.Invalid(path.Child(limit.field), limit.value, fmt.Sprintf("must be at least %d%s", limit.least, limit.why)))
+		}
+	}
+	return all
 }
 
 // splitAddress checks "host:port", where the host may be left out.

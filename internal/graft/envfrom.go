@@ -82,8 +82,9 @@ func parseReference(raw stdjson.RawMessage) (reference, bool) {
 		case s.Kind() == jsonscan.Null:
 		case tier != "":
 			objects++
-			ref = reference{tier: tier}
-			plain = plain && ref.parseObject(s)
+			var ok bool
+			ref, ok = parseObject(s, tier)
+			plain = plain && ok
 		case string(key) == "prefix" && s.Kind() == jsonscan.String:
 			plain = plain && s.Text() == ""
 		default:
@@ -95,11 +96,12 @@ func parseReference(raw stdjson.RawMessage) (reference, bool) {
 
 // parseObject reads the object that is referred to, and tells whether it holds
 // nothing else.
-func (r *reference) parseObject(s *jsonscan.Scanner) bool {
-	plain := s.Kind() == jsonscan.Object
-	if !plain {
-		return false
+func parseObject(s *jsonscan.Scanner, tier Tier) (r reference, plain bool) {
+	r.tier = tier
+	if s.Kind() != jsonscan.Object {
+		return r, false
 	}
+	plain = true
 	for key := range s.Members() {
 		kind := s.Kind()
 		switch {
@@ -112,7 +114,7 @@ func (r *reference) parseObject(s *jsonscan.Scanner) bool {
 			plain = false
 		}
 	}
-	return plain
+	return r, plain
 }
 
 // tierOf returns the tier that a field of an entry refers to, if it is one.

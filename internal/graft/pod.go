@@ -41,10 +41,8 @@ type containerView struct {
 
 // Fields of a pod, each of which may stand once in its object: an API server
 // writes none twice, and which of two counts is for nobody to guess.
-type fields uint
-
 const (
-	fieldMetadata fields = 1 << iota
+	fieldMetadata = 1 << iota
 	fieldSpec
 	fieldLabels
 	fieldAnnotations
@@ -62,29 +60,19 @@ type podReader struct {
 	counts counts
 }
 
-// once notes that a field was read, and refuses it the second time.
-func (r *podReader) once(seen *fields, field fields, key []byte) bool {
-	if *seen&field != 0 {
-		r.Fail(fmt.Errorf("field %q stands twice", key))
-		return false
-	}
-	*seen |= field
-	return true
-}
-
 // decodePod reads field names case-sensitively, as the API server does;
 // encoding/json would take "EnvFrom" for "envFrom".
 func decodePod(raw []byte) (podView, error) {
 	r := podReader{Scanner: jsonscan.New(raw)}
-	var seen fields
+	var seen uint64
 	for key := range r.Members() {
 		switch string(key) {
 		case "metadata":
-			if r.once(&seen, fieldMetadata, key) {
+			if r.Once(&seen, fieldMetadata, key) {
 				r.pod.Metadata = r.metadata()
 			}
 		case "spec":
-			if r.once(&seen, fieldSpec, key) {
+			if r.Once(&seen, fieldSpec, key) {
 				r.spec()
 			}
 		}
@@ -97,15 +85,15 @@ func (r *podReader) metadata() *metadataView {
 		return nil
 	}
 	var view metadataView
-	var seen fields
+	var seen uint64
 	for key := range r.Members() {
 		switch string(key) {
 		case "labels":
-			if r.once(&seen, fieldLabels, key) {
+			if r.Once(&seen, fieldLabels, key) {
 				view.Labels = r.marks()
 			}
 		case "annotations":
-			if r.once(&seen, fieldAnnotations, key) {
+			if r.Once(&seen, fieldAnnotations, key) {
 				view.Annotations = r.marks()
 			}
 		}
@@ -143,15 +131,15 @@ func ours(key []byte) bool {
 }
 
 func (r *podReader) spec() {
-	var seen fields
+	var seen uint64
 	for key := range r.Members() {
 		switch string(key) {
 		case "initContainers":
-			if r.once(&seen, fieldInitContainers, key) {
+			if r.Once(&seen, fieldInitContainers, key) {
 				r.pod.Spec.InitContainers = r.containers()
 			}
 		case "containers":
-			if r.once(&seen, fieldContainers, key) {
+			if r.Once(&seen, fieldContainers, key) {
 				r.pod.Spec.Containers = r.containers()
 			}
 		}
@@ -170,23 +158,23 @@ func (r *podReader) containers() []containerView {
 
 func (r *podReader) container() containerView {
 	var c containerView
-	var seen fields
+	var seen uint64
 	for key := range r.Members() {
 		switch string(key) {
 		case "name":
-			if r.once(&seen, fieldContainerName, key) {
+			if r.Once(&seen, fieldContainerName, key) {
 				c.Name = r.Text()
 			}
 		case "envFrom":
-			if r.once(&seen, fieldEnvFrom, key) {
+			if r.Once(&seen, fieldEnvFrom, key) {
 				c.envFrom = r.list(func() { r.counts.add(r.Scanner, &r.counts.envFrom, 1, maxEnvFrom) })
 			}
 		case "env":
-			if r.once(&seen, fieldEnv, key) {
+			if r.Once(&seen, fieldEnv, key) {
 				c.env = r.list(func() {
 					r.counts.add(r.Scanner, &r.counts.env, 1, maxEnv)
 					c.envEntries++
-					checkEnv(r)
+					readEnv(r.Scanner) // so that envs meets no surprises
 				})
 			}
 		}
@@ -219,10 +207,10 @@ const (
 	maxMarks = 256<<10 + 16<<10
 )
 
-// errTooLarge says that a pod is none that could run.
-type errTooLarge struct{ what string }
+// tooLargeError says that a pod is none that could run.
+type tooLargeError struct{ what string }
 
-func (e errTooLarge) Error() string { return "the pod has " + e.what }
+func (e tooLargeError) Error() string { return "the pod has " + e.what }
 
 // add counts, and ends the reading where it is too much.
 func (c *counts) add(s *jsonscan.Scanner, count *int, n, most int) bool {
@@ -235,7 +223,7 @@ func (c *counts) add(s *jsonscan.Scanner, count *int, n, most int) bool {
 		&c.envFrom:    fmt.Sprintf("more than %d envFrom entries", most),
 		&c.marks:      fmt.Sprintf("more than %d bytes of labels and annotations for envgraft", most),
 	}[count]
-	s.Fail(errTooLarge{what: what + ", more than any pod that runs: take some out"})
+	s.Fail(tooLargeError{what: what + ", more than any pod that runs: take some out"})
 	return false
 }
 
@@ -254,12 +242,6 @@ const (
 	fieldValue     = "value"
 	fieldValueFrom = "valueFrom"
 )
-
-// checkEnv holds an entry to what envs reads later: an object, with its known
-// fields once.
-func checkEnv(r *podReader) {
-	readEnv(r.Scanner)
-}
 
 // envs reads the entries of env, which decodePod went through before.
 func (c containerView) envs() []envView {

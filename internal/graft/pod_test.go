@@ -51,7 +51,7 @@ func FuzzDecodePod(f *testing.F) {
 		var want plainPod
 		wantErr := kjson.Unmarshal(raw, &want)
 		switch {
-		case err != nil && (strings.Contains(err.Error(), "stands twice") || errors.As(err, &errTooLarge{})):
+		case err != nil && (strings.Contains(err.Error(), "stands twice") || errors.As(err, &tooLargeError{})):
 			return
 		case (err == nil) != (wantErr == nil):
 			t.Fatalf("%.300q: got error %v, the plain decoder's is %v", raw, err, wantErr)
@@ -145,7 +145,7 @@ func TestDecodePodBounds(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			_, err := decodePod(document)
 			runtime.ReadMemStats(&after)
-			if !errors.As(err, &errTooLarge{}) {
+			if !errors.As(err, &tooLargeError{}) {
 				t.Errorf("got %v", err)
 			}
 			// A long annotation is copied once.

@@ -3,7 +3,7 @@ package graft
 // Refusals lists the reasons for which a pod may be denied.
 func Refusals() []Reason {
 	return []Reason{
-		ReasonNoApp, ReasonMalformed, ReasonInvalidLabel, ReasonInvalidSetting, ReasonIdentity,
+		ReasonNoApp, ReasonMalformed, ReasonTooLarge, ReasonInvalidLabel, ReasonInvalidSetting, ReasonIdentity,
 		ReasonMissingParameter, ReasonInvalidParameter,
 	}
 }

@@ -30,7 +30,7 @@ type Result struct {
 // Inspect reads a Pod or PodTemplateSpec in JSON and decides.
 func (e *Engine) Inspect(ns identity.Namespace, raw []byte) *Subject {
 	pod, err := decodePod(raw)
-	if tooLarge := (errTooLarge{}); errors.As(err, &tooLarge) {
+	if tooLarge := (tooLargeError{}); errors.As(err, &tooLarge) {
 		return &Subject{Decision: denied(identity.OptIn{}, ReasonTooLarge, err)}
 	}
 	if err != nil {

@@ -55,6 +55,17 @@ func (s *Scanner) Fail(err error) {
 	}
 }
 
+// Once notes in seen, by its bit, that a field is being read, and ends the scan
+// where that was done before. It tells whether to go on.
+func (s *Scanner) Once(seen *uint64, bit uint64, key []byte) bool {
+	if *seen&bit != 0 {
+		s.Fail(fmt.Errorf("field %.100q stands twice", key))
+		return false
+	}
+	*seen |= bit
+	return true
+}
+
 // End checks that nothing is left of the document.
 func (s *Scanner) End() error {
 	if s.err == nil && s.next() != end {
@@ -282,7 +293,10 @@ func (s *Scanner) failKind(wanted string) {
 		s.failHere("where a value is wanted")
 		return
 	}
-	s.Fail(&mismatch{got: [...]string{Null: "null", Bool: "a boolean", Number: "a number", String: "a string", Array: "an array", Object: "an object"}[kind], wanted: wanted})
+	got := [...]string{
+		Null: "null", Bool: "a boolean", Number: "a number", String: "a string", Array: "an array", Object: "an object",
+	}[kind]
+	s.Fail(&mismatch{got: got, wanted: wanted})
 }
 
 // within says where in the document a mismatch is, from the inside out.

@@ -1,0 +1,143 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// The way of a review: it waits for its turn, is read into a buffer, answered
+// by its handler, and written out of another. controller-runtime's own handler
+// decodes the whole of it into values and has no bounds but on its length.
+
+// reviewHandler answers the reviews of one path.
+type reviewHandler struct {
+	next   reviewer
+	limits *limits
+	// trusted says that the client may send reviews.
+	trusted func(*http.Request) bool
+}
+
+// The most and the least that a review may take: API servers wait 30 s at most,
+// and say in the query for how long they do.
+const (
+	mostReviewTime    = 30 * time.Second
+	defaultReviewTime = 10 * time.Second
+	leastReviewTime   = 100 * time.Millisecond
+)
+
+// answerTime is what is left of a review's time for the way back.
+func answerTime(total time.Duration) time.Duration { return min(total/4, 500*time.Millisecond) }
+
+// reviewTime is how long the API server waits for this review.
+func reviewTime(r *http.Request) time.Duration {
+	asked, err := time.ParseDuration(r.URL.Query().Get("timeout"))
+	if err != nil || asked <= 0 {
+		return defaultReviewTime
+	}
+	return min(max(asked, leastReviewTime), mostReviewTime)
+}
+
+// ServeHTTP answers one review.
+func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !h.trusted(r) {
+		(&refusal{http.StatusForbidden, "reviews are taken from API servers alone: this client has no certificate that server.clientCA signed"}).write(w)
+		return
+	}
+	if err := checkHeaders(r); err != nil {
+		err.write(w)
+		return
+	}
+	total := reviewTime(r)
+	// The client's going ends the context, too.
+	ctx, cancel := context.WithTimeout(r.Context(), total-answerTime(total))
+	defer cancel()
+	if refusal := h.answer(ctx, w, r); refusal != nil {
+		refusal.write(w)
+	}
+}
+
+// answer reads, decides and writes, or says why not.
+func (h *reviewHandler) answer(ctx context.Context, w http.ResponseWriter, r *http.Request) *refusal {
+	in := h.limits.newBody()
+	defer in.release()
+	if err := arrive(ctx, in, w, r); err != nil {
+		return err
+	}
+	if err := h.limits.enter(ctx); err != nil {
+		return err
+	}
+	defer h.limits.leave()
+
+	request, err := readReview(in.data)
+	if err != nil {
+		return &refusal{http.StatusBadRequest, fmt.Sprintf("cannot read the review: %v", err)}
+	}
+	response := h.next.Handle(ctx, request)
+	if r.Context().Err() != nil {
+		return nil // nobody is left to read the answer
+	}
+	out := h.limits.newAnswer()
+	defer out.release()
+	if fits, err := out.writePatch(response.Patches); err != nil {
+		return &refusal{http.StatusInternalServerError, "cannot write the patch: " + err.Error()}
+	} else if !fits {
+		response = h.next.tooLong(h.limits.MaxAnswerBytes)
+	}
+	out.write(request.UID, &response)
+	w.Header()["Content-Type"] = []string{"application/json"}
+	_, _ = w.Write(out.data) // a client that has gone needs no telling
+	return nil
+}
+
+// arrive reads the review's bytes, for which there is a time of their own: what
+// comes byte by byte must not hold its place for long.
+func arrive(ctx context.Context, in *body, w http.ResponseWriter, r *http.Request) *refusal {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
+		return &refusal{http.StatusInternalServerError, "cannot bound the request: " + err.Error()}
+	}
+	if err := in.read(ctx, r); err != nil {
+		return err
+	}
+	// net/http reads on to see the client go, and would take the deadline for that.
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return &refusal{http.StatusInternalServerError, "cannot wait for the client to go: " + err.Error()}
+	}
+	return nil
+}
+
+// refusal is an answer without a review: an API server takes it for a failed
+// call, which the webhook's failurePolicy decides about.
+type refusal struct {
+	code int
+	text string
+}
+
+func (e *refusal) write(w http.ResponseWriter) {
+	if e.code == http.StatusTooManyRequests {
+		// API servers ask again while their time lasts.
+		w.Header().Set("Retry-After", "1")
+	}
+	if e.code != http.StatusTooManyRequests {
+		// What is left of the body is not worth reading.
+		w.Header().Set("Connection", "close")
+	}
+	http.Error(w, e.text, e.code)
+}
+
+// checkHeaders refuses what is no review before any of it is read.
+func checkHeaders(r *http.Request) *refusal {
+	switch {
+	case r.Method != http.MethodPost:
+		return &refusal{http.StatusMethodNotAllowed, "reviews are posted, and this is a " + r.Method}
+	case r.Header.Get("Content-Type") != "application/json":
+		return &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("a review is application/json, and this is %.100q", r.Header.Get("Content-Type"))}
+	case r.ContentLength > mostReviewBytes:
+		return tooLong()
+	case r.Header.Get("Content-Encoding") != "":
+		return &refusal{http.StatusUnsupportedMediaType, "a review has no Content-Encoding"}
+	}
+	return nil
+}
