@@ -15,6 +15,8 @@ BENCH    ?= .
 FUZZ     ?= .
 FUZZTIME ?= 30s
 
+generated = deploy/install.yaml deploy/policy.yaml
+
 program = CGO_ENABLED=0 go build -trimpath \
 	-ldflags "-s -w -X github.com/envgraft/envgraft/internal/cli.version=$(VERSION)"
 tool    = go tool -modfile=test/tools/$(1).mod $(1)
@@ -91,11 +93,14 @@ format: ## Format the Go files.
 	$(call tool,golangci-lint) fmt
 
 .PHONY: generate
-generate: ## Render deploy/install.yaml from deploy/chart.
+generate: ## Render deploy/install.yaml from deploy/chart, and deploy/policy.yaml.
 	@mkdir -p bin
 	{ echo '# Rendered from deploy/chart by make generate; do not edit.'; \
 		$(call tool,helm) template envgraft deploy/chart --namespace envgraft-system --values deploy/install-values.yaml; } > bin/install.yaml
 	mv bin/install.yaml deploy/install.yaml
+	{ echo '# What envgraft export policy writes for the defaults, by make generate; do not edit.'; \
+		go run ./cmd/envgraft export policy; } > bin/policy.yaml
+	mv bin/policy.yaml deploy/policy.yaml
 
 .PHONY: verify
 verify: verify-format verify-lint verify-workflows verify-modules verify-generated ## Check what can be checked without running.
@@ -125,9 +130,9 @@ verify-modules:
 
 .PHONY: verify-generated
 verify-generated: generate
-	@[ -z "$$(git status --porcelain -- deploy/install.yaml)" ] || { \
-		git --no-pager diff -- deploy/install.yaml; \
-		echo "deploy/install.yaml is not what is committed: run make generate and commit it" >&2; exit 1; }
+	@[ -z "$$(git status --porcelain -- $(generated))" ] || { \
+		git --no-pager diff -- $(generated); \
+		echo "$(generated): not what is committed: run make generate and commit it" >&2; exit 1; }
 
 .PHONY: clean
 clean: ## Remove what was built, a cached control plane included.

@@ -94,6 +94,6 @@ your machine and in pipelines, what it will do.`,
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newServe(s.Err), newInject(s), newExplain(s), newDoctor(s), newStatus(s), newDiff(s), newParameters(s), newVersion(s.Out))
+	root.AddCommand(newServe(s.Err), newInject(s), newExplain(s), newDoctor(s), newStatus(s), newDiff(s), newParameters(s), newExport(s), newVersion(s.Out))
 	return root
 }

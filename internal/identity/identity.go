@@ -100,7 +100,7 @@ func (r Rules) Resolve(ns Namespace, pod Pod) (Identity, error) {
 		return Identity{}, err
 	}
 
-	expand := func(t Template) string { return t.expand(system, app, environment) }
+	expand := func(t Template) string { return t.Expand(system, app, environment) }
 	id := Identity{
 		App:            app,
 		System:         system,

@@ -15,8 +15,8 @@ const (
 // Template is a name with {system}, {app} and {environment} in it.
 type Template string
 
-// expand puts an identity's parts in place of the placeholders.
-func (t Template) expand(system, app, environment string) string {
+// Expand puts an identity's parts in place of the placeholders.
+func (t Template) Expand(system, app, environment string) string {
 	return strings.NewReplacer(
 		placeholderSystem, system,
 		placeholderApp, app,
@@ -116,9 +116,9 @@ func (t Template) fits(levels []string) bool {
 	return true
 }
 
-// prefix is the part of the template up to and with its {system} level,
+// Prefix is the part of the template up to and with its {system} level,
 // ending in "/": what tenancy holds a pod to.
-func (t Template) prefix() Template {
+func (t Template) Prefix() Template {
 	head, _, _ := strings.Cut(string(t)+"/", "/"+placeholderSystem+"/")
 	return Template(head + "/" + placeholderSystem + "/")
 }

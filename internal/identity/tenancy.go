@@ -103,7 +103,7 @@ func (r Rules) reach(ns Namespace, system, environment, path string) (string, er
 func (r Rules) openedBy(ns Namespace, system string, allowed []string, path string) ([]prefix, error) {
 	var all []prefix
 	for _, environment := range allowed {
-		own := prefix{path: r.Names.Parameter.prefix().expand(system, "", environment), own: true}
+		own := prefix{path: r.Names.Parameter.Prefix().Expand(system, "", environment), own: true}
 		if !slices.Contains(all, own) {
 			all = append(all, own)
 		}
