@@ -19,13 +19,14 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@app.get("/settings")
-def settings() -> dict[str, object]:
-    """Show what is no secret."""
+@app.get("/config")
+def config() -> dict[str, object]:
+    """Show what is no secret, and of secrets that they are there."""
     return {
         "debug": DEBUG,
         "logLevel": LOG_LEVEL,
         "cacheTTL": CACHE_TTL,
+        "greeting": os.environ.get("GREETING"),
         "maxWorkers": os.environ["MAX_WORKERS"],
         "hasDatabase": bool(DATABASE_URL),
         "hasKey": bool(API_KEY),

@@ -1,0 +1,3 @@
+// Package examples holds apps as their users would have them, and the tests that
+// keep them true.
+package examples
