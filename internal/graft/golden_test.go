@@ -26,6 +26,7 @@ type scenario struct {
 type scenarioConfig struct {
 	MissingParameter graft.MissingPolicy `json:"missingParameter"`
 	InvalidParameter graft.InvalidPolicy `json:"invalidParameter"`
+	UnknownParameter graft.UnknownPolicy `json:"unknownParameter"`
 }
 
 type outcome struct {
@@ -57,7 +58,7 @@ func TestGolden(t *testing.T) {
 		t.Helper()
 		config := testConfig()
 		if s.Config != nil {
-			config.MissingParameter, config.InvalidParameter = s.Config.MissingParameter, s.Config.InvalidParameter
+			config.MissingParameter, config.InvalidParameter, config.UnknownParameter = s.Config.MissingParameter, s.Config.InvalidParameter, s.Config.UnknownParameter
 		}
 		engine := graft.New(config)
 		result := engine.Inspect(s.Namespace, s.Pod).Graft(s.Facts)

@@ -59,6 +59,23 @@ func (e *Engine) missing(path, secret string, optional bool) effect {
 		"%s: the pod waits for Secret %q; create the parameter with %s", message, secret, create)}}}
 }
 
+// unknownEffect refuses a pod, where the configuration has it so, whose
+// literals may hide keys that nobody could tell just now. One that has none is
+// right whatever the keys are. What is not looked up at all is no reason: it
+// would be none the next time either.
+func (e *Engine) unknownEffect(d Decision, p Parameter, unchecked []string) effect {
+	switch p.State {
+	case ParameterAccessDenied, ParameterThrottled, ParameterUnreachable:
+	default:
+		return effect{}
+	}
+	if e.config.UnknownParameter != UnknownDeny || len(unchecked) == 0 || !d.Settings.Secrets {
+		return effect{}
+	}
+	return effect{deny: ReasonUnknownParameter, message: fmt.Sprintf("%s; it is refused until the keys are known, as unknownParameter is %q",
+		uncheckedWarning(unchecked, fmt.Sprintf("SSM parameter %q: %s", d.Identity.Parameter, p.problem())).Message, UnknownDeny)}
+}
+
 // problem says what is wrong with a parameter; it never holds a value.
 func (p Parameter) problem() string {
 	text := map[ParameterState]string{

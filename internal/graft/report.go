@@ -33,6 +33,7 @@ const (
 	ReasonIdentity         Reason = "InvalidIdentity"
 	ReasonMissingParameter Reason = "MissingParameter"
 	ReasonInvalidParameter Reason = "InvalidParameter"
+	ReasonUnknownParameter Reason = "UnknownParameter"
 )
 
 // Reasons of warnings.

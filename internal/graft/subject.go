@@ -85,6 +85,10 @@ func (s *Subject) graft(facts Facts) Result {
 
 	t := s.tiers(facts, eff)
 	operations, containers, hiding, unchecked := s.graftContainers(t)
+	if refused := s.engine.unknownEffect(s.Decision, facts.Parameter, unchecked); refused.deny != "" {
+		report.Status, report.Reason, report.Message = StatusDenied, refused.deny, refused.message
+		return Result{Report: report}
+	}
 	report.Containers = containers
 	report.Warnings = slices.Concat(report.Warnings, eff.warnings, s.configMapWarnings(facts.ConfigMap), hiding,
 		keyNameWarnings(t.parameter.String(), t.parameterKeys), keyNameWarnings(t.configMap.String(), t.configMapKeys))
