@@ -98,6 +98,9 @@ type AWS struct {
 	Region string `yaml:"region"`
 	// SSMEndpoint is another address of SSM, as of a VPC endpoint.
 	SSMEndpoint string `yaml:"ssmEndpoint"`
+	// SameAccountStores are ClusterSecretStores whose own credentials are those
+	// of the webhook's account.
+	SameAccountStores []string `yaml:"sameAccountStores"`
 }
 
 // ExternalSecrets configures the controller.

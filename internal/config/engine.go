@@ -104,6 +104,16 @@ func (e ExternalSecrets) clusterStores() []string {
 	return slices.Compact(stores)
 }
 
+// SameAccount says that a store, whatever credentials it has, is one of the
+// webhook's own account: the store of all environments, and those that the
+// configuration says it of.
+func (c *Configuration) SameAccount(store graft.Store) bool {
+	if standard := c.ExternalSecrets.SecretStore; store == (graft.Store{Kind: standard.Kind, Name: standard.Name}) {
+		return true
+	}
+	return store.Kind == graft.KindClusterSecretStore && slices.Contains(c.AWS.SameAccountStores, store.Name)
+}
+
 // overriddenStores returns each override's store as it comes out.
 func (e ExternalSecrets) overriddenStores() []SecretStore {
 	stores := make([]SecretStore, len(e.Overrides))

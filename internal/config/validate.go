@@ -75,6 +75,11 @@ func (c *Configuration) validatePolicies() field.ErrorList {
 	all := oneOf(field.NewPath("missingParameter"), c.MissingParameter, graft.MissingWait, graft.MissingDeny)
 	all = append(all, oneOf(field.NewPath("invalidParameter"), c.InvalidParameter, graft.InvalidDeny, graft.InvalidWarn)...)
 	all = append(all, oneOf(field.NewPath("unknownParameter"), c.UnknownParameter, graft.UnknownAdmit, graft.UnknownDeny)...)
+	if c.Facts.KeySource == KeySourceSecret && c.MissingParameter == graft.MissingDeny {
+		all = append(all, field.Invalid(field.NewPath("missingParameter"), string(c.MissingParameter), fmt.Sprintf(
+			"must be %q while facts.keySource is %q: an app's first pod would be refused until its Secret exists, which is made for an app that has pods",
+			graft.MissingWait, c.Facts.KeySource)))
+	}
 	return append(all, labels(field.NewPath("skipContainers"), c.SkipContainers)...)
 }
 
@@ -139,6 +144,9 @@ var region = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+$`)
 
 func (a AWS) validate(path *field.Path) field.ErrorList {
 	var all field.ErrorList
+	for i, store := range a.SameAccountStores {
+		all = append(all, invalid(path.Child("sameAccountStores").Index(i), store, validation.IsDNS1123Subdomain(store))...)
+	}
 	if a.Region != "" && !region.MatchString(a.Region) {
 		all = append(all, field.Invalid(path.Child("region"), a.Region, `must be an AWS region, as in "eu-central-1"`))
 	}
