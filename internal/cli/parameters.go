@@ -30,7 +30,7 @@ func (f *awsFlags) add(command *cobra.Command) {
 }
 
 func (f *awsFlags) client(ctx context.Context) (*ssm.Client, error) {
-	return facts.NewSSMClient(ctx, config.AWS{Region: f.region, SSMEndpoint: f.endpoint}, nil)
+	return facts.NewSSMClient(ctx, config.AWS{Region: f.region, SSMEndpoint: f.endpoint})
 }
 
 func newParameters(streams Streams) *cobra.Command {

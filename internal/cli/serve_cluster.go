@@ -16,7 +16,6 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -118,12 +117,12 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	parameters, err := newKeys(ctx, s.config, reader, s.metrics, s.log)
+	keys, err := newKeys(ctx, s.config, reader, s.metrics, s.log)
 	if err != nil {
 		return err
 	}
 	engine := graft.New(s.config.Engine())
-	externalSecrets, err := s.addController(engine, namespaces, parameters)
+	externalSecrets, err := s.addController(engine, namespaces, keys)
 	if err != nil {
 		return err
 	}
@@ -133,7 +132,7 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 	}
 	s.webhooks.RegisterReviews(
 		&webhook.Pods{
-			Engine: engine, Namespaces: namespaces, Parameters: parameters,
+			Engine: engine, Namespaces: namespaces, Parameters: keys.pods,
 			ConfigMaps:      facts.NewConfigMaps(reader, s.metrics, s.config.Facts.ConfigMapTTL),
 			ExternalSecrets: externalSecrets, Notices: told, Metrics: s.metrics, Log: s.log.WithName("pods"),
 			FactsTimeout: s.config.Facts.AdmissionTimeout,
@@ -218,29 +217,3 @@ type onEveryReplica func(context.Context) error
 
 func (f onEveryReplica) Start(ctx context.Context) error { return f(ctx) }
 func (onEveryReplica) NeedLeaderElection() bool          { return false }
-
-// newKeys returns the way to a parameter's keys that the configuration
-// asks for.
-func newKeys(
-	ctx context.Context, c *config.Configuration, reader client.Reader, m *metrics.Metrics, log logr.Logger,
-) (webhook.ParameterGetter, error) {
-	options := facts.CacheOptions{TTL: c.Facts.ParameterTTL, NegativeTTL: c.Facts.NegativeTTL}
-	switch c.Facts.KeySource {
-	case config.KeySourceNone:
-		return facts.Unchecked{Cause: "facts.keySource is " + string(config.KeySourceNone)}, nil
-	case config.KeySourceSecret:
-		return facts.NewCache(facts.NewSecret(reader), m, options), nil
-	case config.KeySourceSSM:
-	}
-	options.Budget = facts.NewBudget(c.Facts.CallsPerSecond, c.Facts.Burst)
-	client, err := facts.NewSSMClient(ctx, c.AWS, options.Budget)
-	if err != nil {
-		return nil, err
-	}
-	warm, cancel := context.WithTimeout(ctx, credentialsTimeout)
-	defer cancel()
-	if _, err := client.Options().Credentials.Retrieve(warm); err != nil {
-		log.Error(err, "Cannot get AWS credentials yet; pods are admitted without their literals being checked")
-	}
-	return facts.NewCache(facts.NewSSM(client, m), m, options), nil
-}

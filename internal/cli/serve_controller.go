@@ -14,12 +14,12 @@ import (
 
 // addController adds the controller of ExternalSecrets, and returns what every
 // replica knows of them.
-func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespaces, parameters webhook.ParameterGetter) (webhook.ExternalSecretGetter, error) {
+func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespaces, keys keys) (webhook.ExternalSecretGetter, error) {
 	if !s.config.ExternalSecrets.Enabled {
 		return noExternalSecrets{}, nil
 	}
 	return reconcile.Setup(s.manager, reconcile.Dependencies{
-		Decider: engine, Namespaces: namespaces, Parameters: parameters, Metrics: s.metrics,
+		Decider: engine, Namespaces: namespaces, Parameters: keys.controller, Metrics: s.metrics,
 		Settings: s.config.ExternalSecretFor,
 	}, reconcile.Options{NoRestarts: !s.config.Reload.Enabled})
 }

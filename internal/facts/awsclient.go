@@ -11,42 +11,55 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
-	"golang.org/x/time/rate"
 
 	"github.com/envgraft/envgraft/internal/config"
 )
 
 // NewSSMClient returns a client of SSM by the standard chain of AWS settings
 // and credentials; what c sets goes before the environment (AWS_REGION,
-// AWS_ENDPOINT_URL_SSM). With a budget, a retry of the SDK takes a call from it
-// and is left out where none is to spare; without, the SDK's defaults hold.
-func NewSSMClient(ctx context.Context, c config.AWS, budget *rate.Limiter) (*ssm.Client, error) {
+// AWS_ENDPOINT_URL_SSM). The SDK's own retries hold.
+func NewSSMClient(ctx context.Context, c config.AWS) (*ssm.Client, error) {
+	loaded, err := loadAWS(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return newSSMClient(loaded, c.SSMEndpoint, nil), nil
+}
+
+// loadAWS loads settings and credentials by the standard chain.
+func loadAWS(ctx context.Context, c config.AWS) (aws.Config, error) {
 	var options []func(*awsconfig.LoadOptions) error
 	if c.Region != "" {
 		options = append(options, awsconfig.WithRegion(c.Region))
 	}
 	loaded, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return nil, fmt.Errorf("cannot load AWS settings: %w", err)
+		return aws.Config{}, fmt.Errorf("cannot load AWS settings: %w", err)
 	}
 	if loaded.Region == "" {
-		return nil, errors.New("cannot tell the AWS region: set aws.region in the configuration file, or AWS_REGION in the environment")
+		return aws.Config{}, errors.New("cannot tell the AWS region: set aws.region in the configuration file, or AWS_REGION in the environment")
 	}
 	if loaded.Credentials != nil {
-		loaded.Credentials = namedCredentials{loaded.Credentials}
+		loaded.Credentials = namedCredentials{loaded.Credentials, ""}
 	}
+	return loaded, nil
+}
+
+// newSSMClient makes a client of SSM. With a budget, a retry of the SDK takes a
+// call from it and is left out where none is to spare.
+func newSSMClient(loaded aws.Config, endpoint string, budget *Budget) *ssm.Client {
 	return ssm.NewFromConfig(loaded, func(o *ssm.Options) {
-		if c.SSMEndpoint != "" {
-			o.BaseEndpoint = aws.String(c.SSMEndpoint)
+		if endpoint != "" {
+			o.BaseEndpoint = aws.String(endpoint)
 		}
 		if budget != nil {
 			o.Retryer = newRetryer(budget)
 		}
-	}), nil
+	})
 }
 
 // newRetryer tries once more, and soon: an admission has 300 ms.
-func newRetryer(budget *rate.Limiter) aws.Retryer {
+func newRetryer(budget *Budget) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 2
 		o.MaxBackoff = 50 * time.Millisecond
@@ -65,15 +78,16 @@ func neverThrottled(err error) aws.Ternary {
 	return aws.UnknownTernary
 }
 
-// spare lends the SDK what the budget has to spare for its retries.
-type spare struct{ budget *rate.Limiter }
+// spare lends the SDK what the budget has to spare for its retries: all of them
+// together count as one namespace does, whose name is empty.
+type spare struct{ budget *Budget }
 
 var errNoneToSpare = errors.New("envgraft's budget of SSM calls has none to spare for a retry")
 
 // GetToken is asked before each retry; a retry costs one call, whatever the
 // SDK's own price of it.
 func (s spare) GetToken(context.Context, uint) (func() error, error) {
-	if !s.budget.Allow() {
+	if s.budget.take("") != refusedNot {
 		return nil, errNoneToSpare
 	}
 	return func() error { return nil }, nil
@@ -84,17 +98,28 @@ func (spare) AddTokens(uint) error { return nil }
 
 // namedCredentials marks errors as those of credentials: in the SDK's own
 // chain of errors they look like any failed call.
-type namedCredentials struct{ aws.CredentialsProvider }
+type namedCredentials struct {
+	aws.CredentialsProvider
+
+	role string // that is assumed; empty for the webhook's own credentials
+}
 
 func (n namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	credentials, err := n.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		return aws.Credentials{}, &credentialsError{err}
+	if err == nil {
+		return credentials, nil
 	}
-	return credentials, nil
+	// A role is not to blame for the want of those that assume it.
+	if own, ok := errors.AsType[*credentialsError](err); ok {
+		return aws.Credentials{}, own
+	}
+	return aws.Credentials{}, &credentialsError{err, n.role}
 }
 
-type credentialsError struct{ err error }
+type credentialsError struct {
+	err  error
+	role string
+}
 
 func (e *credentialsError) Error() string { return "cannot get AWS credentials: " + e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }

@@ -2,9 +2,11 @@ package facts
 
 import (
 	"context"
+	"fmt"
 	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/go-logr/logr"
+	utilcache "k8s.io/apimachinery/pkg/util/cache"
 
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
@@ -19,14 +21,18 @@ type CacheOptions struct {
 	// Default 10 s.
 	NegativeTTL time.Duration
 	// Budget bounds the calls to the source; nil leaves them unbounded.
-	Budget *rate.Limiter
-	// FetchTimeout bounds one call, and the wait for its place in the budget.
-	// Default 5 s. It is longer than any admission waits: what comes later
-	// serves the next one.
+	Budget *Budget
+	// MaxPerNamespace bounds the parameters that one namespace has looked up
+	// within ten TTLs. 0 leaves them unbounded.
+	MaxPerNamespace int
+	// FetchTimeout bounds one call. Default 5 s. It is longer than any admission
+	// waits: what comes later serves the next one.
 	FetchTimeout time.Duration
 	// Size bounds the number of parameters that are remembered. Default
 	// 50,000, each about 1 KiB.
 	Size int
+	// Log is told of namespaces that reach MaxPerNamespace.
+	Log logr.Logger
 }
 
 func (o CacheOptions) withDefaults() CacheOptions {
@@ -52,11 +58,6 @@ func (o CacheOptions) withDefaults() CacheOptions {
 // that is gone and keep the container from starting.
 const keptTTLs = 10
 
-// NewBudget returns a budget of calls per second for a Cache and its client.
-func NewBudget(callsPerSecond float64, burst int) *rate.Limiter {
-	return rate.NewLimiter(rate.Limit(callsPerSecond), burst)
-}
-
 // Cache asks a source as rarely as it can:
 //
 //   - Found keys are fresh for TTL. After it they are served at once, for up to
@@ -69,14 +70,21 @@ func NewBudget(callsPerSecond float64, burst int) *rate.Limiter {
 type Cache struct {
 	source  Source
 	metrics *metrics.Metrics
-	memory  memory[Key, Parameter]
+	memory  *memory[Key, Parameter]
+	budget  *Budget
+	options CacheOptions
+	// told are the namespaces whose limit is in the log already.
+	told *utilcache.LRUExpireCache
 }
+
+// toldMost bounds the namespaces that are remembered as told of.
+const toldMost = 1024
 
 // NewCache returns an empty cache of the source.
 func NewCache(source Source, m *metrics.Metrics, options CacheOptions) *Cache {
 	options = options.withDefaults()
-	c := &Cache{source: source, metrics: m}
-	c.memory = memory[Key, Parameter]{
+	c := &Cache{source: source, metrics: m, budget: options.Budget, options: options, told: utilcache.NewLRUExpireCache(toldMost)}
+	c.memory = &memory[Key, Parameter]{
 		fetch: func(ctx context.Context, key Key, now time.Time) Parameter {
 			p := source.Read(ctx, key)
 			p.Fetched = now
@@ -85,11 +93,19 @@ func NewCache(source Source, m *metrics.Metrics, options CacheOptions) *Cache {
 		timeout: options.FetchTimeout,
 		life:    options.life,
 		late:    c.late,
-		budget:  options.Budget,
 		size:    options.Size,
+		share:   options.MaxPerNamespace,
 		idle:    keptTTLs * options.TTL,
 	}
 	return c
+}
+
+// By returns the cache for callers with a budget of their own. What one of them
+// had fetched, all have.
+func (c *Cache) By(budget *Budget) *Cache {
+	other := *c
+	other.budget = budget
+	return &other
 }
 
 // life is the table in the comment of Cache.
@@ -106,15 +122,36 @@ func (o CacheOptions) life(p Parameter) shelfLife {
 	return shelfLife{fresh: o.NegativeTTL, fault: true}
 }
 
-// late answers those who cannot wait for the source.
-func (c *Cache) late(_ Key, begun bool) Parameter {
-	if begun {
-		return Parameter{Parameter: without(graft.ParameterUnreachable,
-			"no answer within this admission's time; it is kept for the next one")}
+// late answers those who get no answer of the source in time.
+func (c *Cache) late(who asker, why refusal) Parameter {
+	switch why {
+	case refusedBudget:
+		c.metrics.SSMBudgetExhausted()
+		return Parameter{Parameter: without(graft.ParameterThrottled,
+			"envgraft's own budget of SSM calls is used up for now: see facts.callsPerSecond")}
+	case refusedShare:
+		c.metrics.NamespaceLimited(metrics.NamespaceShare)
+		return Parameter{Parameter: without(graft.ParameterThrottled, fmt.Sprintf(
+			"namespace %q has used up its share of envgraft's budget of SSM calls for now: see facts.burst", who.namespace))}
+	case refusedRoom:
+		return Parameter{Parameter: c.noRoom(who.namespace)}
+	case refusedNot:
 	}
-	c.metrics.SSMBudgetExhausted()
-	return Parameter{Parameter: without(graft.ParameterThrottled,
-		"envgraft's own budget of SSM calls is used up for now: see facts.callsPerSecond")}
+	return Parameter{Parameter: without(graft.ParameterUnreachable,
+		"no answer within this admission's time; it is kept for the next one")}
+}
+
+// noRoom is for a namespace that asks for more parameters than it may have
+// ExternalSecrets.
+func (c *Cache) noRoom(namespace string) graft.Parameter {
+	c.metrics.NamespaceLimited(metrics.NamespaceParameters)
+	if _, told := c.told.Get(namespace); !told {
+		c.told.Add(namespace, true, keptTTLs*c.options.TTL)
+		c.options.Log.Info("Namespace reached its limit of parameters to look up", "namespace", namespace, "limit", c.options.MaxPerNamespace)
+	}
+	return without(graft.ParameterThrottled, fmt.Sprintf(
+		"namespace %q had %d parameters looked up within %s, the most that one may: see externalSecrets.maxPerNamespace",
+		namespace, c.options.MaxPerNamespace, keptTTLs*c.options.TTL))
 }
 
 // Parameter returns what is known of a parameter, waiting for it until ctx is
@@ -123,7 +160,7 @@ func (c *Cache) late(_ Key, begun bool) Parameter {
 //
 // Callers share Keys and must not change them.
 func (c *Cache) Parameter(ctx context.Context, q Question) Parameter {
-	p, outcome := c.memory.get(ctx, c.source.Key(q), q.FreshAfter)
+	p, outcome := c.memory.get(ctx, asker{q.Namespace, c.budget}, c.source.Key(q), q.FreshAfter)
 	c.metrics.ParameterCache(outcome)
 	c.metrics.ParameterLookup(c.source.Name(), p.State)
 	return p

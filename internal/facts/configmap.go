@@ -51,7 +51,7 @@ func NewConfigMaps(api client.Reader, m *metrics.Metrics, ttl time.Duration) *Co
 			}
 			return shelfLife{fresh: ttl}
 		},
-		late: func(types.NamespacedName, bool) graft.ConfigMap {
+		late: func(asker, refusal) graft.ConfigMap {
 			return graft.ConfigMap{State: graft.ConfigMapUnknown, Cause: "the API server did not answer within this admission's time"}
 		},
 		size: configMapSize,
@@ -62,7 +62,7 @@ func NewConfigMaps(api client.Reader, m *metrics.Metrics, ttl time.Duration) *Co
 // ConfigMap returns what is known of a ConfigMap, waiting for it until ctx is
 // done at most. Callers share Keys and must not change them.
 func (c *ConfigMaps) ConfigMap(ctx context.Context, namespace, name string) graft.ConfigMap {
-	found, _ := c.memory.get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, time.Time{})
+	found, _ := c.memory.get(ctx, asker{namespace: namespace}, types.NamespacedName{Namespace: namespace, Name: name}, time.Time{})
 	c.metrics.ConfigMapLookup(found.State)
 	return found
 }

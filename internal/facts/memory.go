@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -25,6 +23,27 @@ type shelfLife struct {
 	fault bool
 }
 
+// asker is for whom something is asked.
+type asker struct {
+	namespace string
+	// budget is what the call is taken from; nil is for calls without bounds.
+	budget *Budget
+}
+
+// refusal is why there is no answer.
+type refusal int
+
+const (
+	// refusedNot: the call is under way, and its answer will be kept.
+	refusedNot refusal = iota
+	// refusedBudget: there is no call left for anybody.
+	refusedBudget
+	// refusedShare: the namespace has used up its share of the calls.
+	refusedShare
+	// refusedRoom: the namespace has asked for too many keys.
+	refusedRoom
+)
+
 // memory remembers answers by key. However many ask for a key at once, one
 // call for it is under way; and a call goes on when those who asked have given
 // up, so that the next one finds its answer.
@@ -33,22 +52,23 @@ type memory[K comparable, V any] struct {
 	fetch   func(ctx context.Context, key K, now time.Time) V
 	timeout time.Duration
 	life    func(V) shelfLife
-	// late is the answer for those who cannot wait for one: begun says whether
-	// the call is under way, or could not be made within the budget.
-	late func(key K, begun bool) V
-	// budget bounds the calls; nil for none.
-	budget *rate.Limiter
-	// size bounds the entries, idle is how long one is kept after its last call.
-	size int
-	idle time.Duration
+	// late is the answer for those who get none in time.
+	late func(who asker, why refusal) V
+	// size bounds the entries, share those of one namespace (0: not), idle is how
+	// long one is kept after its last call.
+	size, share int
+	idle        time.Duration
 
 	mu      sync.Mutex
 	entries map[K]*entry[V]
+	shares  map[string]int
 	swept   time.Time
 }
 
 // entry is what is remembered of one key.
 type entry[V any] struct {
+	// namespace is the one that asked first.
+	namespace string
 	// last is the last answer or fault; good is the last that was no fault.
 	last, good answer[V]
 	flight     *flight[V]
@@ -64,8 +84,6 @@ type answer[V any] struct {
 
 // flight is a call under way.
 type flight[V any] struct {
-	// due is when the budget has room for it.
-	due time.Time
 	// done is closed when answer is set.
 	done   chan struct{}
 	answer answer[V]
@@ -86,19 +104,19 @@ func (a answer[V]) kept(now, notBefore time.Time) bool {
 
 // get returns what is remembered of key, or waits for it until ctx is done.
 // Answers to questions from before freshAfter do not count.
-func (m *memory[K, V]) get(ctx context.Context, key K, freshAfter time.Time) (V, metrics.CacheOutcome) {
+func (m *memory[K, V]) get(ctx context.Context, who asker, key K, freshAfter time.Time) (V, metrics.CacheOutcome) {
 	now := time.Now()
 	if freshAfter.After(now) {
 		// A clock elsewhere is ahead of ours: no answer could ever be new enough.
 		freshAfter = now
 	}
 	for {
-		found, f, outcome := m.look(ctx, key, freshAfter)
+		found, f, outcome := m.look(ctx, who, key, freshAfter)
 		switch {
 		case f == nil:
 			return found, outcome
 		case !waits(ctx, f):
-			return m.settle(key, f, freshAfter)
+			return m.settle(who, key, freshAfter)
 		case f.answer.since(freshAfter):
 			value, stale := m.bestOf(key, f.answer, freshAfter)
 			if stale {
@@ -110,13 +128,8 @@ func (m *memory[K, V]) get(ctx context.Context, key K, freshAfter time.Time) (V,
 	}
 }
 
-// waits for a call and tells whether it came to its end in time. It does not
-// wait at all where the budget has no room for the call before ctx ends: the
-// answer would be the same, only later.
+// waits for a call and tells whether it came to its end in time.
 func waits[V any](ctx context.Context, f *flight[V]) bool {
-	if deadline, ok := ctx.Deadline(); ok && f.due.After(deadline) {
-		return false
-	}
 	select {
 	case <-f.done:
 		return true
@@ -126,11 +139,14 @@ func waits[V any](ctx context.Context, f *flight[V]) bool {
 }
 
 // look answers from memory, or returns the call to wait for.
-func (m *memory[K, V]) look(ctx context.Context, key K, freshAfter time.Time) (V, *flight[V], metrics.CacheOutcome) {
+func (m *memory[K, V]) look(ctx context.Context, who asker, key K, freshAfter time.Time) (V, *flight[V], metrics.CacheOutcome) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	e := m.entry(key, now)
+	e := m.entry(who, key, now)
+	if e == nil {
+		return m.late(who, refusedRoom), nil, metrics.CacheMiss
+	}
 	if e.last.fresh(now, freshAfter) {
 		if e.last.life.fault && e.good.kept(now, freshAfter) {
 			return e.good.value, nil, metrics.CacheStale
@@ -139,43 +155,37 @@ func (m *memory[K, V]) look(ctx context.Context, key K, freshAfter time.Time) (V
 	}
 	if e.good.life.early && e.good.kept(now, freshAfter) {
 		if e.flight == nil {
-			m.launch(ctx, key, e, now, 0)
+			m.launch(ctx, who, key, e)
 		}
 		return e.good.value, nil, metrics.CacheStale
 	}
 	if e.flight != nil {
 		return e.good.value, e.flight, metrics.CacheWait
 	}
-	if !m.launch(ctx, key, e, now, m.timeout) {
-		value, outcome := m.keptOrLate(key, e, now, freshAfter, false)
+	if why := m.launch(ctx, who, key, e); why != refusedNot {
+		value, outcome := m.keptOrLate(who, e, now, freshAfter, why)
 		return value, nil, outcome
 	}
 	return e.good.value, e.flight, metrics.CacheMiss
 }
 
-// launch starts a call that the budget has room for within patience. The queue
-// for the budget is bounded that way; and refreshes, which nobody waits for,
-// take only what is to spare.
-func (m *memory[K, V]) launch(ctx context.Context, key K, e *entry[V], now time.Time, patience time.Duration) bool {
-	f := &flight[V]{due: now, done: make(chan struct{})}
-	if m.budget != nil {
-		place := m.budget.ReserveN(now, 1)
-		delay := place.DelayFrom(now)
-		if delay > patience {
-			place.CancelAt(now)
-			return false
+// launch starts a call, if the budget has one. There is no queue for it: what
+// is not to be had at once would mostly come after its admission was answered.
+func (m *memory[K, V]) launch(ctx context.Context, who asker, key K, e *entry[V]) refusal {
+	if who.budget != nil {
+		if why := who.budget.take(who.namespace); why != refusedNot {
+			return why
 		}
-		f.due = now.Add(delay)
 	}
+	f := &flight[V]{done: make(chan struct{})}
 	e.flight = f
 	// The call is for the next one who asks too, so it does not end with ctx.
 	go m.fly(context.WithoutCancel(ctx), key, e, f)
-	return true
+	return refusedNot
 }
 
 // fly makes the call and remembers its answer.
 func (m *memory[K, V]) fly(ctx context.Context, key K, e *entry[V], f *flight[V]) {
-	time.Sleep(time.Until(f.due)) //nolint:forbidigo // its turn in the budget, which m.timeout bounds
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
 	now := time.Now()
@@ -205,35 +215,50 @@ func (m *memory[K, V]) bestOf(key K, a answer[V], freshAfter time.Time) (value V
 }
 
 // settle answers one who cannot wait for the call.
-func (m *memory[K, V]) settle(key K, f *flight[V], freshAfter time.Time) (V, metrics.CacheOutcome) {
+func (m *memory[K, V]) settle(who asker, key K, freshAfter time.Time) (V, metrics.CacheOutcome) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Now()
-	e := m.entry(key, now)
-	return m.keptOrLate(key, e, now, freshAfter, !f.due.After(now))
+	e := m.entries[key]
+	if e == nil {
+		return m.late(who, refusedNot), metrics.CacheMiss
+	}
+	return m.keptOrLate(who, e, time.Now(), freshAfter, refusedNot)
 }
 
-func (m *memory[K, V]) keptOrLate(key K, e *entry[V], now, freshAfter time.Time, begun bool) (V, metrics.CacheOutcome) {
+func (m *memory[K, V]) keptOrLate(who asker, e *entry[V], now, freshAfter time.Time, why refusal) (V, metrics.CacheOutcome) {
 	if e.good.kept(now, freshAfter) {
 		return e.good.value, metrics.CacheStale
 	}
-	return m.late(key, begun), metrics.CacheMiss
+	return m.late(who, why), metrics.CacheMiss
 }
 
-// entry returns the entry of key, which it makes where there is none.
-func (m *memory[K, V]) entry(key K, now time.Time) *entry[V] {
+// entry returns the entry of key, which it makes where there is none; nil where
+// the namespace has no room for one more.
+func (m *memory[K, V]) entry(who asker, key K, now time.Time) *entry[V] {
 	if e := m.entries[key]; e != nil {
 		return e
 	}
 	if m.entries == nil {
-		m.entries = map[K]*entry[V]{}
+		m.entries, m.shares = map[K]*entry[V]{}, map[string]int{}
 	}
-	if len(m.entries) >= m.size || now.Sub(m.swept) > m.idle {
+	// Not each time, while nothing has become idle: a sweep looks at all.
+	const often = 10
+	full := m.full(who.namespace)
+	if len(m.entries) >= m.size || now.Sub(m.swept) > m.idle || full && now.Sub(m.swept) > m.idle/often {
 		m.sweep(now)
+		full = m.full(who.namespace)
 	}
-	e := &entry[V]{}
+	if full {
+		return nil
+	}
+	e := &entry[V]{namespace: who.namespace}
 	m.entries[key] = e
+	m.shares[who.namespace]++
 	return e
+}
+
+func (m *memory[K, V]) full(namespace string) bool {
+	return m.share > 0 && m.shares[namespace] >= m.share
 }
 
 // sweep forgets what nobody has asked for, and if that does not make room, any
@@ -242,7 +267,7 @@ func (m *memory[K, V]) sweep(now time.Time) {
 	m.swept = now
 	for key, e := range m.entries {
 		if e.flight == nil && now.Sub(e.last.at) > m.idle {
-			delete(m.entries, key)
+			m.forget(key, e)
 		}
 	}
 	if len(m.entries) < m.size {
@@ -254,7 +279,14 @@ func (m *memory[K, V]) sweep(now time.Time) {
 			return
 		}
 		if e.flight == nil {
-			delete(m.entries, key)
+			m.forget(key, e)
 		}
+	}
+}
+
+func (m *memory[K, V]) forget(key K, e *entry[V]) {
+	delete(m.entries, key)
+	if m.shares[e.namespace]--; m.shares[e.namespace] == 0 {
+		delete(m.shares, e.namespace)
 	}
 }

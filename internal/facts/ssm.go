@@ -11,20 +11,20 @@ import (
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
-// ParameterGetter is the one operation of SSM that the webhook needs.
-type ParameterGetter interface {
+// SSMClient is the operation of SSM that tells keys.
+type SSMClient interface {
 	GetParameter(ctx context.Context, in *ssm.GetParameterInput, options ...func(*ssm.Options)) (*ssm.GetParameterOutput, error)
 }
 
 // SSM reads parameters from AWS Systems Manager.
 type SSM struct {
-	client  ParameterGetter
+	client  func(Access) SSMClient
 	metrics *metrics.Metrics
 }
 
-// NewSSM returns a source that asks SSM by the client.
-func NewSSM(client ParameterGetter, m *metrics.Metrics) *SSM {
-	return &SSM{client: client, metrics: m}
+// NewSSM returns a source that asks SSM by the clients.
+func NewSSM(clients *SSMClients, m *metrics.Metrics) *SSM {
+	return &SSM{client: func(access Access) SSMClient { return clients.client(access) }, metrics: m}
 }
 
 // Name is the source's label in metrics.
@@ -36,13 +36,13 @@ func (s *SSM) Key(q Question) Key { return Key{Name: q.Parameter, Access: q.Acce
 // Read calls GetParameter. Of what it answers, only the keys are kept.
 func (s *SSM) Read(ctx context.Context, key Key) Parameter {
 	start := time.Now()
-	p := s.read(ctx, key.Name)
+	p := s.read(ctx, key)
 	s.metrics.SSMRequest(p.State, time.Since(start))
 	return p
 }
 
-func (s *SSM) read(ctx context.Context, path string) Parameter {
-	out, err := s.client.GetParameter(ctx, &ssm.GetParameterInput{Name: &path, WithDecryption: aws.Bool(true)})
+func (s *SSM) read(ctx context.Context, key Key) Parameter {
+	out, err := s.client(key.Access).GetParameter(ctx, &ssm.GetParameterInput{Name: &key.Name, WithDecryption: aws.Bool(true)})
 	if err != nil {
 		return Parameter{Parameter: SSMFault(err)}
 	}

@@ -49,18 +49,29 @@ func isolateAWS(t *testing.T) {
 func startSSM(t *testing.T) (*ssmfake.Fake, *SSM, *metrics.Metrics, *prometheus.Registry) {
 	t.Helper()
 	isolateAWS(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDfake")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "s3cr3t-of-the-webhook")
+	haveCredentials(t)
 	fake := ssmfake.New()
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	client, err := NewSSMClient(t.Context(), config.AWS{Region: ssmfake.Region, SSMEndpoint: server.URL}, NewBudget(1000, 1000))
+	reg := prometheus.NewRegistry()
+	m := metrics.New(reg)
+	return fake, NewSSM(clientsOf(t, server.URL, NewBudget(1000, 1000)), m), m, reg
+}
+
+func haveCredentials(t *testing.T) {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDfake")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "s3cr3t-of-the-webhook")
+}
+
+// clientsOf returns clients of the SSM at an endpoint.
+func clientsOf(t *testing.T, endpoint string, budget *Budget) *SSMClients {
+	t.Helper()
+	clients, err := NewSSMClients(t.Context(), config.AWS{Region: ssmfake.Region, SSMEndpoint: endpoint}, budget)
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg := prometheus.NewRegistry()
-	m := metrics.New(reg)
-	return fake, NewSSM(client, m), m, reg
+	return clients
 }
 
 func TestSSM(t *testing.T) {
@@ -155,13 +166,8 @@ func TestSSMRetryTakesFromBudget(t *testing.T) {
 	fake, _, m, _ := startSSM(t)
 	server := httptest.NewServer(fake)
 	defer server.Close()
-	budget := NewBudget(0.001, 1)
-	client, err := NewSSMClient(t.Context(), config.AWS{Region: ssmfake.Region, SSMEndpoint: server.URL}, budget)
-	if err != nil {
-		t.Fatal(err)
-	}
 	fake.Inject(ssmfake.Fault{Kind: ssmfake.Fail})
-	source := NewSSM(client, m)
+	source := NewSSM(clientsOf(t, server.URL, NewBudget(0.001, 1)), m)
 	for i, want := range []int{2, 3} {
 		if p := source.Read(t.Context(), Key{Name: path}); p.State != graft.ParameterUnreachable || strings.Contains(p.Cause, "budget") {
 			t.Errorf("read %d: %+v, want SSM's own error", i+1, p)
@@ -179,21 +185,14 @@ func TestSSMUnreachable(t *testing.T) {
 	endpoint := server.URL
 	server.Close() // nobody listens there any more
 
-	client, err := NewSSMClient(t.Context(), config.AWS{Region: ssmfake.Region, SSMEndpoint: endpoint}, NewBudget(1000, 1000))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := NewSSM(client, m).Read(t.Context(), Key{Name: path})
+	budget := NewBudget(1000, 1000)
+	p := NewSSM(clientsOf(t, endpoint, budget), m).Read(t.Context(), Key{Name: path})
 	if p.State != graft.ParameterUnreachable || !strings.HasPrefix(p.Cause, "no AWS credentials: give the webhook's ServiceAccount a role") {
 		t.Errorf("without credentials: %+v, want Unreachable and the fix", p)
 	}
 
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDfake")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "s3cr3t-of-the-webhook")
-	if client, err = NewSSMClient(t.Context(), config.AWS{Region: ssmfake.Region, SSMEndpoint: endpoint}, NewBudget(1000, 1000)); err != nil {
-		t.Fatal(err)
-	}
-	p = NewSSM(client, m).Read(t.Context(), Key{Name: path})
+	haveCredentials(t)
+	p = NewSSM(clientsOf(t, endpoint, budget), m).Read(t.Context(), Key{Name: path})
 	if p.State != graft.ParameterUnreachable || !strings.Contains(p.Cause, "connection refused") {
 		t.Errorf("without a listener: %+v, want Unreachable, connection refused", p)
 	}
@@ -201,7 +200,7 @@ func TestSSMUnreachable(t *testing.T) {
 
 func TestNewSSMClient(t *testing.T) {
 	isolateAWS(t)
-	if _, err := NewSSMClient(t.Context(), config.AWS{}, nil); err == nil || !strings.Contains(err.Error(), "set aws.region in the configuration file, or AWS_REGION") {
+	if _, err := NewSSMClient(t.Context(), config.AWS{}); err == nil || !strings.Contains(err.Error(), "set aws.region in the configuration file, or AWS_REGION") {
 		t.Errorf("without a region: %v, want an error that says how to set one", err)
 	}
 	t.Setenv("AWS_REGION", "eu-west-1")
@@ -214,7 +213,7 @@ func TestNewSSMClient(t *testing.T) {
 		"Configuration": {config.AWS{Region: "us-east-1", SSMEndpoint: "https://vpce"}, "us-east-1", "https://vpce"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, err := NewSSMClient(t.Context(), tc.config, nil)
+			client, err := NewSSMClient(t.Context(), tc.config)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -260,14 +259,14 @@ func TestRefusals(t *testing.T) {
 		"Throttled": {"another of its names", refusal("RequestLimitExceeded", ""), graft.Parameter{State: graft.ParameterThrottled, Cause: "RequestLimitExceeded"}},
 		"Unknown":   {"a code of the future", refusal("TeapotException", "short and stout"), graft.Parameter{State: graft.ParameterUnreachable, Cause: "TeapotException: short and stout"}},
 		"STSDenied": {
-			"the role does not trust the webhook", &smithy.OperationError{ServiceID: "SSM", Err: &credentialsError{refusal("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")}},
+			"the role does not trust the webhook", &smithy.OperationError{ServiceID: "SSM", Err: &credentialsError{err: refusal("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")}},
 			graft.Parameter{State: graft.ParameterAccessDenied, Cause: "no AWS credentials: AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity"},
 		},
 		"Cancelled": {"the server shuts down", fmt.Errorf("canceled, %w", context.Canceled), graft.Parameter{State: graft.ParameterUnreachable, Cause: "the call was cancelled"}},
 		"Other":     {"the innermost error says most", fmt.Errorf("a: %w", errors.New("invalid input region")), graft.Parameter{State: graft.ParameterUnreachable, Cause: "invalid input region"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			source := NewSSM(refusing{tc.err}, metrics.New(prometheus.NewRegistry()))
+			source := &SSM{client: func(Access) SSMClient { return refusing{tc.err} }, metrics: metrics.New(prometheus.NewRegistry())}
 			got := source.Read(t.Context(), Key{Name: path})
 			if diff := cmp.Diff(Parameter{Parameter: tc.want}, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)

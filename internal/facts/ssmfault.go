@@ -84,13 +84,19 @@ func isThrottleCode(code string) bool {
 // credentialsFault is for a webhook that AWS does not know: nothing was asked
 // of SSM at all.
 func credentialsFault(err *credentialsError) graft.Parameter {
-	const fix = "no AWS credentials: give the webhook's ServiceAccount a role (EKS Pod Identity or IRSA), or set facts.keySource"
+	what := "no AWS credentials"
+	if err.role != "" {
+		what = fmt.Sprintf("cannot assume role %q", err.role)
+	}
 	if api, ok := errors.AsType[smithy.APIError](err.err); ok {
 		p := apiFault(api)
-		p.Cause = "no AWS credentials: " + p.Cause
+		p.Cause = what + ": " + p.Cause
 		return p
 	}
-	return without(graft.ParameterUnreachable, fmt.Sprintf("%s (%s)", fix, networkCause(err.err)))
+	if err.role == "" {
+		what += ": give the webhook's ServiceAccount a role (EKS Pod Identity or IRSA), or set facts.keySource"
+	}
+	return without(graft.ParameterUnreachable, fmt.Sprintf("%s (%s)", what, networkCause(err.err)))
 }
 
 // networkCause words an error that is no answer of AWS.

@@ -34,6 +34,17 @@ const (
 	CacheWait CacheOutcome = "wait"
 )
 
+// NamespaceLimit is a limit on what one namespace may have looked up.
+type NamespaceLimit string
+
+// The limits.
+const (
+	// NamespaceShare is a namespace's share of the budget of SSM calls.
+	NamespaceShare NamespaceLimit = "share"
+	// NamespaceParameters is how many parameters are looked up for it.
+	NamespaceParameters NamespaceLimit = "parameters"
+)
+
 func (m *Metrics) registerFacts(factory promauto.Factory) {
 	m.parameterLookups = factory.NewCounterVec(counter("parameter_lookups_total",
 		"What lookups of a parameter's keys were told, by source (ssm, secret, directory, none) and state. "+
@@ -54,6 +65,13 @@ func (m *Metrics) registerFacts(factory promauto.Factory) {
 	m.ssmBudgetExhausted = factory.NewCounter(counter("ssm_budget_exhausted_total",
 		"Lookups that envgraft's own budget of SSM calls (facts.callsPerSecond, facts.burst) kept from a call in time. "+
 			"Raise the budget where this grows and SSM itself does not throttle."))
+	m.namespaceLimited = factory.NewCounterVec(counter("namespace_limited_total",
+		"Lookups of parameters that a namespace's own limit kept from a call of SSM, by reason: share (it used up its share of facts.burst and facts.callsPerSecond), "+
+			"parameters (it had externalSecrets.maxPerNamespace looked up; the log names the namespace)."),
+		[]string{"reason"})
+	m.ssmVersionRequests = factory.NewCounterVec(counter("ssm_version_requests_total",
+		"Calls of SSM GetParameters for the versions of up to ten parameters, by result; Found is an answer. Only the leader makes them."),
+		[]string{"result"})
 	m.configMapLookups = factory.NewCounterVec(counter("config_map_lookups_total",
 		"What lookups of a ConfigMap's keys were told, by state. Unknown means that a pod was admitted without its literals being checked against it."),
 		[]string{"state"})
@@ -66,6 +84,10 @@ func (m *Metrics) registerFacts(factory promauto.Factory) {
 		graft.ParameterAccessDenied, graft.ParameterThrottled, graft.ParameterUnreachable,
 	} {
 		m.ssmRequests.WithLabelValues(string(fault))
+		m.ssmVersionRequests.WithLabelValues(string(fault))
+	}
+	for _, limit := range []NamespaceLimit{NamespaceShare, NamespaceParameters} {
+		m.namespaceLimited.WithLabelValues(string(limit))
 	}
 }
 
@@ -87,6 +109,16 @@ func (m *Metrics) SSMRequest(result graft.ParameterState, took time.Duration) {
 
 // SSMBudgetExhausted counts one lookup that got no call in time.
 func (m *Metrics) SSMBudgetExhausted() { m.ssmBudgetExhausted.Inc() }
+
+// NamespaceLimited counts one lookup that a namespace's own limit kept from a call.
+func (m *Metrics) NamespaceLimited(limit NamespaceLimit) {
+	m.namespaceLimited.WithLabelValues(string(limit)).Inc()
+}
+
+// SSMVersionRequest counts one call of SSM for versions.
+func (m *Metrics) SSMVersionRequest(result graft.ParameterState) {
+	m.ssmVersionRequests.WithLabelValues(string(result)).Inc()
+}
 
 // ConfigMapLookup counts what one lookup of a ConfigMap's keys was told.
 func (m *Metrics) ConfigMapLookup(state graft.ConfigMapState) {

@@ -27,6 +27,8 @@ type Metrics struct {
 	ssmRequests        *prometheus.CounterVec
 	ssmRequestDuration prometheus.Histogram
 	ssmBudgetExhausted prometheus.Counter
+	ssmVersionRequests *prometheus.CounterVec
+	namespaceLimited   *prometheus.CounterVec
 	configMapLookups   *prometheus.CounterVec
 	externalSecrets    *prometheus.GaugeVec
 	esoInstalled       prometheus.Gauge

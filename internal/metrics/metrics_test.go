@@ -42,6 +42,8 @@ func used(t *testing.T) *counting {
 	m.ParameterCache(metrics.CacheHit)
 	m.SSMRequest(graft.ParameterFound, 20*time.Millisecond)
 	m.SSMBudgetExhausted()
+	m.NamespaceLimited(metrics.NamespaceShare)
+	m.SSMVersionRequest(graft.ParameterFound)
 	m.ConfigMapLookup(graft.ConfigMapFound)
 	m.SetExternalSecrets(map[metrics.ExternalSecretState]int{metrics.ExternalSecretReady: 2})
 	m.SetESOInstalled(true)

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/webhook"
+)
+
+// keys are the ways to the keys of parameters that the configuration asks for.
+type keys struct {
+	// pods answers admissions, controller the controller: from one memory, each
+	// by a budget of its own, so that neither waits for the other.
+	pods, controller webhook.ParameterGetter
+}
+
+// newKeys makes them.
+func newKeys(ctx context.Context, c *config.Configuration, reader client.Reader, m *metrics.Metrics, log logr.Logger) (keys, error) {
+	options := facts.CacheOptions{
+		TTL: c.Facts.ParameterTTL, NegativeTTL: c.Facts.NegativeTTL,
+		MaxPerNamespace: c.ExternalSecrets.MaxPerNamespace, Log: log.WithName("facts"),
+	}
+	switch c.Facts.KeySource {
+	case config.KeySourceNone:
+		unchecked := facts.Unchecked{Cause: "facts.keySource is " + string(config.KeySourceNone)}
+		return keys{pods: unchecked, controller: unchecked}, nil
+	case config.KeySourceSecret:
+		cache := facts.NewCache(facts.NewSecret(reader), m, options)
+		return keys{pods: cache, controller: cache}, nil
+	case config.KeySourceSSM:
+	}
+	options.Budget = facts.NewBudget(c.Facts.CallsPerSecond, c.Facts.Burst)
+	clients, err := facts.NewSSMClients(ctx, c.AWS, options.Budget)
+	if err != nil {
+		return keys{}, err
+	}
+	warm, cancel := context.WithTimeout(ctx, credentialsTimeout)
+	defer cancel()
+	if _, err := clients.Home().Options().Credentials.Retrieve(warm); err != nil {
+		log.Error(err, "Cannot get AWS credentials yet; pods are admitted without their literals being checked")
+	}
+	cache := facts.NewCache(facts.NewSSM(clients, m), m, options)
+	return keys{pods: cache, controller: cache.By(facts.NewBudget(c.Facts.CallsPerSecond, c.Facts.Burst))}, nil
+}
