@@ -4,7 +4,7 @@ package graft
 func Refusals() []Reason {
 	return []Reason{
 		ReasonNoApp, ReasonMalformed, ReasonTooLarge, ReasonInvalidLabel, ReasonInvalidSetting, ReasonIdentity,
-		ReasonMissingParameter, ReasonInvalidParameter,
+		ReasonMissingParameter, ReasonInvalidParameter, ReasonUnknownParameter,
 	}
 }
 
