@@ -110,6 +110,9 @@ const (
 	// AnnotationRevoked, on an ExternalSecret, says why its Namespace may no
 	// longer reach the parameter.
 	AnnotationRevoked = Group + "/revoked"
+	// AnnotationUnusedSince, on an ExternalSecret that nothing owns, is when the
+	// last Job or pod that used it was gone, in RFC 3339.
+	AnnotationUnusedSince = Group + "/unused-since"
 )
 
 // Reloader's annotations, see

@@ -23,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/envgraft/envgraft/certs"
-	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -86,14 +85,12 @@ func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err er
 		return err
 	}
 	s.manager, err = ctrl.NewManager(restConfig, manager.Options{
-		Scheme:                        clientgoscheme.Scheme,
-		Logger:                        s.log,
-		Metrics:                       server.Options{BindAddress: "0"}, // ours is served by addMetrics
-		HealthProbeBindAddress:        s.config.Server.HealthListen,
-		LeaderElection:                s.config.ExternalSecrets.Enabled,
-		LeaderElectionID:              api.Lease,
-		LeaderElectionNamespace:       s.namespace,
-		LeaderElectionReleaseOnCancel: true,
+		Scheme:                 clientgoscheme.Scheme,
+		Logger:                 s.log,
+		Metrics:                server.Options{BindAddress: "0"}, // ours is served by addMetrics
+		HealthProbeBindAddress: s.config.Server.HealthListen,
+		// The controller stands for election by itself: see reconcile.Lease.
+		LeaderElection: false,
 	})
 	if err != nil {
 		return fmt.Errorf("cannot make the manager: %w", err)

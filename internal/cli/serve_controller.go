@@ -4,6 +4,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/envgraft/envgraft/certs"
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -21,7 +22,11 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 	return reconcile.Setup(s.manager, reconcile.Dependencies{
 		Decider: engine, Namespaces: namespaces, Parameters: keys.controller, Metrics: s.metrics,
 		Settings: s.config.ExternalSecretFor,
-	}, reconcile.Options{NoRestarts: !s.config.Reload.Enabled})
+	}, reconcile.Options{
+		NoRestarts: !s.config.Reload.Enabled,
+		Lease:      &reconcile.Lease{Namespace: s.namespace, Name: api.Lease},
+		KeepUnused: s.config.ExternalSecrets.KeepUnused,
+	})
 }
 
 // newWorkloads makes the handler of workloads.

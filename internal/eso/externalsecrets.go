@@ -57,8 +57,12 @@ func New(log logr.Logger, restConfig *rest.Config, options cache.Options, settin
 	}, nil
 }
 
-// Listen has the controller told of changes, where this replica leads.
-func (x *ExternalSecrets) Listen(l Listener) { x.listener.Store(&l) }
+// Listen has the controller told of changes until ctx is done, for as long as
+// this replica leads.
+func (x *ExternalSecrets) Listen(ctx context.Context, l Listener) {
+	x.listener.Store(&l)
+	context.AfterFunc(ctx, func() { x.listener.CompareAndSwap(&l, nil) })
+}
 
 // Current is ESO as it is installed; nil until that is known.
 func (x *ExternalSecrets) Current() *Installation { return x.current.Load() }

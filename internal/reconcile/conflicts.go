@@ -13,25 +13,26 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 )
 
-// claim is what one workload, by its newest pod, asks for.
+// claim is what one workload asks for, by its own template.
 type claim struct {
 	Workload workload
-	// Created is the workload's age, which decides conflicts; it is only
-	// looked up where there is one.
+	// Created is the workload's age, which decides conflicts.
 	Created  time.Time
 	Identity identity.Identity
 	Wants    eso.Wants
-	// Newest is when the newest pod of the workload was created.
+	// Newest is when the newest pod of the app was created.
 	Newest time.Time
 	// Awaiting is the newest pod of the current revision that may have started
 	// before its Secret existed; empty where there is none.
 	Awaiting types.UID
-
-	// revision is that of the newest pod.
-	revision string
-	// read is when the oldest read was made that led to the workload.
-	read time.Time
 }
+
+// shares says that the claims are for one ExternalSecret.
+func (c claim) shares(other claim) bool {
+	return c.Identity.ExternalSecret == other.Identity.ExternalSecret
+}
+
+func (c claim) wantsTheSame(other claim) bool { return c.shares(other) && c.Wants == other.Wants }
 
 // eventConflict is the reason of the Events about conflicts.
 const eventConflict = "ExternalSecretConflict"
@@ -49,10 +50,16 @@ func inConflict(claims []claim) bool {
 }
 
 // decide returns the claim that an ExternalSecret is made by: the oldest
-// workload's. An app's second workload must not redirect the first one's
-// secrets, whichever of them has the newer pods.
+// workload's, and a pod's or a Job's own only where no workload asks. An app's
+// second workload must not redirect the first one's secrets, and a pod not at all.
 func decide(claims []claim) (claim, []conflict) {
 	sorted := slices.SortedFunc(slices.Values(claims), func(a, b claim) int {
+		if a.Workload.owns() != b.Workload.owns() {
+			if a.Workload.owns() {
+				return -1
+			}
+			return 1
+		}
 		return cmp.Or(a.Created.Compare(b.Created), compareWorkloads(a.Workload, b.Workload))
 	})
 	winner := sorted[0]
@@ -63,6 +70,14 @@ func decide(claims []claim) (claim, []conflict) {
 		}
 	}
 	return winner, conflicts
+}
+
+// why says by which rule the winner decides.
+func why(winner, loser claim) string {
+	if winner.Workload.owns() && !loser.Workload.owns() {
+		return "a workload decides over pods of their own"
+	}
+	return "the older one decides"
 }
 
 func explain(winner, loser claim) string {
@@ -78,7 +93,7 @@ func explain(winner, loser claim) string {
 			differences = append(differences, fmt.Sprintf("%s %q, not %q", d.what, d.winner, d.loser))
 		}
 	}
-	return fmt.Sprintf("%s and %s share ExternalSecret %q of app %q and ask it for different things; the older workload decides, which is %s: %s. "+
+	return fmt.Sprintf("%s and %s share ExternalSecret %q of app %q and ask it for different things; %s, which is %s: %s. "+
 		"Make their annotations agree, or give them different app labels",
-		winner.Workload, loser.Workload, winner.Identity.ExternalSecret, winner.Identity.App, winner.Workload, strings.Join(differences, ", "))
+		winner.Workload, loser.Workload, winner.Identity.ExternalSecret, winner.Identity.App, why(winner, loser), winner.Workload, strings.Join(differences, ", "))
 }

@@ -6,6 +6,8 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -91,4 +93,14 @@ func (l *ledger) appsUsing(kind, namespace, name string) []client.ObjectKey {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.users[dependency{kind, client.ObjectKey{Namespace: namespace, Name: name}}])
+}
+
+// concerned lists the apps that an ExternalSecret is made for, or that use it.
+func (l *ledger) concerned(e *eso.ExternalSecret) []client.ObjectKey {
+	var apps []client.ObjectKey
+	if app := e.Labels[api.LabelApp]; app != "" {
+		apps = append(apps, client.ObjectKey{Namespace: e.Namespace, Name: app})
+	}
+	apps = append(apps, l.appsUsing(eso.Kind, e.Namespace, e.Name)...)
+	return append(apps, l.appsUsing(kindSecret, e.Namespace, e.SecretName())...)
 }

@@ -3,11 +3,14 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,124 +20,147 @@ import (
 const (
 	ownersRemembered = 65536
 	ownersTTL        = 12 * time.Hour
-	maxOwnerDepth    = 4
 )
 
-// owners walks from pods to the workloads that people deployed. Who owns a
-// ReplicaSet all but never changes, so one read of each is enough; an informer
-// would hold every old revision of every Deployment of the cluster.
+// owners walks from pods to the workloads that people deployed, and only where
+// it matters whose they are. ownerReferences are the pod author's, who may
+// write there whatever exists: a link counts only if the API server has the
+// object that it names, with that UID, and of a kind that makes such objects.
 type owners struct {
-	reader client.Reader // not cached, metadata only
-	known  *utilcache.LRUExpireCache
-	// created remembers the age of workloads by UID.
-	created *utilcache.LRUExpireCache
+	reader    client.Reader // not cached, metadata only
+	workloads *workloads
+	// known is what is above ReplicaSets and Jobs, by UID, those that are not
+	// there included. It all but never changes, so one read of each is enough;
+	// an informer would hold every old revision of every Deployment.
+	known *utilcache.LRUExpireCache
 }
 
-// parent is what is remembered of a ReplicaSet or Job: the workload that
-// controls it, or nobody.
-type parent struct {
-	workload *workload
-	read     time.Time
+// above is what is remembered of a ReplicaSet or Job.
+type above struct {
+	// gone says that there is none of that name and UID. Neither comes back.
+	gone bool
+	// controller is whom it names; nil where that is nobody.
+	controller *workload
+	// again says that it was read once more because its controller is not held.
+	again bool
 }
 
-func newOwners(reader client.Reader) *owners {
-	return &owners{
-		reader:  reader,
-		known:   utilcache.NewLRUExpireCache(ownersRemembered),
-		created: utilcache.NewLRUExpireCache(ownersRemembered),
-	}
+func newOwners(reader client.Reader, workloads *workloads) *owners {
+	return &owners{reader: reader, workloads: workloads, known: utilcache.NewLRUExpireCache(ownersRemembered)}
 }
 
-// top returns the workload at the top of a pod's owners, and when the oldest
-// of the reads on the way was made. A pod of its own is its own workload. nil
-// is for a pod whose controller is gone: it will be collected, too.
-func (o *owners) top(ctx context.Context, pod *metav1.PartialObjectMetadata) (*workload, time.Time, error) {
-	read := time.Now()
-	controller := metav1.GetControllerOfNoCopy(pod)
-	if controller == nil {
-		return &workload{APIVersion: "v1", Kind: kindPod, Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}, read, nil
+// makers are the kinds between pods and workloads, with those that make them.
+func makers(gk schema.GroupKind) []schema.GroupKind {
+	switch gk {
+	case schema.GroupKind{Group: groupApps, Kind: kindReplicaSet}:
+		return []schema.GroupKind{{Group: groupApps, Kind: kindDeployment}, {Group: groupArgo, Kind: kindRollout}}
+	case schema.GroupKind{Group: groupBatch, Kind: kindJob}:
+		return []schema.GroupKind{{Group: groupBatch, Kind: kindCronJob}}
 	}
-	at := fromReference(pod.Namespace, *controller)
-	for range maxOwnerDepth {
-		if !isIntermediate(at.groupKind()) {
-			break
-		}
-		p, err := o.parent(ctx, at)
-		if err != nil || p == nil {
-			return nil, read, err
-		}
-		if p.read.Before(read) {
-			read = p.read
-		}
-		if p.workload == nil {
-			break
-		}
-		at = *p.workload
-	}
-	return &at, read, nil
+	return nil
 }
 
-// parent returns who controls a ReplicaSet or Job; nil where that is gone.
-func (o *owners) parent(ctx context.Context, w workload) (*parent, error) {
-	if known, ok := o.known.Get(w.UID); ok {
-		return known.(*parent), nil //nolint:forcetypeassert // nothing else is put there
+// top returns the workload at the top of a pod's owners. Where nobody of a
+// kind that makes pods stands there it is the last one that does, in the end
+// the pod itself: such workloads own nothing. nil is for a pod whose owner is
+// gone, or never was: it is about to be collected, or its author made it up.
+func (o *owners) top(ctx context.Context, pod *podRow) (*workload, error) {
+	itself := pod.workload()
+	if pod.controller == nil {
+		return &itself, nil
 	}
-	p := &parent{read: time.Now()}
-	object, err := o.read(ctx, w)
-	if err != nil || object == nil {
+	switch at := *pod.controller; {
+	case makers(at.groupKind()) != nil:
+		return o.over(ctx, at)
+	case at.groupKind() == schema.GroupKind{Group: groupApps, Kind: kindStatefulSet},
+		at.groupKind() == schema.GroupKind{Group: groupApps, Kind: kindDaemonSet}:
+		return o.held(at), nil
+	}
+	return &itself, nil // an operator's, or made up: a Deployment makes no pods
+}
+
+// over returns the workload above a ReplicaSet or Job.
+func (o *owners) over(ctx context.Context, w workload) (*workload, error) {
+	w.APIVersion = w.groupKind().Group + "/v1" // what its author wrote may not be served
+	a, err := o.above(ctx, w)
+	if err != nil {
 		return nil, err
 	}
-	if controller := metav1.GetControllerOfNoCopy(object); controller != nil {
-		above := fromReference(w.Namespace, *controller)
-		p.workload = &above
+	top, sure := o.settle(w, a)
+	if sure || a.again {
+		return top, nil
 	}
-	o.known.Add(w.UID, p, ownersTTL)
-	return p, nil
+	// kubectl delete --cascade=orphan leaves ReplicaSets to themselves. One look
+	// is enough: what never was there does not come.
+	if a, err = o.readAbove(ctx, w, true); err != nil {
+		return nil, err
+	}
+	top, _ = o.settle(w, a)
+	return top, nil
 }
 
-// forget has the owners of these pods read anew.
-func (o *owners) forget(pods []metav1.PartialObjectMetadata) {
-	for i := range pods {
-		if controller := metav1.GetControllerOfNoCopy(&pods[i]); controller != nil {
-			o.known.Remove(controller.UID)
+// settle says who is above, and whether that is sure to be so.
+func (o *owners) settle(w workload, a above) (top *workload, sure bool) {
+	if a.gone {
+		return nil, true
+	}
+	if a.controller == nil || !slices.Contains(makers(w.groupKind()), a.controller.groupKind()) {
+		return &w, true
+	}
+	top = o.held(*a.controller)
+	if top != nil && a.again {
+		a.again = false
+		o.known.Add(w.UID, a, ownersTTL)
+	}
+	return top, top != nil
+}
+
+func (o *owners) held(w workload) *workload {
+	if row := o.workloads.held(w); row != nil {
+		return &row.workload
+	}
+	return nil
+}
+
+func (o *owners) above(ctx context.Context, w workload) (above, error) {
+	if known, ok := o.known.Get(w.UID); ok {
+		return known.(above), nil //nolint:forcetypeassert // nothing else is put there
+	}
+	return o.readAbove(ctx, w, false)
+}
+
+func (o *owners) readAbove(ctx context.Context, w workload, again bool) (above, error) {
+	object, err := o.read(ctx, w)
+	if err != nil {
+		return above{}, err
+	}
+	a := above{gone: object == nil, again: again}
+	if object != nil {
+		if ref := metav1.GetControllerOfNoCopy(object); ref != nil {
+			controller := fromReference(w.Namespace, *ref)
+			a.controller = &controller
 		}
 	}
+	o.known.Add(w.UID, a, ownersTTL)
+	return a, nil
 }
 
 // alive says that a workload is there and stays. An ExternalSecret whose only
-// owner is gone is collected at once, and its Secret with it: that must not
-// happen to pods that a Deployment, deleted with --cascade=orphan, left behind.
+// owner is gone is collected at once, and its Secret with it.
 func (o *owners) alive(ctx context.Context, w workload) (bool, error) {
 	object, err := o.read(ctx, w)
-	if apierrors.IsForbidden(err) {
-		return true, nil // a kind that some operator brought along; the pods say that it was there
-	}
 	if err != nil {
 		return false, err
 	}
 	return object != nil && object.DeletionTimestamp == nil, nil
 }
 
-// createdAt returns a workload's age. One that cannot be read counts as the
-// youngest, so that it takes nothing away from another.
-func (o *owners) createdAt(ctx context.Context, w workload) (time.Time, error) {
-	if known, ok := o.created.Get(w.UID); ok {
-		return known.(time.Time), nil //nolint:forcetypeassert // nothing else is put there
-	}
-	object, err := o.read(ctx, w)
-	if apierrors.IsForbidden(err) || err == nil && object == nil {
-		return time.Unix(1<<40, 0), nil
-	}
-	if err != nil {
-		return time.Time{}, err
-	}
-	o.created.Add(w.UID, object.CreationTimestamp.Time, ownersTTL)
-	return object.CreationTimestamp.Time, nil
-}
-
 // read returns a workload's metadata; nil where it is not there, or another
 // has taken its name.
 func (o *owners) read(ctx context.Context, w workload) (*metav1.PartialObjectMetadata, error) {
+	if len(content.IsPathSegmentName(w.Name)) > 0 {
+		return nil, nil // nothing has such a name, and no request can be made of it
+	}
 	object := w.partial()
 	err := o.reader.Get(ctx, types.NamespacedName{Namespace: w.Namespace, Name: w.Name}, object)
 	switch {

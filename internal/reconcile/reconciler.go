@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -11,17 +10,13 @@ import (
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
-	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -29,43 +24,43 @@ import (
 // only saves calls: a restart loses it, and nothing but calls with it.
 type reconciler struct {
 	Dependencies
-	options  Options
-	external *eso.ExternalSecrets
-	ledger   *ledger
-	pods     client.Reader
-	client   client.Client // not cached
-	owners   *owners
-	events   *announcer
+	options   Options
+	external  *eso.ExternalSecrets
+	ledger    *ledger
+	workloads *workloads
+	pods      *table[*podRow]
+	client    client.Client // not cached
+	owners    *owners
+	events    *announcer
+	clock     clock.PassiveClock
 
 	// applied is the last apply of each ExternalSecret.
 	applied *utilcache.LRUExpireCache
-	// idle says of owners without pods whether they stay owners, by UID.
-	idle *utilcache.LRUExpireCache
 	// checked is the newest pod for which an app's parameter was looked up.
 	checked *utilcache.LRUExpireCache
 	// settled are pods that waited for a Secret and need no more thought.
 	settled *utilcache.LRUExpireCache
+	// unused is since when ExternalSecrets were seen that nobody asks for, by UID.
+	unused  *utilcache.LRUExpireCache
 	lookups *rate.Limiter
 }
 
 // Reconcile implements reconcile.Reconciler. The request's name is an app's.
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	app, began := request.NamespacedName, time.Now()
+	app := request.NamespacedName
 	i := r.external.Current()
 	if i == nil {
 		return reconcile.Result{}, nil // the first discovery has all apps reconciled
 	}
-	pods, err := podsOf(ctx, r.pods, app)
+	claims, err := r.claims(ctx, app, newestFirst(r.pods.of(app)))
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	claims, refused, err := r.claims(ctx, app, pods)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
+	p := &pass{reconciler: r, installation: i, app: app}
 	if len(claims) == 0 {
 		r.ledger.forget(app)
-		return reconcile.Result{}, nil
+		err := p.sweep(ctx)
+		return reconcile.Result{RequeueAfter: p.wait}, err
 	}
 
 	// Nearly always one; a name template with {environment} in it makes more.
@@ -73,11 +68,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	for _, c := range claims {
 		groups[c.Identity.ExternalSecret] = append(groups[c.Identity.ExternalSecret], c)
 	}
-	p := &pass{reconciler: r, installation: i, began: began, app: app, pods: pods, refused: refused}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		err := p.reconcile(ctx, name, groups[name])
 		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
-			return reconcile.Result{}, nil // its pods are about to go, too
+			return reconcile.Result{}, nil // its workloads are about to go, too
 		}
 		if err != nil {
 			return reconcile.Result{}, err
@@ -87,85 +81,11 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return reconcile.Result{RequeueAfter: p.wait}, nil
 }
 
-// claims groups pods by workload and asks, for the newest pod of each, what it
-// wants. It trusts no mark on a pod: whoever may create pods can write one by
-// hand. refused are workloads with pods that want no ExternalSecret.
-func (r *reconciler) claims(
-	ctx context.Context, app client.ObjectKey, pods []metav1.PartialObjectMetadata,
-) (claims []claim, refused map[types.UID]bool, err error) {
-	if len(pods) == 0 {
-		return nil, nil, nil
-	}
-	ns, err := r.Namespaces.Namespace(ctx, app.Namespace)
-	if apierrors.IsNotFound(err) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot get namespace %q: %w", app.Namespace, err)
-	}
-	refused = make(map[types.UID]bool)
-	byWorkload := make(map[types.UID]int)
-	for n := range pods {
-		pod := &pods[n]
-		top, read, err := r.owners.top(ctx, pod)
-		if err != nil {
-			return nil, nil, err
-		}
-		if top == nil || refused[top.UID] {
-			continue
-		}
-		at, known := byWorkload[top.UID]
-		if !known {
-			c, ok := r.claim(ns, *top, pod)
-			if !ok {
-				refused[top.UID] = true
-				continue
-			}
-			at = len(claims)
-			byWorkload[top.UID] = at
-			claims = append(claims, c)
-		}
-		claims[at].add(pod, read)
-	}
-	return claims, refused, nil
-}
-
-// claim is what a workload asks for by its newest pod.
-func (r *reconciler) claim(ns identity.Namespace, w workload, newest *metav1.PartialObjectMetadata) (claim, bool) {
-	d := r.Decider.Decide(ns, podIdentity(newest))
-	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
-		return claim{}, false
-	}
-	return claim{
-		Workload: w,
-		Identity: d.Identity,
-		Wants:    eso.WantsOf(d, r.Settings(d.Identity.ParameterEnvironment)),
-		Newest:   newest.CreationTimestamp.Time,
-		revision: revision(newest),
-		read:     time.Now(),
-	}, true
-}
-
-// add takes a further pod of the workload into account, the newest first.
-func (c *claim) add(pod *metav1.PartialObjectMetadata, read time.Time) {
-	if read.Before(c.read) {
-		c.read = read
-	}
-	// Pods of a former revision are being replaced already.
-	awaits := pod.Annotations[api.AnnotationAwaitsSecret] == "true" && pod.DeletionTimestamp == nil
-	if awaits && c.Awaiting == "" && revision(pod) == c.revision {
-		c.Awaiting = pod.UID
-	}
-}
-
 // pass is one reconciliation of one app.
 type pass struct {
 	*reconciler
 	installation *eso.Installation
-	began        time.Time
 	app          client.ObjectKey
-	pods         []metav1.PartialObjectMetadata
-	refused      map[types.UID]bool
 
 	// What comes of it.
 	state metrics.ExternalSecretState
@@ -234,8 +154,8 @@ func (p *pass) foreign(ctx context.Context, existing *eso.ExternalSecret, c clai
 
 // keep applies our ExternalSecret for the workloads that are to have it.
 func (p *pass) keep(ctx context.Context, name string, existing *eso.ExternalSecret, claims []claim) error {
-	winner, err := p.decide(ctx, claims)
-	if err != nil {
+	winner := p.decide(claims)
+	if err := p.inUse(ctx, existing); err != nil {
 		return err
 	}
 	changed, err := p.ensure(ctx, name, existing, winner, claims)
@@ -259,8 +179,11 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 		return false, nil
 	}
 	owners, err := p.ownersFor(ctx, existing, claims)
-	if err != nil || len(owners) == 0 {
+	if err != nil {
 		return false, err
+	}
+	if len(owners) == 0 && slices.ContainsFunc(claims, func(c claim) bool { return c.Workload.owns() }) {
+		return false, nil // they are going
 	}
 	d := desired{Namespace: p.app.Namespace, Name: name, App: p.app.Name, Wants: winner.Wants, Owners: owners}
 	return p.apply(ctx, d, existing)
@@ -268,20 +191,13 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 
 // decide settles what the ExternalSecret is made by, and tells both sides of
 // a conflict.
-func (p *pass) decide(ctx context.Context, claims []claim) (claim, error) {
+func (p *pass) decide(claims []claim) claim {
 	if !inConflict(claims) {
 		for _, c := range claims {
 			p.events.over(c.Workload, eventConflict)
 		}
 		winner, _ := decide(claims)
-		return winner, nil
-	}
-	for n := range claims {
-		created, err := p.owners.createdAt(ctx, claims[n].Workload)
-		if err != nil {
-			return claim{}, err
-		}
-		claims[n].Created = created
+		return winner
 	}
 	winner, conflicts := decide(claims)
 	for n, c := range conflicts {
@@ -290,7 +206,7 @@ func (p *pass) decide(ctx context.Context, claims []claim) (claim, error) {
 		}
 		p.events.warn(c.Loser, eventConflict, "Apply", c.Message)
 	}
-	return winner, nil
+	return winner
 }
 
 // observe says how an ExternalSecret fares and follows its parameter.

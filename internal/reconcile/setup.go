@@ -5,18 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/time/rate"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/flowcontrol"
-	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
@@ -66,6 +60,14 @@ type Options struct {
 	Burst int
 	// Workers is how many apps are reconciled at a time. The default is 8.
 	Workers int
+	// Lease settles which replica runs the controller; nil is for one that has
+	// nobody to ask.
+	Lease *Lease
+	// KeepUnused is how long an ExternalSecret stays that only Jobs or pods of
+	// their own used. The default is 24 h.
+	KeepUnused time.Duration
+	// Clock is the time that rules go by. The default is the real one.
+	Clock clock.PassiveClock
 	// LookupsPerSecond bounds the parameters that are looked up, within the
 	// budget that Parameters keeps to. The default is 5.
 	LookupsPerSecond float64
@@ -77,6 +79,10 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Burst, 400)
 	setDefault(&o.Workers, 8)
 	setDefault(&o.LookupsPerSecond, 5)
+	setDefault(&o.KeepUnused, 24*time.Hour)
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
 	return o
 }
 
@@ -117,58 +123,17 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a client of the API server: %w", err)
 	}
-	pods, err := newPodCache(restConfig, cache.Options{HTTPClient: httpClient, Mapper: mgr.GetRESTMapper()})
+	c := &terms{
+		connection: connection{config: restConfig, http: httpClient, log: mgr.GetLogger(), interval: options.DiscoveryInterval},
+		needs:      needs, options: options, client: writer, external: external,
+		recorder: mgr.GetEventRecorder(Name), informers: mgr.GetCache(), defaults: mgr.GetControllerOptions(),
+	}
+	l, err := newLeader(mgr.GetConfig(), options.Lease, mgr.GetLogger().WithName("leader"), c.run)
 	if err != nil {
 		return nil, err
 	}
-	r := newReconciler(writer, pods, mgr.GetEventRecorder(Name), external, needs, options)
-	return external, r.addTo(mgr, pods)
-}
-
-func newReconciler(
-	writer client.Client, pods client.Reader, recorder events.EventRecorder, external *eso.ExternalSecrets, needs Dependencies, options Options,
-) *reconciler {
-	return &reconciler{
-		Dependencies: needs,
-		options:      options,
-		external:     external,
-		ledger:       newLedger(needs.Metrics),
-		pods:         pods,
-		client:       writer,
-		owners:       newOwners(writer),
-		events:       newAnnouncer(recorder),
-		applied:      utilcache.NewLRUExpireCache(remembered),
-		idle:         utilcache.NewLRUExpireCache(remembered),
-		checked:      utilcache.NewLRUExpireCache(remembered),
-		settled:      utilcache.NewLRUExpireCache(remembered),
-		lookups:      rate.NewLimiter(rate.Limit(options.LookupsPerSecond), lookupBurst),
+	if err := mgr.Add(l); err != nil {
+		return nil, fmt.Errorf("cannot add the controller: %w", err)
 	}
-}
-
-// addTo makes the reconciler a controller with its three sources: pods,
-// Namespaces, and whatever external tells it of.
-func (r *reconciler) addTo(mgr manager.Manager, pods cache.Cache) error {
-	c, err := controller.New(Name, mgr, controller.Options{
-		Reconciler:              r,
-		MaxConcurrentReconciles: r.options.Workers,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 5*time.Minute),
-		ReconciliationTimeout:   time.Minute,
-	})
-	if err != nil {
-		return fmt.Errorf("cannot make controller %q: %w", Name, err)
-	}
-	if err := c.Watch(newPodSource(pods)); err != nil {
-		return fmt.Errorf("cannot watch pods: %w", err)
-	}
-	if err := c.Watch(newNamespaceSource(mgr.GetCache(), pods)); err != nil {
-		return fmt.Errorf("cannot watch namespaces: %w", err)
-	}
-	if err := c.Watch(newESOSource(r.external, r.ledger, pods)); err != nil {
-		return fmt.Errorf("cannot watch ExternalSecrets: %w", err)
-	}
-	return nil
-}
-
-func partialNamespace() *metav1.PartialObjectMetadata {
-	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
+	return external, nil
 }

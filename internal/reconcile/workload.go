@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"cmp"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,7 +28,7 @@ const (
 )
 
 // workload is the object at the top of a pod's owners, which a person deployed:
-// it owns the ExternalSecret, and Events are about it.
+// Events are about it.
 type workload struct {
 	APIVersion string
 	Kind       string
@@ -60,13 +61,9 @@ func fromReference(namespace string, ref metav1.OwnerReference) workload {
 	return workload{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: namespace, Name: ref.Name, UID: ref.UID}
 }
 
-// isIntermediate says that what a person deployed stands above this kind. A
-// controller of any other kind, a StatefulSet as well as a resource that some
-// operator brought along, is taken for the top, and needs no read.
-func isIntermediate(gk schema.GroupKind) bool {
-	switch gk {
-	case schema.GroupKind{Group: groupApps, Kind: kindReplicaSet}, schema.GroupKind{Group: groupBatch, Kind: kindJob}:
-		return true
-	}
-	return false
+// owns says that the ExternalSecret goes with the last workload of this kind.
+// A Job without CronJob, a pod of its own and what an operator brought along
+// come and go, and would take the Secret with them each time.
+func (w workload) owns() bool {
+	return slices.ContainsFunc(workloadKinds(), func(k workloadKind) bool { return k.group == w.groupKind().Group && k.kind == w.Kind })
 }

@@ -28,7 +28,6 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
@@ -133,11 +132,9 @@ func measure(b *testing.B, restConfig *rest.Config, apps int) {
 }
 
 func newManager(restConfig *rest.Config, registry *prometheus.Registry) (ctrl.Manager, error) {
-	skip := true
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Logger:     logr.Discard(),
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: crconfig.Controller{SkipNameValidation: &skip},
+		Logger:  logr.Discard(),
+		Metrics: metricsserver.Options{BindAddress: "0"},
 	})
 	if err != nil {
 		return nil, err

@@ -8,7 +8,6 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/reconcile"
@@ -76,7 +75,7 @@ func TestFollowers(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "envgraft"},
 		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
 	})
-	follower := start(t, ctrl.Options{LeaderElection: true, LeaderElectionID: "envgraft", LeaderElectionNamespace: ns}, reconcile.Options{})
+	follower := start(t, reconcile.Options{Lease: &reconcile.Lease{Namespace: ns, Name: "envgraft"}})
 	at := time.Now().Truncate(time.Second)
 	esoSays(t, e, "False", "SecretSyncedError", at, "")
 	follower.waitForWarning(t, p, "SecretSyncedError")

@@ -18,6 +18,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,7 +27,6 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	crconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -86,20 +87,19 @@ type replica struct {
 // controller starts a replica that leads, and stops it with the test.
 func controller(t *testing.T) *replica {
 	t.Helper()
-	return start(t, ctrl.Options{}, reconcile.Options{})
+	return start(t, reconcile.Options{})
 }
 
-func start(t *testing.T, managerOptions ctrl.Options, options reconcile.Options) *replica {
+func start(t *testing.T, options reconcile.Options) *replica {
 	t.Helper()
 	r := &replica{parameters: &parameters{}, calls: &calls{}, registry: prometheus.NewRegistry()}
 	restConfig := rest.CopyConfig(plane.Config)
 	restConfig.Wrap(r.calls.count)
 
-	skip := true
-	managerOptions.Controller = crconfig.Controller{SkipNameValidation: &skip}
-	managerOptions.Metrics = metricsserver.Options{BindAddress: "0"}
-	managerOptions.Logger = testr.NewWithInterface(quiet{t}, testr.Options{})
-	mgr, err := ctrl.NewManager(restConfig, managerOptions)
+	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+		Metrics: metricsserver.Options{BindAddress: "0"},
+		Logger:  testr.NewWithInterface(quiet{t}, testr.Options{}),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,15 +285,20 @@ func create[T client.Object](t *testing.T, object T) T {
 	return object
 }
 
-// namespace makes one for a test. Its pods go with the test: the next one's
-// controller would see to them, too.
+// namespace makes one for a test. Its workloads and pods go with the test: the
+// next one's controller would see to them, too.
 func namespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	ns := create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "rc-", Labels: labels}}).Name
 	t.Cleanup(func() {
-		err := kube.DeleteAllOf(context.Background(), &corev1.Pod{}, client.InNamespace(ns), client.GracePeriodSeconds(0))
-		if err != nil {
-			t.Error(err)
+		for _, kind := range []client.Object{
+			&appsv1.Deployment{}, &appsv1.StatefulSet{}, &appsv1.DaemonSet{}, &batchv1.CronJob{}, &corev1.Pod{},
+		} {
+			err := kube.DeleteAllOf(context.Background(), kind, client.InNamespace(ns), client.GracePeriodSeconds(0),
+				client.PropagationPolicy(metav1.DeletePropagationBackground))
+			if err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	return ns
@@ -302,13 +307,16 @@ func namespace(t *testing.T, labels map[string]string) string {
 // settleCalls are the calls that settle costs.
 const settleCalls = 2
 
-// settle waits until the controller worked off what pods were created before:
-// an app that comes after them in its queue has its ExternalSecret.
+// settle waits until the controller worked off what was created before: apps
+// that come after it, one by a Deployment and one by a pod, for these are
+// watched apart, have their ExternalSecrets.
 func settle(t *testing.T, ns string) {
 	t.Helper()
 	app := "marker-" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	deployment(t, ns, app, app, marks{})
+	idle(t, ns, app, app, marks{})
+	barePod(t, ns, app+"-bare", marks{})
 	waitFor(t, ns, app+"-external", nil)
+	waitFor(t, ns, app+"-bare-external", nil)
 }
 
 // waitSecond waits for the API server's clock to show another second.

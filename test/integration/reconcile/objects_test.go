@@ -49,11 +49,17 @@ func selector(app string) *metav1.LabelSelector {
 // deployment makes a Deployment, its ReplicaSet and one injected pod.
 func deployment(t *testing.T, ns, name, app string, m marks) (*appsv1.Deployment, *corev1.Pod) {
 	t.Helper()
-	d := create(t, &appsv1.Deployment{
+	d := idle(t, ns, name, app, m)
+	return d, replica1(t, d, app, m)
+}
+
+// idle makes a Deployment without pods.
+func idle(t *testing.T, ns, name, app string, m marks) *appsv1.Deployment {
+	t.Helper()
+	return create(t, &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
 		Spec:       appsv1.DeploymentSpec{Selector: selector(app), Template: template(app, m)},
 	})
-	return d, replica1(t, d, app, m)
 }
 
 func replica1(t *testing.T, d *appsv1.Deployment, app string, m marks) *corev1.Pod {
@@ -123,11 +129,7 @@ func statefulSet(t *testing.T, ns, name, app string, m marks) *appsv1.StatefulSe
 // rollout makes an Argo Rollout and the ReplicaSet and pod of it.
 func rollout(t *testing.T, ns, name, app string, m marks) *unstructured.Unstructured {
 	t.Helper()
-	r := create(t, &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
-		"metadata": map[string]any{"namespace": ns, "name": name},
-		"spec":     map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": map[string]any{api.LabelName: app}}}},
-	}})
+	r := create(t, newRollout(ns, name, app))
 	rs := create(t, &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: ns, GenerateName: name + "-",
@@ -137,4 +139,12 @@ func rollout(t *testing.T, ns, name, app string, m marks) *unstructured.Unstruct
 	})
 	pod(t, rs, "ReplicaSet", "apps/v1", app, m)
 	return r
+}
+
+func newRollout(ns, name, app string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+		"metadata": map[string]any{"namespace": ns, "name": name},
+		"spec":     map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": map[string]any{api.LabelName: app}}}},
+	}}
 }

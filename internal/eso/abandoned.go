@@ -1,0 +1,47 @@
+package eso
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/api"
+)
+
+// Abandonable says that nothing but envgraft would ever delete it: it made it
+// for the app, and nothing owns it.
+func (e *ExternalSecret) Abandonable(app string) bool {
+	return e.Ours(app) && e.Applied.Any && len(e.OwnerReferences) == 0 && e.DeletionTimestamp == nil
+}
+
+// OfApp lists the ExternalSecrets that are labelled for an app.
+func (i *Installation) OfApp(ctx context.Context, app client.ObjectKey) ([]ExternalSecret, error) {
+	if !i.Installed() {
+		return nil, nil
+	}
+	list := &ExternalSecretList{}
+	if err := i.cache.List(ctx, list, client.InNamespace(app.Namespace), client.MatchingLabels{api.LabelApp: app.Name}); err != nil {
+		return nil, fmt.Errorf("cannot list ExternalSecrets of app %q: %w", app.Name, err)
+	}
+	return list.Items, nil
+}
+
+// Abandonable lists the apps that have an ExternalSecret which nothing owns.
+func (i *Installation) Abandonable(ctx context.Context) ([]client.ObjectKey, error) {
+	if !i.Installed() {
+		return nil, nil
+	}
+	list := &ExternalSecretList{}
+	if err := i.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("cannot list ExternalSecrets: %w", err)
+	}
+	var apps []client.ObjectKey
+	for n := range list.Items {
+		e := &list.Items[n]
+		if app := e.Labels[api.LabelApp]; app != "" && e.Abandonable(app) {
+			apps = append(apps, client.ObjectKey{Namespace: e.Namespace, Name: app})
+		}
+	}
+	return apps, nil
+}
