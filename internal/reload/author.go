@@ -37,7 +37,10 @@ type managedFields struct {
 // managedFields, and client-side apply in its annotation. One that cannot be
 // read tells nothing.
 func readAuthors(v view) authors {
-	a := authors{managed: v.metadata().ManagedFields}
+	var a authors
+	if managed := v.metadata().ManagedFields; len(managed) > 0 && json.Unmarshal(managed, &a.managed) != nil {
+		a.managed = nil
+	}
 	if json.Unmarshal([]byte(v.metadata().Annotations[corev1.LastAppliedConfigAnnotation]), &a.applied) != nil {
 		a.applied = view{}
 	}

@@ -1,6 +1,7 @@
 package reload
 
 import (
+	stdjson "encoding/json"
 	"fmt"
 	"maps"
 
@@ -14,10 +15,12 @@ import (
 // Workload is a Deployment, StatefulSet, DaemonSet or Argo Rollout that was
 // read, with what an earlier admission wrote to it told apart.
 type Workload struct {
-	raw     []byte
-	view    view
-	authors authors
-	written record
+	raw []byte
+	// templateSpec is the pod template's spec, unread.
+	templateSpec []byte
+	view         view
+	authors      authors
+	written      record
 	// labels are the pod template's as they will be.
 	labels   map[string]string
 	inject   *string
@@ -37,9 +40,9 @@ type view struct {
 }
 
 type metadata struct {
-	Labels        map[string]string `json:"labels"`
-	Annotations   map[string]string `json:"annotations"`
-	ManagedFields []managedFields   `json:"managedFields"`
+	Labels        map[string]string  `json:"labels"`
+	Annotations   map[string]string  `json:"annotations"`
+	ManagedFields stdjson.RawMessage `json:"managedFields"`
 }
 
 func (v view) metadata() metadata {
@@ -81,6 +84,11 @@ type Result struct {
 // Read reads a workload in JSON.
 func Read(raw []byte) (*Workload, error) {
 	w := &Workload{raw: raw}
+	spec, err := measure(raw)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the workload: %w", err)
+	}
+	w.templateSpec = spec
 	// Not encoding/json: that would take "Spec" for "spec".
 	if err := json.Unmarshal(raw, &w.view); err != nil {
 		return nil, fmt.Errorf("cannot read the workload: %w", err)
@@ -95,27 +103,19 @@ func Read(raw []byte) (*Workload, error) {
 // (workloadRef).
 func (w *Workload) HasTemplate() bool { return w.view.Spec.Template != nil }
 
-// Template returns the pod template in JSON, with the labels that it will have.
+// Template returns the pod template in JSON, with the labels that it will have:
+// of its metadata labels and annotations alone, and its spec as it stands.
 func (w *Workload) Template() ([]byte, error) {
-	var object struct {
-		Spec struct {
-			Template map[string]any `json:"template"`
-		} `json:"spec"`
+	var template struct {
+		Metadata struct {
+			Labels      map[string]string `json:"labels,omitempty"`
+			Annotations map[string]string `json:"annotations,omitempty"`
+		} `json:"metadata"`
+		Spec stdjson.RawMessage `json:"spec,omitempty"`
 	}
-	if err := json.Unmarshal(w.raw, &object); err != nil {
-		return nil, fmt.Errorf("cannot read the pod template: %w", err)
-	}
-	template := object.Spec.Template
-	if len(w.labels) > 0 {
-		// Read made sure that metadata is an object, if it is anything.
-		meta, ok := template["metadata"].(map[string]any)
-		if !ok {
-			meta = map[string]any{}
-			template["metadata"] = meta
-		}
-		meta["labels"] = w.labels
-	}
-	return json.Marshal(template)
+	template.Metadata.Labels, template.Metadata.Annotations = w.labels, w.view.template().Annotations
+	template.Spec = w.templateSpec
+	return stdjson.Marshal(template)
 }
 
 // Annotate returns what makes Reloader replace the workload's pods when one of
