@@ -1,0 +1,233 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/envgraft/envgraft/internal/api"
+)
+
+// mostResident is what hostile reviews may make of the server, together.
+const mostResident = 192 << 20
+
+// server is the program, serving standalone.
+type server struct {
+	url    string
+	client *http.Client
+	pid    int
+}
+
+// serve builds and starts the program.
+func serve(t *testing.T) *server {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "envgraft")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/envgraft").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(dir, "ca.crt")
+	command := exec.CommandContext(t.Context(), program, "serve", "--standalone", "--listen", address, "--ca-file", ca) //nolint:gosec // the program was built above
+	var log bytes.Buffer
+	command.Stdout, command.Stderr = &log, &log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		if t.Failed() {
+			t.Logf("the server's log ends with:\n%s", log.Bytes()[max(0, log.Len()-4096):])
+		}
+	})
+	s := &server{url: "https://" + address, pid: command.Process.Pid}
+	var last error
+	err = wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		last = s.connect(ctx, ca)
+		return last == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("the server does not answer: %v", last)
+	}
+	return s
+}
+
+// connect makes a client and has it answered.
+func (s *server) connect(ctx context.Context, ca string) error {
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 16,
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
+// post sends a review and returns its answer.
+func (s *server) post(ctx context.Context, path, body string) (code int, answer string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path+"?timeout=20s", strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := s.client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	text, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(text), joinClose(err, response.Body)
+}
+
+func joinClose(err error, c io.Closer) error {
+	if closed := c.Close(); err == nil {
+		return closed
+	}
+	return err
+}
+
+// memory reads a line of /proc/PID/status, as VmHWM, in bytes.
+func (s *server) memory(t *testing.T, name string) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
+	if err != nil {
+		t.Skipf("this machine tells nothing of processes: %v", err)
+	}
+	match := regexp.MustCompile(name + `:\s+(\d+) kB`).FindSubmatch(status)
+	if match == nil {
+		t.Fatalf("no %s in %s", name, status)
+	}
+	kib, err := strconv.ParseInt(string(match[1]), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib << 10
+}
+
+// review is a whole one as an API server sends it.
+func review(group, version, kind, resource, object string) string {
+	return fmt.Sprintf(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u1","kind":{"group":%q,"version":%q,"kind":%q},`+
+		`"resource":{"group":%q,"version":%q,"resource":%q},"namespace":"popapps","operation":"CREATE","object":%s}}`, group, version, kind, group, version, resource, object)
+}
+
+func podReview(object string) string { return review("", "v1", "Pod", "pods", object) }
+func workReview(object string) string {
+	return review("apps", "v1", "Deployment", "deployments", object)
+}
+
+const optedIn = `"metadata":{"labels":{"app.kubernetes.io/name":"myapp","envgraft.dev/inject":"enabled"}}`
+
+// hostile are the reviews that took hundreds of MiB each.
+func hostile() map[string]string {
+	list := func(item string, n int) string { return strings.TrimSuffix(strings.Repeat(item+",", n), ",") }
+	pod := func(spec string) string { return podReview(`{` + optedIn + `,"spec":{` + spec + `}}`) }
+	template := func(spec string) string {
+		return workReview(`{` + optedIn + `,"spec":{"template":{` + optedIn + `,"spec":{` + spec + `}}}}`)
+	}
+	return map[string]string{
+		"containers":      pod(`"containers":[` + list(`{}`, 230000) + `]`),
+		"env":             pod(`"containers":[{"name":"a","env":[` + list(`{"name":"A","value":"x"}`, 228000) + `]}]`),
+		"envLegal":        pod(`"containers":[{"name":"a","env":[` + list(`{"name":"A","value":"x"}`, 19000) + `]}]`),
+		"envFrom":         pod(`"containers":[{"envFrom":[` + list(`{"secretRef":{}}`, 300000) + `]}]`),
+		"volumes":         pod(`"volumes":[` + list(`{}`, 2000000) + `],"containers":[]`),
+		"annotations":     podReview(`{"metadata":{"annotations":{` + list(`"envgraft.dev/keep":"A"`, 250000) + `}}}`),
+		"expressions":     podReview(`{"metadata":{"labels":{"app.kubernetes.io/name":"myapp","envgraft.dev/inject":"enabled"},"annotations":{"secret.reloader.stakater.com/reload":"(` + strings.Repeat("a", 3200) + `){1000}"}},"spec":{"containers":[{}]}}`),
+		"template":        template(`"containers":[` + list(`{}`, 230000) + `]`),
+		"managedFields":   workReview(`{"metadata":{"managedFields":[` + list(`{"fieldsV1":{"f:metadata":{"f:annotations":{"f:a":{}}}}}`, 100000) + `]}}`),
+		"workloadRegexps": workReview(`{"metadata":{"labels":{"envgraft.dev/inject":"enabled"},"annotations":{"secret.reloader.stakater.com/reload":"` + list(`(a{100}){10}`, 20000) + `"}},"spec":{"template":{` + optedIn + `}}}`),
+	}
+}
+
+// TestHostileReviews sends all of the above, four at a time, and holds the
+// server to its memory and an honest pod's answer to 2 s.
+func TestHostileReviews(t *testing.T) {
+	s := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var attackers sync.WaitGroup
+	queue := make(chan [2]string)
+	for range 4 {
+		attackers.Go(func() {
+			for attack := range queue {
+				path := api.PodsWebhook
+				if strings.Contains(attack[1][:300], "deployments") {
+					path = api.WorkloadsWebhook
+				}
+				code, answer, err := s.post(ctx, path, attack[1])
+				if err != nil || code != http.StatusOK || len(answer) > 2<<20 {
+					t.Errorf("%s: %d, %d bytes, %v: %.300s", attack[0], code, len(answer), err, answer)
+				}
+			}
+		})
+	}
+	honest := podReview(`{` + optedIn + `,"spec":{"containers":[{"name":"app"}]}}`)
+	over := make(chan struct{})
+	slowest := make(chan time.Duration, 1)
+	go func() {
+		var most time.Duration
+		for {
+			select {
+			case <-over:
+				slowest <- most
+				return
+			default:
+			}
+			start := time.Now()
+			code, answer, err := s.post(ctx, api.PodsWebhook, honest)
+			if err != nil || code != http.StatusOK || !strings.Contains(answer, `"patch":"`) {
+				t.Errorf("an honest pod got %d, %v: %.300s", code, err, answer)
+			}
+			most = max(most, time.Since(start))
+		}
+	}()
+	for range 2 {
+		for name, body := range hostile() {
+			queue <- [2]string{name, body}
+		}
+	}
+	close(queue)
+	attackers.Wait()
+	close(over)
+	if wait := <-slowest; wait > 2*time.Second {
+		t.Errorf("an honest pod waited %s beside hostile reviews", wait)
+	}
+	peak := s.memory(t, "VmHWM")
+	t.Logf("at most %d MiB resident, %d MiB now", peak>>20, s.memory(t, "VmRSS")>>20)
+	if peak > mostResident {
+		t.Errorf("hostile reviews made the server take %d MiB, and it may take %d", peak>>20, mostResident>>20)
+	}
+}
