@@ -11,6 +11,16 @@ func TestEndToEnd(t *testing.T) {
 	b.startSSM(t)
 	b.buildEnvgraft(t)
 
-	t.Run("Webhook", b.testWebhook)
-	t.Run("ExternalSecrets", b.testExternalSecrets)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"Webhook", b.testWebhook},
+		{"ExternalSecrets", b.testExternalSecrets},
+		{"SSMFaults", b.testSSMFaults},
+		{"Resilience", b.testResilience},
+	} {
+		t.Run(part.name, part.run)
+		b.mustNotTell(t)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/test/canary"
 )
 
 const reloaderNamespace = "reloader"
@@ -84,7 +85,7 @@ func (b *bench) testPlaceholder(t *testing.T) {
 	}
 
 	b.ssm.putJSON(t, path, parameterTier())
-	b.podWith(t, shop, "DATABASE_URL", "postgres://from-the-parameter")
+	b.podWith(t, shop, "DATABASE_URL", fromParameter)
 	b.syncedTwice(t, namespace, "shop-external")
 	if got := b.replicaSets(t, shop); got != 2 {
 		t.Errorf("%d ReplicaSets, want 2: one restart, and only one", got)
@@ -110,10 +111,10 @@ func (b *bench) testRotation(t *testing.T) {
 	b.pod(t, shop)
 
 	rotated := parameterTier()
-	rotated["API_KEY"] = "rotated"
+	rotated["API_KEY"] = canary.Value("rotated")
 	b.ssm.putJSON(t, path, rotated)
 	start := time.Now()
-	b.podWith(t, shop, "API_KEY", "rotated")
+	b.podWith(t, shop, "API_KEY", canary.Value("rotated"))
 	t.Logf("from put-parameter to a new pod with the new value: %.1f s", time.Since(start).Seconds())
 
 	b.syncedTwice(t, namespace, "shop-external")
@@ -160,7 +161,7 @@ func (b *bench) testWorkloadOptsIn(t *testing.T) {
 	b.podWith(t, shop, "DEBUG", "from-the-pod")
 
 	b.kubectl(t, "label", "deployment", shop.Name, "-n", namespace, api.LabelInject+"="+api.Enabled)
-	b.podWith(t, shop, "DEBUG", "from-the-parameter")
+	b.podWith(t, shop, "DEBUG", fromParameter)
 	b.kubectl(t, "label", "deployment", shop.Name, "-n", namespace, api.LabelInject+"-")
 	b.podWith(t, shop, "DEBUG", "from-the-pod")
 	if got, ok := b.deployment(t, shop).Metadata.Annotations[api.ReloaderSecret]; ok {

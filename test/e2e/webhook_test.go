@@ -11,18 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/test/canary"
 )
 
 // webhookNamespace is the namespace, and so the system, of the example.
 const webhookNamespace = "popapps"
 
+// fromParameter is found wherever it leaks to.
+const fromParameter = canary.Mark + "-parameter"
+
 // The values of the three tiers. Each name of a lower tier that a higher one
 // has too must lose.
 func parameterTier() map[string]string {
-	return map[string]string{
-		"DATABASE_URL": "postgres://from-the-parameter", "API_KEY": "from-the-parameter",
-		"DEBUG": "from-the-parameter", "SHARED": "from-the-parameter",
-	}
+	return map[string]string{"DATABASE_URL": fromParameter, "API_KEY": fromParameter, "DEBUG": fromParameter, "SHARED": fromParameter}
 }
 
 func configMapTier() map[string]string {
@@ -118,9 +119,9 @@ func (b *bench) testTiers(t *testing.T) {
 	main := b.environmentOf(t, a.Namespace, pod.Metadata.Name, 8080)
 	want := injected()
 	want["OWN"] = "from-the-pod"
-	want["GREETING"] = "debug is from-the-parameter"
+	want["GREETING"] = "debug is " + fromParameter
 	expect(t, "the app", main, want)
-	if diff := cmp.Diff([]string{"postgres://from-the-parameter"}, main.Args); diff != "" {
+	if diff := cmp.Diff([]string{fromParameter}, main.Args); diff != "" {
 		t.Errorf("$(DATABASE_URL) in the app's arguments (-want +got):\n%s", diff)
 	}
 	expect(t, "the init container", b.printedEnvironment(t, a.Namespace, pod.Metadata.Name, "migrate"), injected())

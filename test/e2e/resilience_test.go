@@ -1,0 +1,176 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/envgraft/envgraft/internal/api"
+)
+
+// recovery is how long after an unplanned outage pods may still fail.
+const recovery = 2 * time.Second
+
+// testResilience does to envgraft what happens to it in the life of a cluster,
+// while pods are created all the time, and counts those that failed.
+func (b *bench) testResilience(t *testing.T) {
+	const namespace = "stream"
+	b.ssm.putJSON(t, "/stream/shop/stage/app", parameterTier())
+	b.optedIn(t, namespace)
+	b.install(t, nil)
+	s := b.newStream(t, namespace)
+	s.start(t)
+	t.Cleanup(func() { t.Logf("pods created while things happened:\n%s", s.table()) })
+
+	planned := func(what string, do func(t *testing.T)) {
+		t.Helper()
+		if r := s.during(t, what, true, do); r.failed > 0 {
+			t.Errorf("%s: %d of %d creations failed, the first with %s", what, r.failed, r.creations, r.example)
+		}
+	}
+	unplanned := func(what string, do func(t *testing.T)) {
+		t.Helper()
+		if r := s.during(t, what, false, do); r.lastFailedLate > recovery {
+			t.Errorf("%s: a pod failed %s after it was over, with %s", what, r.lastFailedLate, r.example)
+		}
+	}
+	planned("the serving certificate is issued anew", b.renewLeaf)
+	planned("the CA is replaced", b.replaceCA)
+	planned("rolling update of envgraft", b.rollEnvgraft)
+	planned("one replica is deleted", b.deleteReplica)
+	planned("another replica leads", b.changeLeader)
+	planned("the API server is restarted", b.restartAPIServer)
+	unplanned("both replicas are killed", b.killReplicas)
+	unplanned("the network of a replica's node is cut for 10 s", b.cutNode)
+	unplanned("every node is restarted", b.restartNodes)
+}
+
+// certificate returns a field of the Secret that the replicas share.
+func (b *bench) certificate(t *testing.T, field string) string {
+	t.Helper()
+	out, err := b.try("get", "secret", "envgraft-webhook-tls", "-n", systemNamespace, "-o", "jsonpath={.data."+strings.ReplaceAll(field, ".", `\.`)+"}")
+	if err != nil {
+		return ""
+	}
+	return out
+}
+
+// renewed waits for another content of the field, and for the replicas to take it up.
+func (b *bench) renewed(t *testing.T, timeout time.Duration, field, old string) {
+	t.Helper()
+	eventually(t, timeout, "another "+field+" in the webhook's Secret", func() (bool, string) {
+		now := b.certificate(t, field)
+		return now != "" && now != old, fmt.Sprintf("%d characters, the same: %t", len(now), now == old)
+	})
+}
+
+// renewLeaf damages the serving certificate, which the replicas then replace.
+func (b *bench) renewLeaf(t *testing.T) {
+	old := b.certificate(t, "tls.crt")
+	b.kubectl(t, "patch", "secret", "envgraft-webhook-tls", "-n", systemNamespace, "--type=merge", "-p", `{"data":{"tls.crt":"","tls.key":""}}`)
+	b.renewed(t, time.Minute, "tls.crt", old)
+}
+
+// replaceCA deletes the Secret, as people do who want another CA. The new one
+// signs what is served once it has been trusted for a minute.
+func (b *bench) replaceCA(t *testing.T) {
+	ca, leaf := b.certificate(t, "ca.crt"), b.certificate(t, "tls.crt")
+	b.kubectl(t, "delete", "secret", "envgraft-webhook-tls", "-n", systemNamespace)
+	b.renewed(t, time.Minute, "ca.crt", ca)
+	b.renewed(t, 2*time.Minute, "tls.crt", leaf)
+}
+
+func (b *bench) rollEnvgraft(t *testing.T) {
+	b.kubectl(t, "rollout", "restart", "deployment/envgraft", "-n", systemNamespace)
+	b.rolledOut(t, systemNamespace, "deployment/envgraft")
+}
+
+// replicas lists envgraft's pods with the nodes that they are on.
+func (b *bench) replicas(t *testing.T) []replica {
+	t.Helper()
+	var list struct{ Items []replica }
+	b.getJSON(t, &list, "get", "pods", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft")
+	return slices.DeleteFunc(list.Items, func(r replica) bool { return r.Metadata.DeletionTimestamp != "" })
+}
+
+type replica struct {
+	Metadata struct{ Name, DeletionTimestamp string }
+	Spec     struct{ NodeName string }
+}
+
+func (b *bench) deleteReplica(t *testing.T) {
+	b.kubectl(t, "delete", "pod", b.replicas(t)[0].Metadata.Name, "-n", systemNamespace)
+	b.rolledOut(t, systemNamespace, "deployment/envgraft")
+}
+
+func (b *bench) leader(t *testing.T) string {
+	t.Helper()
+	return b.kubectl(t, "get", "lease", api.Lease, "-n", systemNamespace, "-o", "jsonpath={.spec.holderIdentity}")
+}
+
+// changeLeader takes the Lease away from its holder.
+func (b *bench) changeLeader(t *testing.T) {
+	b.kubectl(t, "patch", "lease", api.Lease, "-n", systemNamespace, "--type=merge", "-p", `{"spec":{"holderIdentity":"nobody","leaseDurationSeconds":1}}`)
+	eventually(t, time.Minute, "a new leader", func() (bool, string) {
+		now := b.leader(t)
+		return now != "nobody" && now != "", now
+	})
+}
+
+// node runs a command on a node, which is a container.
+func (b *bench) node(t *testing.T, name string, command ...string) string {
+	t.Helper()
+	return b.run(t, commandTimeout, append([]string{"docker", "exec", name}, command...)...)
+}
+
+func (b *bench) nodes(t *testing.T) []string {
+	t.Helper()
+	return strings.Fields(b.run(t, commandTimeout, b.tool("kind", "get", "nodes", "--name", b.cluster)...))
+}
+
+// restartAPIServer stops its container, which the kubelet starts again.
+func (b *bench) restartAPIServer(t *testing.T) {
+	controlPlane := b.cluster + "-control-plane"
+	id := strings.TrimSpace(b.node(t, controlPlane, "crictl", "ps", "--quiet", "--name", "kube-apiserver"))
+	b.node(t, controlPlane, "crictl", "stop", "--timeout", "5", id)
+	eventually(t, time.Minute, "the API server to answer again", func() (bool, string) {
+		out, err := b.try("get", "--raw", "/readyz")
+		return err == nil && out == "ok", out
+	})
+}
+
+// killReplicas kills both at once, without a word to anybody.
+func (b *bench) killReplicas(t *testing.T) {
+	b.kubectl(t, "delete", "pods", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft", "--grace-period=0", "--force")
+	eventually(t, time.Minute, "a replica that is ready", func() (bool, string) {
+		out, err := b.try("get", "endpointslices", "-n", systemNamespace, "-l", "kubernetes.io/service-name=envgraft-webhook",
+			"-o", "jsonpath={range .items[*].endpoints[*]}{.conditions.ready} {end}")
+		return err == nil && strings.Contains(out, "true"), out
+	})
+}
+
+// cutNode cuts the node of one replica off from everything else.
+func (b *bench) cutNode(t *testing.T) {
+	replicas := b.replicas(t)
+	if len(replicas) < 2 || replicas[0].Spec.NodeName == replicas[1].Spec.NodeName {
+		t.Fatalf("the replicas are not on two nodes: %+v", replicas)
+	}
+	const length = 10 * time.Second
+	b.node(t, replicas[0].Spec.NodeName, "sh", "-c", fmt.Sprintf(
+		`for c in INPUT OUTPUT FORWARD; do iptables -w -I $c -i eth0 -j DROP 2>/dev/null || iptables -w -I $c -o eth0 -j DROP; done
+		sleep %d
+		for c in INPUT OUTPUT FORWARD; do iptables -w -D $c -i eth0 -j DROP 2>/dev/null || iptables -w -D $c -o eth0 -j DROP; done`, int(length.Seconds())))
+}
+
+// restartNodes restarts the machines one after the other, as power does not.
+func (b *bench) restartNodes(t *testing.T) {
+	b.run(t, 3*time.Minute, append([]string{"docker", "restart", "--time", "2"}, b.nodes(t)...)...)
+	eventually(t, 3*time.Minute, "envgraft to be ready again", func() (bool, string) {
+		out, err := b.try("get", "deployment/envgraft", "-n", systemNamespace, "-o", "jsonpath={.status.readyReplicas}")
+		return err == nil && out == "2", out
+	})
+}

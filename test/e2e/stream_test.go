@@ -1,0 +1,195 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/envgraft/envgraft/internal/api"
+)
+
+const (
+	// streamInterval is between two creations, each of which may take as long
+	// as streamTimeout: more than an API server waits for the webhook.
+	streamInterval = 50 * time.Millisecond
+	streamTimeout  = 15 * time.Second
+	// calm is how long no creation fails before, and after, something is done.
+	calm = 3 * time.Second
+)
+
+// creation is one pod that the stream asked for.
+type creation struct {
+	began time.Time
+	// webhook is a failure that the webhook is to blame for; away is one of the
+	// way to the API server itself.
+	webhook, away string
+}
+
+// stream creates pods all the time, by server-side dry run: the API server
+// calls the webhook as for any creation, and no node has to run what is made.
+type stream struct {
+	client    kubernetes.Interface
+	namespace string
+
+	mu   sync.Mutex
+	done []creation
+	rows []row
+}
+
+// row is what is told of one thing that was done.
+type row struct {
+	what           string
+	planned        bool
+	took           time.Duration
+	creations      int
+	failed, away   int
+	lastFailedLate time.Duration // how long after the end of it the last failing one began
+	example        string
+}
+
+// newStream is a stream that stands still.
+func (b *bench) newStream(t *testing.T, namespace string) *stream {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", b.kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS = -1
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stream{client: client, namespace: namespace}
+}
+
+// start creates pods until the test ends.
+func (s *stream) start(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { s.run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+}
+
+func (s *stream) run(ctx context.Context) {
+	ticker := time.NewTicker(streamInterval)
+	defer ticker.Stop()
+	var under sync.WaitGroup
+	defer under.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			under.Go(func() { s.create(ctx) })
+		}
+	}
+}
+
+func (s *stream) create(ctx context.Context) {
+	c := creation{began: time.Now()}
+	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
+	defer cancel()
+	pod, err := s.client.CoreV1().Pods(s.namespace).Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "stream-", Labels: map[string]string{api.LabelName: "shop"}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "example/app"}}},
+	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case err != nil && strings.Contains(err.Error(), "webhook"):
+		c.webhook = err.Error()
+	case err != nil:
+		c.away = err.Error()
+	case pod.Annotations[api.AnnotationInjected] == "":
+		c.webhook = "the pod was admitted without being injected"
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = append(s.done, c)
+}
+
+// between returns the creations that began from one time to another.
+func (s *stream) between(from, to time.Time) []creation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []creation
+	for _, c := range s.done {
+		if !c.began.Before(from) && c.began.Before(to) {
+			found = append(found, c)
+		}
+	}
+	slices.SortFunc(found, func(a, b creation) int { return a.began.Compare(b.began) })
+	return found
+}
+
+// quiet waits until creations have succeeded, and none failed, for a while.
+func (s *stream) quiet(t *testing.T) {
+	t.Helper()
+	eventually(t, 2*time.Minute, "pods to be created without a failure", func() (bool, string) {
+		now := time.Now()
+		last := s.between(now.Add(-calm-time.Second), now.Add(-time.Second))
+		if len(last) == 0 {
+			return false, "no creation came back"
+		}
+		for _, c := range last {
+			if failure := cmp.Or(c.webhook, c.away); failure != "" {
+				return false, failure
+			}
+		}
+		return true, ""
+	})
+}
+
+// during does something under the stream, which returns when it is over, and
+// tells what became of the creations.
+func (s *stream) during(t *testing.T, what string, planned bool, do func(t *testing.T)) row {
+	t.Helper()
+	s.quiet(t)
+	began := time.Now()
+	do(t)
+	over := time.Now()
+	s.quiet(t)
+
+	r := row{what: what, planned: planned, took: over.Sub(began)}
+	for _, c := range s.between(began, time.Now().Add(-time.Second)) {
+		r.creations++
+		switch {
+		case c.webhook != "":
+			r.failed++
+			r.example = cmp.Or(r.example, c.webhook)
+			r.lastFailedLate = c.began.Sub(over)
+		case c.away != "":
+			r.away++
+		}
+	}
+	s.rows = append(s.rows, r)
+	return r
+}
+
+// table prints the rows as docs/operations.md has them.
+func (s *stream) table() string {
+	var text strings.Builder
+	text.WriteString("| what was done | it took | creations | failed at the webhook | API server away | the last failing one began |\n|---|---|---|---|---|---|\n")
+	for _, r := range s.rows {
+		late := "–"
+		if r.failed > 0 {
+			late = fmt.Sprintf("%+.1f s of its end", r.lastFailedLate.Seconds())
+		}
+		fmt.Fprintf(&text, "| %s | %.0f s | %d | %d | %d | %s |\n", r.what, r.took.Seconds(), r.creations, r.failed, r.away, late)
+	}
+	return text.String()
+}
