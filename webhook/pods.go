@@ -119,7 +119,7 @@ func (p *Pods) facts(ctx context.Context, namespace string, subject *graft.Subje
 	wg.Go(func() { known.ConfigMap = p.ConfigMaps.ConfigMap(ctx, namespace, id.ConfigMap) })
 	if subject.Settings.Secrets {
 		state := p.ExternalSecrets.State(ctx, namespace, subject.Decision)
-		known.ExternalSecret = state.Problem
+		known.ExternalSecret, known.SecretMissing = state.Problem, state.SecretMissing
 		known.Parameter = p.parameter(ctx, state)
 	}
 	wg.Wait()

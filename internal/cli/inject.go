@@ -10,13 +10,17 @@ import (
 )
 
 func newInject(streams Streams) *cobra.Command {
-	var flags offlineFlags
+	flags := offlineFlags{namesOnce: true}
 	var output *choice
 	command := &cobra.Command{
 		Use:   "inject -f FILE|DIR|-",
 		Short: "Do to manifests what the webhook does to pods",
 		Long: `Do to manifests what the webhook does to pods, and print them all.
 ` + offlineLong + `
+
+A name stands once in a container's env, as server-side apply asks for. So a
+literal that hides an optional key is replaced by it, where the webhook would
+keep it for when the key is gone.
 
 Documents that are not concerned come out byte for byte. Warnings, and why a
 pod was passed through, go to standard error.

@@ -26,6 +26,8 @@ type offlineFlags struct {
 	parameters      string
 	config          string
 	namespaceLabels map[string]string
+	// namesOnce is set where manifests come out that people apply.
+	namesOnce bool
 }
 
 // offlineLong is the part of the help that these commands share.
@@ -91,7 +93,9 @@ func (f *offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest
 	if err != nil {
 		return nil, nil, err
 	}
-	o := offline{flags: *f, engine: graft.New(c.Engine()), known: stream.Facts(f.namespace), parameters: parameters}
+	settings := c.Engine()
+	settings.NamesOnce = f.namesOnce
+	o := offline{flags: *f, engine: graft.New(settings), known: stream.Facts(f.namespace), parameters: parameters}
 	o.known.Partial = true // a cluster holds more than the documents at hand
 	outcomes, err := o.graft(ctx, stream.Templates())
 	return stream, outcomes, err

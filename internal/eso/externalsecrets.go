@@ -125,6 +125,7 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 		return state
 	}
 	state.Problem = i.Examine(ctx, namespace, d.Identity, StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, e, time.Now()).Message
+	state.SecretMissing = i.Installed() && (e == nil || e.SecretName() != wants.Secret || !e.SecretExists())
 	if e != nil && e.SecretName() == wants.Secret {
 		state.Question.FreshAfter = e.refreshed()
 	}

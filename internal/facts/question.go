@@ -39,6 +39,8 @@ type State struct {
 	// Problem says for people what keeps the Secret from being synced; empty
 	// where nothing is known to.
 	Problem string
+	// SecretMissing says that ESO is there and has not made the Secret.
+	SecretMissing bool
 	// Known is what is known of the keys of the Secret; nil where nothing is.
 	// Nobody need be asked then.
 	Known *Parameter

@@ -54,6 +54,10 @@ type Config struct {
 	EnvironmentStores map[string]Store
 	// StoreRules bind stores to environments and namespaces.
 	StoreRules []StoreRule
+	// NamesOnce replaces literals also where the key that they are bound to is
+	// optional. It is for manifests: server-side apply refuses those in which a
+	// name stands twice.
+	NamesOnce bool
 	// MinRefreshInterval is the shortest that an annotation may ask for.
 	MinRefreshInterval time.Duration
 	// Reload writes Reloader's annotations.

@@ -69,6 +69,9 @@ type ConfigMap struct {
 type Facts struct {
 	Parameter Parameter
 	ConfigMap ConfigMap
+	// SecretMissing says that ESO has not made the Secret yet. A pod that may
+	// start without it is restarted once it is there.
+	SecretMissing bool
 	// ExternalSecret says for people what keeps the Secret from being synced,
 	// as "store aws-ssm is not there". Empty when all is well, or not known.
 	ExternalSecret string

@@ -14,6 +14,11 @@ import (
 // The rule: env beats envFrom, so a literal hides the key that should win over
 // it. Such a literal is bound to that key in place: $(NAME) references to it
 // still expand, and kubectl describe pod shows where the value comes from.
+//
+// A key that may be missing must not take away what is below it. There the
+// literal stays, and a second entry of its name, optional, is put right behind
+// it: the kubelet takes the later one where the key exists, and skips it where
+// it does not.
 
 // tiers are what the literals of a pod are checked against.
 type tiers struct {
@@ -23,22 +28,28 @@ type tiers struct {
 	// parameterKnown and configMapKnown say that the keys are all there are.
 	parameterKnown, configMapKnown bool
 	hasParameter                   bool
+	namesOnce                      bool
 }
 
-// winner returns the highest tier that has the key. What is not known is not
-// guessed: while the parameter's keys are not known, a literal bound to the
-// ConfigMap could hide the parameter's.
-func (t tiers) winner(name string) (reference, bool) {
+// bindings returns the tiers that a literal of this name is bound to, the
+// highest last: all that have the key, down to one that is not optional. What
+// is not known is not guessed: while the parameter's keys are not known, a
+// literal bound to the ConfigMap could hide the parameter's.
+func (t tiers) bindings(name string) []reference {
 	if !t.parameterKnown {
-		return reference{}, false
+		return nil
+	}
+	var bindings []reference
+	if _, ok := slices.BinarySearch(t.configMapKeys, name); ok {
+		bindings = append(bindings, t.configMap)
 	}
 	if _, ok := slices.BinarySearch(t.parameterKeys, name); ok {
-		return t.parameter, true
+		if !t.parameter.optional {
+			return []reference{t.parameter}
+		}
+		bindings = append(bindings, t.parameter)
 	}
-	if _, ok := slices.BinarySearch(t.configMapKeys, name); ok {
-		return t.configMap, true
-	}
-	return reference{}, false
+	return bindings
 }
 
 // outcome is what became of a container's env.
@@ -54,24 +65,73 @@ type outcome struct {
 // rebindLiterals goes through the env list found at a JSON pointer.
 func (t tiers) rebindLiterals(container, pointer string, env []envView, keep []string) outcome {
 	var out outcome
+	added := 0 // entries put before the one at i
 	for i, e := range env {
 		name := e.name()
 		if name == "" || slices.Contains(keep, name) {
 			continue
 		}
-		winner, ok := t.winner(name)
+		bindings := t.bindings(name)
 		switch {
-		case e.literal() && ok:
-			out.operations = append(out.operations, e.rebind(pointer+"/"+strconv.Itoa(i), winner)...)
-			out.rebound = append(out.rebound, Rebinding{Name: name, Tier: winner.tier})
+		case e.literal() && len(bindings) > 0:
+			operations := e.bind(pointer, i+added, bindings, env[i+1:], t.namesOnce)
+			added += len(operations.added)
+			out.operations = append(append(out.operations, operations.replaced...), operations.added...)
+			out.rebound = append(out.rebound, Rebinding{Name: name, Tier: bindings[len(bindings)-1].tier})
 		case e.literal() && !(t.parameterKnown && t.configMapKnown):
 			out.unchecked = append(out.unchecked, name)
-		case ok && !e.boundTo(winner):
-			out.hiding = append(out.hiding, Warning{WarnHiddenKey, fmt.Sprintf(
-				"container %q: env %q has a valueFrom of its own, which stays and hides key %q of %s", container, name, name, winner)})
+		case len(bindings) > 0 && !hasBinding(env[i:], name, bindings):
+			out.hiding = append(out.hiding, hidingWarning(container, name, bindings[len(bindings)-1]))
 		}
 	}
 	return out
+}
+
+func hidingWarning(container, name string, hidden reference) Warning {
+	return Warning{WarnHiddenKey, fmt.Sprintf(
+		"container %q: env %q has a valueFrom of its own, which stays and hides key %q of %s", container, name, name, hidden)}
+}
+
+// hasBinding says that the highest binding of a name is the first entry, or
+// one of its name right behind it. No admission leaves more than two there, and
+// to look further would take long over a name that stands thousands of times.
+func hasBinding(env []envView, name string, bindings []reference) bool {
+	for _, e := range env[:min(len(env), 2)] {
+		if e.name() != name {
+			return false
+		}
+		if e.boundTo(bindings[len(bindings)-1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// binding is what binds a literal: it is replaced, or entries are added behind
+// it, or both.
+type binding struct{ replaced, added []jsonpatch.Operation }
+
+// bind binds the literal at an index to keys, the highest last. What follows
+// it may be what an earlier admission has added.
+func (e envView) bind(pointer string, index int, bindings []reference, following []envView, once bool) binding {
+	var b binding
+	if once {
+		b.replaced = e.rebind(pointer+"/"+strconv.Itoa(index), bindings[len(bindings)-1])
+		return b
+	}
+	if !bindings[0].optional {
+		b.replaced = e.rebind(pointer+"/"+strconv.Itoa(index), bindings[0])
+		bindings = bindings[1:]
+	}
+	for _, to := range bindings {
+		index++
+		if len(following) > 0 && following[0].name() == e.name() && following[0].boundTo(to) {
+			following = following[1:]
+			continue
+		}
+		b.added = append(b.added, add(pointer+"/"+strconv.Itoa(index), to.entryFor(e.name())))
+	}
+	return b
 }
 
 // boundTo says that the entry takes exactly this key.
@@ -95,11 +155,21 @@ func (e envView) rebind(pointer string, to reference) []jsonpatch.Operation {
 	if e.value != nil {
 		operations = append(operations, jsonpatch.NewOperation("remove", pointer+"/"+fieldValue, nil))
 	}
-	key := map[string]any{"name": to.name, "key": e.name()}
-	if to.optional {
-		key["optional"] = true
+	return append(operations, add(pointer+"/"+fieldValueFrom, to.valueFrom(e.name())))
+}
+
+// valueFrom takes a key of the object.
+func (r reference) valueFrom(key string) map[string]any {
+	selector := map[string]any{"name": r.name, "key": key}
+	if r.optional {
+		selector["optional"] = true
 	}
-	return append(operations, jsonpatch.NewOperation("add", pointer+"/"+fieldValueFrom, map[string]any{to.keyRefField(): key}))
+	return map[string]any{r.keyRefField(): selector}
+}
+
+// entryFor is an entry of env that takes the key of its own name.
+func (r reference) entryFor(name string) map[string]any {
+	return map[string]any{"name": name, fieldValueFrom: r.valueFrom(name)}
 }
 
 func (r reference) keyRefField() string {

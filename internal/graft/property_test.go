@@ -88,6 +88,12 @@ func (g generator) pod() *corev1.Pod {
 	if g.chance(10) {
 		pod.Annotations[api.AnnotationSecrets] = api.Disabled
 	}
+	if g.chance(30) {
+		pod.Annotations[api.AnnotationSecretOptional] = "true"
+	}
+	if g.chance(20) {
+		pod.Annotations[api.AnnotationConfigMapRequired] = "true"
+	}
 	if g.chance(10) {
 		pod.Annotations[api.AnnotationContainers] = "app,istio-init"
 	}
@@ -162,6 +168,7 @@ func FuzzGraft(f *testing.F) {
 				continue
 			}
 			checkPrecedence(t, subject, facts, before[c.Name], c)
+			checkFallback(t, subject, facts, before[c.Name], c)
 		}
 	})
 }
@@ -246,6 +253,38 @@ func checkPrecedence(t *testing.T, s *graft.Subject, facts graft.Facts, before, 
 		}
 		if got[name] != want {
 			t.Errorf("container %q: %s comes from %q, want %q\nbefore: %+v\nafter: %+v", after.Name, name, got[name], want, before, after)
+		}
+	}
+}
+
+// checkFallback takes the optional objects away and holds each literal to
+// standing again, unless a tier that is left has its name.
+func checkFallback(t *testing.T, s *graft.Subject, facts graft.Facts, before, after corev1.Container) {
+	t.Helper()
+	if s.Settings.Secrets && !s.Settings.SecretOptional && facts.Parameter.State != graft.ParameterEmpty {
+		return // the container waits for its Secret
+	}
+	objects := map[string][]string{"ConfigMap/myapp-config": facts.ConfigMap.Keys}
+	if !s.Settings.ConfigMapRequired {
+		objects = nil
+	}
+	variables, _ := environ.Compute(after, func(kind, name string) ([]string, bool) { return objects[kind+"/"+name], true })
+	for _, v := range variables {
+		own := slices.IndexFunc(before.Env, named(v.Name)) >= 0
+		if !own || deliberate(before.Env, v.Name) || slices.Contains(s.Settings.Keep, v.Name) {
+			continue
+		}
+		want := environ.KindLiteral
+		if slices.Contains(objects["ConfigMap/myapp-config"], v.Name) {
+			want = fmt.Sprintf("ConfigMap/myapp-config[%s]", v.Name)
+		}
+		if got := v.From.String(); got != want {
+			t.Errorf("container %q: without its optional objects %s comes from %q, want %q\nbefore: %+v\nafter: %+v", after.Name, v.Name, got, want, before, after)
+		}
+	}
+	for _, e := range before.Env {
+		if !slices.ContainsFunc(variables, func(v environ.Variable) bool { return v.Name == e.Name }) && e.ValueFrom == nil {
+			t.Errorf("container %q: %s is gone with the optional objects", after.Name, e.Name)
 		}
 	}
 }

@@ -77,6 +77,7 @@ func (s *Subject) graft(facts Facts) Result {
 	if s.Settings.Secrets {
 		report.Parameter = facts.Parameter.State
 		eff = s.engine.parameterEffect(s.Decision, facts.Parameter)
+		eff.awaits = eff.awaits || eff.optional && facts.SecretMissing
 	}
 	if eff.deny != "" {
 		report.Status, report.Reason, report.Message = StatusDenied, eff.deny, eff.message
@@ -114,6 +115,7 @@ func (s *Subject) tiers(facts Facts, eff effect) tiers {
 		configMapKeys:  facts.ConfigMap.Keys,
 		configMapKnown: facts.ConfigMap.State != ConfigMapUnknown,
 		parameterKnown: true,
+		namesOnce:      s.engine.config.NamesOnce,
 	}
 	if s.Settings.Secrets {
 		t.hasParameter = true

@@ -84,7 +84,7 @@ func TestPods(t *testing.T) {
 	b := start(t)
 	injected := []string{
 		"app ConfigMap/myapp-config", "app Secret/myapp-secrets",
-		"app DEBUG Secret/myapp-secrets", "app LOG_LEVEL ConfigMap/myapp-config", "app OWN=1",
+		"app DEBUG Secret/myapp-secrets", "app LOG_LEVEL=debug", "app LOG_LEVEL ConfigMap/myapp-config", "app OWN=1",
 	}
 	untouched := []string{"app DEBUG=true", "app LOG_LEVEL=debug", "app OWN=1"}
 	label := func(key, value string) func(*corev1.Pod) {
