@@ -15,7 +15,7 @@ BENCH    ?= .
 FUZZ     ?= .
 FUZZTIME ?= 30s
 
-generated = deploy/install.yaml deploy/policy.yaml deploy/chart/README.md
+generated = deploy/install.yaml deploy/policy.yaml deploy/chart/README.md docs/cli.md docs/annotations.md
 
 program = CGO_ENABLED=0 go build -trimpath \
 	-ldflags "-s -w -X github.com/envgraft/envgraft/internal/cli.version=$(VERSION)"
@@ -93,7 +93,7 @@ format: ## Format the Go files.
 	$(call tool,golangci-lint) fmt
 
 .PHONY: generate
-generate: ## Render deploy/install.yaml, deploy/policy.yaml and the chart's README.
+generate: ## Render deploy/install.yaml, deploy/policy.yaml, the chart's README and docs/.
 	@mkdir -p bin
 	{ echo '# Rendered from deploy/chart by make generate; do not edit.'; \
 		$(call tool,helm) template envgraft deploy/chart --namespace envgraft-system --values deploy/install-values.yaml; } > bin/install.yaml
@@ -102,6 +102,7 @@ generate: ## Render deploy/install.yaml, deploy/policy.yaml and the chart's READ
 		go run ./cmd/envgraft export policy; } > bin/policy.yaml
 	mv bin/policy.yaml deploy/policy.yaml
 	$(call tool,helm-docs) --chart-search-root=deploy/chart --sort-values-order=file --log-level=warning
+	go run ./test/docs
 
 .PHONY: verify
 verify: verify-format verify-lint verify-workflows verify-modules verify-generated ## Check what can be checked without running.

@@ -1,0 +1,40 @@
+// Command docs writes the parts of docs/ that are the code's own words: the
+// commands with their flags, and the labels and annotations.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+const notice = "<!-- Written by make generate from %s; do not edit. -->\n\n"
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "docs:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	annotations, err := annotations("internal/api/keys.go")
+	if err != nil {
+		return err
+	}
+	for file, text := range map[string]string{"docs/cli.md": commands(), "docs/annotations.md": annotations} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard is what commands print to that are only described.
+func discard() io.Writer { return io.Discard }
+
+// cell keeps text from ending a cell of a table.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "\\|")
+}
