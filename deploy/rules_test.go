@@ -45,7 +45,6 @@ func TestRules(t *testing.T) {
 		{"check", "rules", "--lint=all", "--lint-fatal", "chart/files/alerts.yaml"},
 		{"test", "rules", "testdata/alerts_test.yaml"},
 	} {
-		//nolint:gosec // the program was built by the line above
 		if out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil {
 			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
@@ -59,8 +58,8 @@ func TestEveryAlertIsTested(t *testing.T) {
 		Tests []struct {
 			Expectations []struct {
 				Expr    string
-				Samples []struct{ Value float64 } `json:"exp_samples"`
-			} `json:"promql_expr_test"`
+				Samples []struct{ Value float64 } `json:"exp_samples"` //nolint:tagliatelle // promtool's
+			} `json:"promql_expr_test"` //nolint:tagliatelle // promtool's
 		}
 	}
 	if err := yaml.Unmarshal([]byte(read(t, "testdata/alerts_test.yaml")), &file); err != nil {

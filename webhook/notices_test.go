@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/envgraft/envgraft/internal/graft"
@@ -28,7 +27,7 @@ func TestPodsNotify(t *testing.T) {
 		want   []string
 	}{
 		"Owned":  {reason: "Its ReplicaSet stands for the workload.", want: []string{"ReplicaSet/web-7d9"}},
-		"DryRun": {reason: "A dry run writes nothing.", change: func(r *admission.Request) { r.DryRun = ptr.To(true) }},
+		"DryRun": {reason: "A dry run writes nothing.", change: func(r *admission.Request) { r.DryRun = new(true) }},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/tracing"
 )
 
 // ParameterGetter answers questions about the keys of parameters.
@@ -49,6 +50,8 @@ type Pods struct {
 	ExternalSecrets ExternalSecretGetter
 	// Notices is nil where nobody can be told.
 	Notices Notifier
+	// Tracer is nil where nobody collects traces.
+	Tracer  *tracing.Tracer
 	Metrics Recorder
 	Log     logr.Logger
 	// FactsTimeout is the most that an admission waits for facts.
@@ -73,11 +76,11 @@ func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.
 		// Containers of a pod that exists cannot get envFrom any more.
 		return admission.Allowed("")
 	}
-	var subject *graft.Subject
-	err := decide(ctx, p.Namespaces, request.Namespace, func(ns identity.Namespace) identity.OptIn {
-		subject = p.Engine.Inspect(ns, request.Object.Raw)
-		return subject.OptIn
-	})
+	ctx, span := p.Tracer.Start(ctx, "admission")
+	defer span.End()
+	span.Set("k8s.namespace.name", request.Namespace)
+	span.Set("envgraft.uid", string(request.UID))
+	subject, err := p.inspect(ctx, request)
 	if err != nil {
 		p.Log.Error(err, "Cannot read the namespace", "namespace", request.Namespace, "uid", request.UID)
 		return admission.Errored(http.StatusInternalServerError, fmt.Errorf("cannot read namespace %q: %w", request.Namespace, err))
@@ -87,7 +90,12 @@ func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.
 	if subject.Grafts() {
 		known = p.facts(ctx, request.Namespace, subject)
 	}
+	_, grafting := p.Tracer.Start(ctx, "graft")
 	result := subject.Graft(known)
+	grafting.End()
+	span.Set("envgraft.app", result.Report.Identity.App)
+	span.Set("envgraft.status", string(result.Report.Status))
+	span.Set("envgraft.reason", string(result.Report.Reason))
 	p.record(request, result.Report, time.Since(start))
 	switch result.Report.Status {
 	case graft.StatusDenied:
@@ -108,11 +116,24 @@ func (p *Pods) tooLong(most int) admission.Response {
 	return response
 }
 
+// inspect reads the pod, and decides what labels and annotations tell.
+func (p *Pods) inspect(ctx context.Context, request admission.Request) (subject *graft.Subject, err error) {
+	ctx, span := p.Tracer.Start(ctx, "identity")
+	defer span.End()
+	err = decide(ctx, p.Namespaces, request.Namespace, func(ns identity.Namespace) identity.OptIn {
+		subject = p.Engine.Inspect(ns, request.Object.Raw)
+		return subject.OptIn
+	})
+	return subject, err
+}
+
 // facts asks for everything at once: an admission waits for the slowest, and
 // never longer than its timeout.
 func (p *Pods) facts(ctx context.Context, namespace string, subject *graft.Subject) graft.Facts {
 	ctx, cancel := context.WithTimeout(ctx, p.FactsTimeout)
 	defer cancel()
+	ctx, span := p.Tracer.Start(ctx, "facts")
+	defer span.End()
 	id := subject.Identity
 	var known graft.Facts
 	var wg sync.WaitGroup

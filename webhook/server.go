@@ -92,7 +92,7 @@ func splitListen(listen string) (host string, port int, err error) {
 // RegisterReviews puts the handlers at their paths.
 func (s *Server) RegisterReviews(pods *Pods, workloads *Workloads) {
 	for path, handler := range map[string]reviewer{api.PodsWebhook: pods, api.WorkloadsWebhook: workloads} {
-		s.Register(path, &reviewHandler{next: handler, limits: s.limits, trusted: s.trusted})
+		s.Register(path, pods.Tracer.Handler(&reviewHandler{next: handler, limits: s.limits, trusted: s.trusted}))
 	}
 }
 

@@ -122,6 +122,8 @@ const (
 	ReloaderAuto      = ReloaderPrefix + "auto"
 	ReloaderSecret    = "secret." + ReloaderPrefix + "reload"
 	ReloaderConfigMap = "configmap." + ReloaderPrefix + "reload"
+	// ReloaderRolloutStrategy says how an Argo Rollout's pods are replaced.
+	ReloaderRolloutStrategy = ReloaderPrefix + "rollout-strategy"
 )
 
 // Names that the server is known by.

@@ -78,6 +78,8 @@ func reportAll(w io.Writer, outcomes []outcome) (denied int, err error) {
 				continue // they say why
 			}
 			_, err = fmt.Fprintf(w, "passed through: %s: %s\n", name, o.report.Message)
+		case graft.StatusAudited:
+			_, err = fmt.Fprintf(w, "passed through: %s: its namespace is in audit mode; it would be %s\n", name, o.report.Would)
 		case graft.StatusInjected:
 		}
 		if err != nil {

@@ -27,6 +27,7 @@ import (
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/tracing"
 	"github.com/envgraft/envgraft/webhook"
 )
 
@@ -44,6 +45,7 @@ type cluster struct {
 	log       logr.Logger
 	registry  *prometheus.Registry
 	metrics   *metrics.Metrics
+	tracer    *tracing.Tracer
 	source    certs.Source
 	manager   manager.Manager
 	webhooks  *webhook.Server
@@ -63,6 +65,9 @@ func serveCluster(ctx context.Context, c *config.Configuration, log logr.Logger)
 	registry := prometheus.NewRegistry()
 	s := &cluster{config: c, namespace: namespace, log: log, registry: registry, metrics: metrics.New(registry)}
 	s.metrics.SetBuildInfo(buildVersion())
+	tracer, flush := newTracer(ctx, log)
+	defer flush()
+	s.tracer = tracer
 	for _, step := range []func(context.Context, *rest.Config) error{
 		s.addCertificates, s.addManager, s.addHandlers, s.addMetrics, s.addChecks,
 	} {
@@ -131,7 +136,7 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 		&webhook.Pods{
 			Engine: engine, Namespaces: namespaces, Parameters: keys.pods,
 			ConfigMaps:      facts.NewConfigMaps(reader, s.metrics, s.config.Facts.ConfigMapTTL),
-			ExternalSecrets: externalSecrets, Notices: told, Metrics: s.metrics, Log: s.log.WithName("pods"),
+			ExternalSecrets: externalSecrets, Notices: told, Tracer: s.tracer, Metrics: s.metrics, Log: s.log.WithName("pods"),
 			FactsTimeout: s.config.Facts.AdmissionTimeout,
 		},
 		newWorkloads(engine, namespaces, s.metrics, s.log))

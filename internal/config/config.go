@@ -169,6 +169,9 @@ type SecretStore struct {
 type Reload struct {
 	// Enabled writes them on workloads and on the pods that are injected.
 	Enabled bool `yaml:"enabled"`
+	// RolloutStrategy is how Reloader replaces the pods of Argo Rollouts:
+	// "restart" or "rollout", which starts a canary.
+	RolloutStrategy string `yaml:"rolloutStrategy"`
 }
 
 // Server configures how the webhook is served.

@@ -198,6 +198,7 @@ externalSecrets:
 		},
 		MinRefreshInterval: 30 * time.Second,
 		Reload:             false,
+		RolloutStrategy:    "restart",
 	}
 	if diff := cmp.Diff(want, c.Engine()); diff != "" {
 		t.Errorf("Engine(): -want, +got:\n%s", diff)

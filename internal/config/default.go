@@ -6,6 +6,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/reload"
 )
 
 // retained are the environments whose Secrets outlive their parameters: a
@@ -58,7 +59,7 @@ func Default() *Configuration {
 			KeepUnused:           24 * time.Hour,
 			VersionCheckInterval: time.Minute,
 		},
-		Reload: Reload{Enabled: true},
+		Reload: Reload{Enabled: true, RolloutStrategy: reload.StrategyRestart},
 		Server: Server{
 			Listen:        ":9443",
 			MetricsListen: ":8080",

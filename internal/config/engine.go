@@ -28,6 +28,7 @@ func (c *Configuration) Engine() graft.Config {
 		StoreRules:         c.ExternalSecrets.storeRules(),
 		MinRefreshInterval: c.ExternalSecrets.MinRefreshInterval,
 		Reload:             c.Reload.Enabled,
+		RolloutStrategy:    c.Reload.RolloutStrategy,
 	}
 }
 

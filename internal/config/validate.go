@@ -17,6 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/reload"
 )
 
 // Mode says where a configuration is used.
@@ -80,6 +81,7 @@ func (c *Configuration) validatePolicies() field.ErrorList {
 			"must be %q while facts.keySource is %q: an app's first pod would be refused until its Secret exists, which is made for an app that has pods",
 			graft.MissingWait, c.Facts.KeySource)))
 	}
+	all = append(all, oneOf(field.NewPath("reload", "rolloutStrategy"), c.Reload.RolloutStrategy, reload.StrategyRestart, reload.StrategyRollout)...)
 	return append(all, labels(field.NewPath("skipContainers"), c.SkipContainers)...)
 }
 

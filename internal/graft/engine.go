@@ -62,6 +62,8 @@ type Config struct {
 	MinRefreshInterval time.Duration
 	// Reload writes Reloader's annotations.
 	Reload bool
+	// RolloutStrategy is how Reloader replaces the pods of Argo Rollouts.
+	RolloutStrategy string
 }
 
 // Engine grafts by one configuration. It is safe for concurrent use.

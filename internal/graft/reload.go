@@ -19,7 +19,7 @@ func (e *Engine) ReloadNames(d Decision) reload.Names {
 	if !e.config.Reload || d.Status != StatusInjected {
 		return reload.Names{}
 	}
-	names := reload.Names{ConfigMap: d.Identity.ConfigMap}
+	names := reload.Names{ConfigMap: d.Identity.ConfigMap, RolloutStrategy: e.config.RolloutStrategy}
 	if d.Settings.Secrets {
 		names.Secret = d.Identity.Secret
 	}

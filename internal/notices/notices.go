@@ -60,9 +60,9 @@ type Notices struct {
 
 // notice is what one Event will say.
 type notice struct {
+	finding
 	namespace string
 	owner     metav1.OwnerReference
-	finding
 }
 
 // subject is what was said something of.
@@ -90,7 +90,7 @@ func (n *Notices) Notify(namespace string, owner metav1.OwnerReference, report g
 		return // whoever made the pod reads the warnings
 	}
 	for _, f := range findings(report) {
-		n.add(notice{namespace, owner, f})
+		n.add(notice{f, namespace, owner})
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/graft"
@@ -40,7 +39,7 @@ func (o *objects) Get(_ context.Context, key client.ObjectKey, into client.Objec
 	if !ok {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: kind}, key.Name)
 	}
-	found.DeepCopyInto(into.(*metav1.PartialObjectMetadata)) //nolint:forcetypeassert // nothing else is read
+	found.DeepCopyInto(into.(*metav1.PartialObjectMetadata))
 	return nil
 }
 
@@ -60,7 +59,7 @@ func object(apiVersion, kind, name string, controller *metav1.OwnerReference) *m
 }
 
 func owner(apiVersion, kind, name string) metav1.OwnerReference {
-	return metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: name, UID: types.UID("uid-" + name), Controller: ptr.To(true)}
+	return metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: name, UID: types.UID("uid-" + name), Controller: new(true)}
 }
 
 // bench is Notices on a cluster of a few objects.

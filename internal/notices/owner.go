@@ -3,6 +3,7 @@ package notices
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -40,16 +41,9 @@ func (n *Notices) top(ctx context.Context, namespace string, owner metav1.OwnerR
 	if err != nil || top == nil {
 		return nil, err
 	}
-	if controller := metav1.GetControllerOf(top); controller != nil {
-		for _, gk := range above {
-			if groupKind(*controller) != gk {
-				continue
-			}
-			if made, err := n.read(ctx, namespace, *controller); err != nil || made == nil {
-				return nil, err
-			} else {
-				top = made
-			}
+	if controller := metav1.GetControllerOf(top); controller != nil && slices.Contains(above, groupKind(*controller)) {
+		if top, err = n.read(ctx, namespace, *controller); err != nil || top == nil {
+			return nil, err
 		}
 	}
 	n.tops.Add(owner.UID, top, ownersForgottenIn)

@@ -19,6 +19,8 @@ type record struct {
 	Appended map[string]string `json:"appended,omitempty"`
 	// Hoisted are annotations that were copied from the pod template.
 	Hoisted map[string]string `json:"hoisted,omitempty"`
+	// Strategy is how a Rollout is to be reloaded.
+	Strategy string `json:"strategy,omitempty"`
 	// Inject is the label that was copied to the pod template.
 	Inject *string `json:"inject,omitempty"`
 }
@@ -35,7 +37,7 @@ func readRecord(annotations map[string]string) record {
 
 // save puts the record into the annotations, unless there is nothing to record.
 func (r *record) save(annotations map[string]string) error {
-	if len(r.Appended) == 0 && len(r.Hoisted) == 0 && r.Inject == nil {
+	if len(r.Appended) == 0 && len(r.Hoisted) == 0 && r.Strategy == "" && r.Inject == nil {
 		return nil
 	}
 	text, err := json.Marshal(r)
@@ -64,6 +66,7 @@ func (r *record) append(annotations map[string]string, key, name string) string 
 func (r *record) takeBack(annotations map[string]string, authors authors) map[string]string {
 	own := clone(annotations)
 	delete(own, api.AnnotationWritten)
+	r.takeBackStrategy(own, authors)
 	for _, w := range allWatched() {
 		r.takeBackAppended(own, w.named, authors)
 		for _, key := range w.keys() {

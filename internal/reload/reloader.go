@@ -121,14 +121,22 @@ func annotate(metadata, template map[string]string, names Names) (map[string]str
 		name string
 	}
 	var missing []object
+	reloaded := false
 	for _, o := range []object{{watchedSecret(), names.Secret}, {watchedConfigMap(), names.ConfigMap}} {
 		source := o.source(metadata, template)
-		if o.name != "" && !o.refused(source) && !covers(source[o.named], o.name) {
+		if o.name == "" || o.refused(source) {
+			continue
+		}
+		reloaded = true
+		if !covers(source[o.named], o.name) {
 			missing = append(missing, o)
 		}
 	}
+	if !reloaded {
+		names.RolloutStrategy = ""
+	}
 	if len(missing) == 0 {
-		return metadata, record{}
+		return withStrategy(metadata, record{}, names.RolloutStrategy)
 	}
 	written := record{Hoisted: hoist(metadata, template), Appended: map[string]string{}}
 	want := clone(metadata)
@@ -136,5 +144,5 @@ func annotate(metadata, template map[string]string, names Names) (map[string]str
 	for _, o := range missing {
 		want[o.named] = written.append(want, o.named, o.name)
 	}
-	return want, written
+	return withStrategy(want, written, names.RolloutStrategy)
 }

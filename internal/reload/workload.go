@@ -30,6 +30,7 @@ type Workload struct {
 // view holds the fields of a workload that count here, so that those unknown
 // to us are never decoded and never lost.
 type view struct {
+	Kind     string    `json:"kind"`
 	Metadata *metadata `json:"metadata"`
 	Spec     struct {
 		Selector *selector `json:"selector"`
@@ -71,6 +72,9 @@ type selector struct {
 type Names struct {
 	Secret    string
 	ConfigMap string
+	// RolloutStrategy is how Reloader replaces the pods of an Argo Rollout, one
+	// of the Strategy constants; empty leaves that to Reloader and the author.
+	RolloutStrategy string
 }
 
 // Result is what to do to a workload.
@@ -132,6 +136,9 @@ func (w *Workload) Annotate(names Names) (Result, error) {
 		names = Names{}
 	}
 	own := w.written.takeBack(w.view.metadata().Annotations, w.authors)
+	if w.view.Kind != kindRollout {
+		names.RolloutStrategy = ""
+	}
 	want, written := annotate(own, w.view.template().Annotations, names)
 	written.Inject = w.inject
 	if err := written.save(want); err != nil {

@@ -29,7 +29,6 @@ func Build(ctx context.Context, root, name string) (string, error) {
 		return "", fmt.Errorf("cannot find the repository: %w", err)
 	}
 	program := filepath.Join(root, ".cache", "prometheus", name)
-	//nolint:gosec // the names are the tests' own
 	command := exec.CommandContext(ctx, "go", "build", "-modfile=test/tools/prometheus.mod", "-tags="+noDiscovery,
 		"-ldflags=-s -w", "-o", program, "github.com/prometheus/prometheus/cmd/"+name)
 	command.Dir = root
@@ -79,9 +78,9 @@ func (s *Server) waitReady(ctx context.Context, end <-chan struct{}) error {
 	for {
 		select {
 		case <-end:
-			return fmt.Errorf("Prometheus ended:\n%s", s.log.String())
+			return fmt.Errorf("the server ended:\n%s", s.log.String())
 		case <-ctx.Done():
-			return errors.New("Prometheus was not ready within a minute")
+			return errors.New("the server was not ready within a minute")
 		case <-tick.C:
 		}
 		if s.get(ctx, "/-/ready", nil) == nil {
