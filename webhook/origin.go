@@ -64,6 +64,20 @@ func controller(raw []byte) metav1.OwnerReference {
 	return metav1.OwnerReference{}
 }
 
+// workload says that the pod is one of a workload that was there before it, and
+// that the leader has seen to. What a pod's author forges here only has that
+// pod wait.
+func (o origin) workload() bool {
+	if o.Owner.APIVersion != "apps/v1" {
+		return false
+	}
+	switch o.Owner.Kind {
+	case "ReplicaSet", "StatefulSet", "DaemonSet":
+		return true
+	}
+	return false
+}
+
 // owner names the owner as kubectl does, "" where there is none.
 func (o origin) owner() string {
 	if o.Owner.Kind == "" {

@@ -88,7 +88,7 @@ func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.
 
 	var known graft.Facts
 	if subject.Grafts() {
-		known = p.facts(ctx, request.Namespace, subject)
+		known = p.facts(ctx, request, subject)
 	}
 	_, grafting := p.Tracer.Start(ctx, "graft")
 	result := subject.Graft(known)
@@ -129,31 +129,36 @@ func (p *Pods) inspect(ctx context.Context, request admission.Request) (subject 
 
 // facts asks for everything at once: an admission waits for the slowest, and
 // never longer than its timeout.
-func (p *Pods) facts(ctx context.Context, namespace string, subject *graft.Subject) graft.Facts {
+func (p *Pods) facts(ctx context.Context, request admission.Request, subject *graft.Subject) graft.Facts {
 	ctx, cancel := context.WithTimeout(ctx, p.FactsTimeout)
 	defer cancel()
 	ctx, span := p.Tracer.Start(ctx, "facts")
 	defer span.End()
-	id := subject.Identity
+	namespace, id := request.Namespace, subject.Identity
 	var known graft.Facts
 	var wg sync.WaitGroup
 	wg.Go(func() { known.ConfigMap = p.ConfigMaps.ConfigMap(ctx, namespace, id.ConfigMap) })
 	if subject.Settings.Secrets {
 		state := p.ExternalSecrets.State(ctx, namespace, subject.Decision)
 		known.ExternalSecret, known.SecretMissing = state.Problem, state.SecretMissing
-		known.Parameter = p.parameter(ctx, state)
+		known.Parameter = p.parameter(ctx, state, request.Object.Raw)
 	}
 	wg.Wait()
 	return known
 }
 
 // parameter asks only for what is not known already.
-func (p *Pods) parameter(ctx context.Context, state facts.State) graft.Parameter {
+func (p *Pods) parameter(ctx context.Context, state facts.State, pod []byte) graft.Parameter {
 	switch {
 	case state.Known != nil:
 		return state.Known.Parameter
 	case state.Unchecked != "":
 		return graft.Parameter{State: graft.ParameterUnchecked, Cause: state.Unchecked}
+	case state.Recorded != nil && originOf(pod).workload():
+		if known := state.Recorded(ctx); known != nil {
+			return known.Parameter
+		}
+		return graft.Parameter{State: graft.ParameterUnreachable, Cause: "the leading replica has not recorded its keys yet"}
 	}
 	return p.Parameters.Parameter(ctx, state.Question).Parameter
 }

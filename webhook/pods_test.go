@@ -236,6 +236,16 @@ func TestPodsAsksOnlyForWhatItNeeds(t *testing.T) {
 			facts.State{Question: question, Known: &facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterFound}}},
 			graft.ParameterFound, nil,
 		},
+		"Recorded": {
+			"the leader asks, and the others wait for its record",
+			facts.State{Question: question, Recorded: recorded(&facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterFound}})},
+			graft.ParameterFound, nil,
+		},
+		"NotRecorded": {
+			"it did not come in time, and is still not asked for a second time",
+			facts.State{Question: question, Recorded: recorded(nil)},
+			graft.ParameterUnreachable, nil,
+		},
 		"Unchecked": {
 			"the parameter of this path is another account's",
 			facts.State{Question: question, Unchecked: "its store has credentials of its own"},
@@ -244,12 +254,12 @@ func TestPodsAsksOnlyForWhatItNeeds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := world{parameter: graft.Parameter{State: graft.ParameterEmpty}, state: tc.state}
-			got := w.handler(&strings.Builder{}).parameter(t.Context(), tc.state)
-			if got.State != tc.want || got.Cause != tc.state.Unchecked {
+			got := w.handler(&strings.Builder{}).parameter(t.Context(), tc.state, newAppPod("myapp").Object.Raw)
+			if got.State != tc.want || !strings.HasPrefix(got.Cause, tc.state.Unchecked) {
 				t.Errorf("%s: got %+v, want %s", tc.reason, got, tc.want)
 			}
 			w.asked = nil
-			w.handler(&strings.Builder{}).Handle(t.Context(), podReview(nil))
+			w.handler(&strings.Builder{}).Handle(t.Context(), newAppPod("myapp"))
 			if diff := cmp.Diff(tc.asked, w.asked); diff != "" {
 				t.Errorf("%s: asked: -want, +got:\n%s", tc.reason, diff)
 			}
@@ -268,6 +278,28 @@ func TestPodsAsksOnlyForWhatItNeeds(t *testing.T) {
 			t.Errorf("%s costs a call of SSM", reason)
 		}
 	}
+}
+
+// TestPodsWithoutWorkloadAskThemselves: nobody could have seen them coming.
+func TestPodsWithoutWorkloadAskThemselves(t *testing.T) {
+	for reason, raw := range map[string]string{
+		"a pod of its own": `{"metadata":{"labels":{"app.kubernetes.io/name":"myapp"}}}`,
+		"a pod of a Job": `{"metadata":{"labels":{"app.kubernetes.io/name":"myapp"},"ownerReferences":[` +
+			`{"apiVersion":"batch/v1","kind":"Job","name":"myapp","uid":"1","controller":true}]}}`,
+		"a pod that a ReplicaSet does not control": `{"metadata":{"labels":{"app.kubernetes.io/name":"myapp"},"ownerReferences":[` +
+			`{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"myapp","uid":"1"}]}}`,
+	} {
+		w := world{state: facts.State{Recorded: recorded(nil)}}
+		w.handler(&strings.Builder{}).Handle(t.Context(), podReview(func(r *admission.Request) { r.Object.Raw = []byte(raw) }))
+		if len(w.asked) != 1 {
+			t.Errorf("%s asked %d times, want once", reason, len(w.asked))
+		}
+	}
+}
+
+// recorded answers as if the leader had, or had not in time.
+func recorded(p *facts.Parameter) func(context.Context) *facts.Parameter {
+	return func(context.Context) *facts.Parameter { return p }
 }
 
 // fixedParameter has keys without remembering who asked, for many at once.

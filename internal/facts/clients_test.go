@@ -102,7 +102,7 @@ func TestSSMClientsAreMadeOnce(t *testing.T) {
 
 // TestSSMRoleWithoutCredentials: the role is not to blame.
 func TestSSMRoleWithoutCredentials(t *testing.T) {
-	_, clients := startCloud(t)
+	startCloud(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
 	clients, err := NewSSMClients(t.Context(), config.AWS{Region: ssmfake.Region}, NewBudget(1000, 1000))

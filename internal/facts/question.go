@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"context"
 	"time"
 
 	"github.com/envgraft/envgraft/internal/identity"
@@ -46,6 +47,10 @@ type State struct {
 	Known *Parameter
 	// Unchecked says for people why nobody may be asked; empty where somebody may.
 	Unchecked string
+	// Recorded waits until what is known is recorded, and returns nil where it is
+	// not before ctx is done. It is nil itself where no other replica is about to
+	// record it. For one that is, the question is not asked a second time.
+	Recorded func(ctx context.Context) *Parameter
 	// Question is what to ask otherwise.
 	Question Question
 }

@@ -89,16 +89,14 @@ func (v *Versions) readAll(ctx context.Context, access Access, keys []Key, versi
 			return
 		}
 		fault := v.read(ctx, access, batch, versions)
-		switch fault.State {
-		case "":
+		if fault == (Version{}) {
 			answered = true
 			continue
-		case graft.ParameterAccessDenied:
-			// A policy that goes by path refuses a batch for one name in it.
-			if answered {
-				tell(batch, fault, versions)
-				continue
-			}
+		}
+		// A policy that goes by path refuses a batch for one name in it.
+		if fault.State == graft.ParameterAccessDenied && answered {
+			tell(batch, fault, versions)
+			continue
 		}
 		tell(keys, fault, versions)
 		return
