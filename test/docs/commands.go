@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,7 +12,7 @@ import (
 
 // commands describes every command by its own help.
 func commands() string {
-	root := cli.New(cli.Streams{In: strings.NewReader(""), Out: discard(), Err: discard()})
+	root := cli.New(cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	var text strings.Builder
 	fmt.Fprintf(&text, notice, "internal/cli")
 	text.WriteString("# Commands\n\n`envgraft COMMAND --help` says the same. As a kubectl plugin the program is `kubectl envgraft`.\n")
@@ -24,21 +25,23 @@ func describe(text *strings.Builder, command *cobra.Command) {
 		return
 	}
 	if command.HasParent() {
-		fmt.Fprintf(text, "\n## %s\n\n%s.\n", command.CommandPath(), command.Short)
-		if command.Runnable() {
-			fmt.Fprintf(text, "\n```text\n%s\n```\n", command.UseLine())
-		}
-		if command.Long != "" {
-			fmt.Fprintf(text, "\n```text\n%s\n```\n", strings.TrimSpace(command.Long))
-		}
-		if command.Example != "" {
-			fmt.Fprintf(text, "\n```text\n%s\n```\n", strings.TrimRight(command.Example, "\n"))
-		}
-		if flags := command.LocalFlags(); flags.HasAvailableFlags() {
-			fmt.Fprintf(text, "\n```text\n%s```\n", flags.FlagUsages())
-		}
+		describeOne(text, command)
 	}
 	for _, child := range command.Commands() {
 		describe(text, child)
+	}
+}
+
+// describeOne writes what the command's own help has, as it has it.
+func describeOne(text *strings.Builder, command *cobra.Command) {
+	fmt.Fprintf(text, "\n## %s\n\n%s.\n", command.CommandPath(), command.Short)
+	usage := ""
+	if command.Runnable() {
+		usage = command.UseLine()
+	}
+	for _, part := range []string{usage, strings.TrimSpace(command.Long), command.Example, command.LocalFlags().FlagUsages()} {
+		if part != "" {
+			fmt.Fprintf(text, "\n```text\n%s\n```\n", strings.TrimRight(part, "\n"))
+		}
 	}
 }

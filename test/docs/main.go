@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strings"
 )
@@ -19,20 +18,17 @@ func main() {
 }
 
 func run() error {
-	annotations, err := annotations("internal/api/keys.go")
+	keys, err := annotations("internal/api/keys.go")
 	if err != nil {
 		return err
 	}
-	for file, text := range map[string]string{"docs/cli.md": commands(), "docs/annotations.md": annotations} {
+	for file, text := range map[string]string{"docs/cli.md": commands(), "docs/annotations.md": keys} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// discard is what commands print to that are only described.
-func discard() io.Writer { return io.Discard }
 
 // cell keeps text from ending a cell of a table.
 func cell(text string) string {
