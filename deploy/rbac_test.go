@@ -70,6 +70,22 @@ func TestNarrow(t *testing.T) {
 	})
 }
 
+// TestRestartsRight holds the right to change workloads to where the controller
+// restarts any.
+func TestRestartsRight(t *testing.T) {
+	eachRelease(t, func(t *testing.T, values string, r release) {
+		t.Helper()
+		granted := slices.ContainsFunc(clusterRules(r), func(rule rbacv1.PolicyRule) bool {
+			return slices.Contains(rule.Verbs, "patch") &&
+				(slices.Contains(rule.Resources, "deployments") || slices.Contains(rule.Resources, "rollouts"))
+		})
+		// "everything" switches restarts off, and "no-aws" the controller.
+		if want := values == "minimal"; granted != want {
+			t.Errorf("values %q: patch on workloads is granted: %t, want %t", values, granted, want)
+		}
+	})
+}
+
 func clusterRules(r release) []rbacv1.PolicyRule {
 	var rules []rbacv1.PolicyRule
 	for _, role := range r.clusterRoles {

@@ -23,9 +23,10 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 		Decider: engine, Namespaces: namespaces, Parameters: keys.controller, Metrics: s.metrics,
 		Settings: s.config.ExternalSecretFor,
 	}, reconcile.Options{
-		NoRestarts: !s.config.Reload.Enabled,
-		Lease:      &reconcile.Lease{Namespace: s.namespace, Name: api.Lease},
-		KeepUnused: s.config.ExternalSecrets.KeepUnused,
+		NoRestarts:         !s.config.Reload.Enabled || !s.config.Restarts.Enabled,
+		MinRestartInterval: s.config.Restarts.MinInterval,
+		Lease:              &reconcile.Lease{Namespace: s.namespace, Name: api.Lease},
+		KeepUnused:         s.config.ExternalSecrets.KeepUnused,
 	})
 }
 

@@ -43,6 +43,7 @@ type Configuration struct {
 	AWS             AWS             `yaml:"aws"`
 	ExternalSecrets ExternalSecrets `yaml:"externalSecrets"`
 	Reload          Reload          `yaml:"reload"`
+	Restarts        Restarts        `yaml:"restarts"`
 	Server          Server          `yaml:"server"`
 }
 
@@ -163,6 +164,15 @@ type SecretStore struct {
 	// Kind is "ClusterSecretStore" or "SecretStore".
 	Kind string `yaml:"kind,omitempty"`
 	Name string `yaml:"name,omitempty"`
+}
+
+// Restarts configures the restarts of workloads by the controller.
+type Restarts struct {
+	// Enabled restarts a workload whose pods started before their Secret existed.
+	Enabled bool `yaml:"enabled"`
+	// MinInterval is the least time between two restarts of one workload by the
+	// controller, whatever their causes.
+	MinInterval time.Duration `yaml:"minInterval"`
 }
 
 // Reload configures Reloader's annotations.

@@ -59,7 +59,8 @@ func Default() *Configuration {
 			KeepUnused:           24 * time.Hour,
 			VersionCheckInterval: time.Minute,
 		},
-		Reload: Reload{Enabled: true, RolloutStrategy: reload.StrategyRestart},
+		Reload:   Reload{Enabled: true, RolloutStrategy: reload.StrategyRestart},
+		Restarts: Restarts{Enabled: true, MinInterval: 10 * time.Minute},
 		Server: Server{
 			Listen:        ":9443",
 			MetricsListen: ":8080",

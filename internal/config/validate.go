@@ -52,6 +52,7 @@ func (c *Configuration) Validate(mode Mode) error {
 	all = append(all, c.ExternalSecrets.validate(field.NewPath("externalSecrets"))...)
 	all = append(all, c.ExternalSecrets.checkBinding(field.NewPath("externalSecrets", "secretStore"),
 		c.ExternalSecretFor(c.Environment).SecretStore, c.Environment)...)
+	all = append(all, positive(field.NewPath("restarts", "minInterval"), c.Restarts.MinInterval)...)
 	all = append(all, c.Server.validate(field.NewPath("server"))...)
 
 	errs := make([]error, len(all))

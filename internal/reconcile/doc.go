@@ -16,10 +16,10 @@
 //	""                   namespaces                    get, list, watch (metadata)
 //	apps                 replicasets                   get (metadata)
 //	apps                 deployments, statefulsets,
-//	                     daemonsets                    get, list, watch, patch
+//	                     daemonsets                    get, list, watch; patch for restarts
 //	batch                jobs                          get (metadata)
 //	batch                cronjobs                      get, list, watch
-//	argoproj.io          rollouts                      get, list, watch, patch
+//	argoproj.io          rollouts                      get, list, watch; patch for restarts
 //	external-secrets.io  externalsecrets               get, list, watch, create, patch, delete
 //	external-secrets.io  secretstores,
 //	                     clustersecretstores           get, list, watch (metadata)

@@ -30,7 +30,8 @@ const settledTTL = 24 * time.Hour
 
 // restart restarts a workload whose pods started before their Secret existed:
 // Reloader acts on changes of a Secret, not on its creation. It does so at
-// most once for a version, which the workload itself remembers.
+// most once for a version, and once in restarts.minInterval whatever the cause:
+// the workload itself remembers both, for leaders to come.
 func (p *pass) restart(ctx context.Context, c claim, version string) error {
 	w := c.Workload
 	if w.groupKind().Group == groupBatch {
@@ -56,12 +57,16 @@ func (p *pass) restart(ctx context.Context, c claim, version string) error {
 		p.settle(c)
 		return nil
 	}
+	if rest := restsFor(object, p.clock.Now(), p.options.MinRestartInterval); rest > 0 {
+		p.waitAtMost(rest)
+		return nil
+	}
 	if p.options.NoRestarts || optedOut(object) {
 		p.suggestRestart(w, c.Wants.Secret, fmt.Sprintf("kubectl rollout restart -n %s %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name))
 		p.settle(c)
 		return nil
 	}
-	patch, err := restartPatch(w, version, time.Now())
+	patch, err := restartPatch(w, version, p.clock.Now())
 	if err != nil {
 		return err
 	}
@@ -106,14 +111,30 @@ func optedOut(object *unstructured.Unstructured) bool {
 
 // restartedFor is the version that a workload was last restarted for.
 func restartedFor(object *unstructured.Unstructured) string {
-	if object.GetKind() == kindRollout {
-		return object.GetAnnotations()[api.AnnotationRestartedFor]
+	return restartAnnotation(object, api.AnnotationRestartedFor)
+}
+
+// restsFor is how long a workload is left alone after its last restart. A time
+// that cannot be read, or lies ahead, was not written here, and holds up
+// nothing for longer than one that was.
+func restsFor(object *unstructured.Unstructured, now time.Time, interval time.Duration) time.Duration {
+	last, err := time.Parse(time.RFC3339, restartAnnotation(object, api.AnnotationRestartedAt))
+	if err != nil {
+		return 0
 	}
-	version, _, err := unstructured.NestedString(object.Object, "spec", "template", "metadata", "annotations", api.AnnotationRestartedFor)
+	return min(last.Add(interval).Sub(now), interval)
+}
+
+// restartAnnotation reads what restartPatch wrote.
+func restartAnnotation(object *unstructured.Unstructured, key string) string {
+	if object.GetKind() == kindRollout {
+		return object.GetAnnotations()[key]
+	}
+	value, _, err := unstructured.NestedString(object.Object, "spec", "template", "metadata", "annotations", key)
 	if err != nil {
 		return ""
 	}
-	return version
+	return value
 }
 
 // restartPatch restarts a workload as kubectl rollout restart does, and as
@@ -126,12 +147,16 @@ func restartPatch(w workload, version string, now time.Time) ([]byte, error) {
 		"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": map[string]string{
 			annotationRestartedAt:      at,
 			api.AnnotationRestartedFor: version,
+			api.AnnotationRestartedAt:  at,
 		}}}},
 	}
 	if w.Kind == kindRollout {
 		patch = map[string]any{
-			"metadata": map[string]any{"uid": w.UID, "annotations": map[string]string{api.AnnotationRestartedFor: version}},
-			"spec":     map[string]any{"restartAt": at},
+			"metadata": map[string]any{"uid": w.UID, "annotations": map[string]string{
+				api.AnnotationRestartedFor: version,
+				api.AnnotationRestartedAt:  at,
+			}},
+			"spec": map[string]any{"restartAt": at},
 		}
 	}
 	raw, err := json.Marshal(patch)

@@ -63,6 +63,9 @@ type Options struct {
 	// Lease settles which replica runs the controller; nil is for one that has
 	// nobody to ask.
 	Lease *Lease
+	// MinRestartInterval is the least time between two restarts of one workload.
+	// The default is 10 minutes.
+	MinRestartInterval time.Duration
 	// KeepUnused is how long an ExternalSecret stays that only Jobs or pods of
 	// their own used. The default is 24 h.
 	KeepUnused time.Duration
@@ -80,6 +83,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Workers, 8)
 	setDefault(&o.LookupsPerSecond, 5)
 	setDefault(&o.KeepUnused, 24*time.Hour)
+	setDefault(&o.MinRestartInterval, 10*time.Minute)
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}

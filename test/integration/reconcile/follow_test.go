@@ -8,9 +8,11 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/reconcile"
 )
 
 func TestForceSync(t *testing.T) {
@@ -202,4 +204,49 @@ func forced(version string) func(*unstructured.Unstructured) error {
 		}
 		return nil
 	}
+}
+
+// TestRestartInterval has two versions of a parameter follow each other, and
+// the leader change in between: the workload is restarted once, and again when
+// the interval is over.
+func TestRestartInterval(t *testing.T) {
+	ready(t)
+	clock := clocktesting.NewFakePassiveClock(time.Now())
+	r := start(t, reconcile.Options{Clock: clock, MinRestartInterval: 10 * time.Minute})
+	ns := namespace(t, optedIn())
+	awaits := annotated(api.AnnotationAwaitsSecret, "true")
+	path := "/" + ns + "/shop/stage/app"
+	d, first := deployment(t, ns, "web", "shop", awaits)
+	restartedFor := func(version string) error {
+		now := &appsv1.Deployment{}
+		if err := kube.Get(t.Context(), client.ObjectKeyFromObject(d), now); err != nil {
+			return err
+		}
+		if got := now.Spec.Template.Annotations[api.AnnotationRestartedFor]; got != version {
+			return fmt.Errorf("it was restarted for %q, want %q", got, version)
+		}
+		return nil
+	}
+	appears := func(r *replica, version int64) {
+		r.parameters.put(path, version, time.Now().Add(-time.Minute), "KEY")
+		esoSays(t, waitFor(t, ns, "shop-external", nil), "True", "SecretSynced", time.Now().Add(time.Minute), "shop-secrets")
+	}
+	appears(r, 1)
+	eventually(t, "the first restart", func() error { return restartedFor(path + "@1") })
+
+	next := start(t, reconcile.Options{Clock: clock, MinRestartInterval: 10 * time.Minute})
+	r.parameters.put(path, 2, time.Now().Add(-time.Minute), "KEY")
+	next.parameters.put(path, 2, time.Now().Add(-time.Minute), "KEY")
+	waitSecond(t)
+	replica1(t, d, "shop", awaits)
+	remove(t, first)
+	settle(t, ns)
+	appears(next, 2)
+	settle(t, ns)
+	if err := restartedFor(path + "@1"); err != nil {
+		t.Errorf("within the interval: %v", err)
+	}
+	clock.SetTime(clock.Now().Add(11 * time.Minute))
+	esoSays(t, waitFor(t, ns, "shop-external", nil), "True", "SecretSynced", time.Now().Add(2*time.Minute), "shop-secrets")
+	eventually(t, "the second restart", func() error { return restartedFor(path + "@2") })
 }

@@ -109,6 +109,9 @@ func start(t *testing.T, options reconcile.Options) *replica {
 	if options.DiscoveryInterval == 0 {
 		options.DiscoveryInterval = 100 * time.Millisecond
 	}
+	if options.MinRestartInterval == 0 {
+		options.MinRestartInterval = time.Nanosecond
+	}
 	options.Workers = 1 // so that settle can tell what was done
 	r.ExternalSecrets, err = reconcile.Setup(mgr, reconcile.Dependencies{
 		Decider:    r.engine,

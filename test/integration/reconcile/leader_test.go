@@ -1,0 +1,53 @@
+package reconcile
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/envgraft/envgraft/internal/reconcile"
+)
+
+// TestLeaseLost has another take the lease while a replica leads: the replica
+// goes on answering its webhook, its controller makes nothing any more, and
+// leads again when the lease is free.
+func TestLeaseLost(t *testing.T) {
+	ready(t)
+	ns := namespace(t, optedIn())
+	r := start(t, reconcile.Options{Lease: &reconcile.Lease{
+		Namespace: ns, Name: "envgraft", Duration: 3 * time.Second, RenewDeadline: 2 * time.Second, RetryPeriod: 200 * time.Millisecond,
+	}})
+	_, p := deployment(t, ns, "web", "shop", marks{})
+	e := waitFor(t, ns, "shop-external", nil)
+	r.waitForState(t, "Pending")
+
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "envgraft"}}
+	now := metav1.NowMicro().UTC().Format("2006-01-02T15:04:05.000000Z")
+	patch(t, lease, `{"spec":{"holderIdentity":"thief","leaseDurationSeconds":3600,"acquireTime":"`+now+`","renewTime":"`+now+`"}}`)
+	eventually(t, "the end of its term", func() error {
+		families, err := r.registry.Gather()
+		if err != nil {
+			return err
+		}
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				if family.GetName() == "envgraft_external_secrets" && m.GetGauge().GetValue() > 0 {
+					return fmt.Errorf("it still counts %v", m)
+				}
+			}
+		}
+		return nil
+	})
+	idle(t, ns, "late", "late", marks{})
+	esoSays(t, e, "False", "SecretSyncedError", time.Now(), "")
+	r.waitForWarning(t, p, "SecretSyncedError") // the replica itself is as it was
+	if _, err := getExternalSecret(t, ns, "late-external"); err == nil {
+		t.Error("the controller went on without the lease")
+	}
+
+	patch(t, lease, `{"spec":{"holderIdentity":""}}`)
+	waitFor(t, ns, "late-external", ownedBy("Deployment/late"))
+}
