@@ -160,6 +160,42 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// kubectl finds a plugin and its completion by the names of their files.
+func TestPlugin(t *testing.T) {
+	for program, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"/usr/bin/kubectl-envgraft":     {[]string{"explain", "--help"}, "kubectl envgraft explain KIND/NAME"},
+		"kubectl_complete-envgraft":     {[]string{"explain", "de"}, "deploy/\n"},
+		"kubectl_complete-envgraft.exe": {[]string{"do"}, "doctor\t"},
+		"envgraft":                      {[]string{"explain", "--help"}, "  envgraft explain KIND/NAME"},
+	} {
+		var out, errOut bytes.Buffer
+		code := cli.Run(t.Context(), append([]string{program}, tc.args...), cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut})
+		if code != 0 || !strings.Contains(out.String(), tc.want) {
+			t.Errorf("%s %v: exit code %d, %q, want %q", program, tc.args, code, out.String()+errOut.String(), tc.want)
+		}
+	}
+}
+
+// Names are completed from the cluster, by their metadata alone.
+func TestCompletionOfNames(t *testing.T) {
+	t.Chdir("testdata/explain-live")
+	server := startCluster(t)
+	for line, want := range map[string]string{
+		"explain -n shop deploy/": "deploy/shop\n",
+		"doctor -n shop deploy/s": "deploy/shop\n",
+		"status -n sh":            "shop\n",
+		"explain -n ":             "shop\n",
+	} {
+		got := run("", slices.Concat([]string{"__complete"}, strings.Split(line, " ")[:1], server, strings.Split(line, " ")[1:])...)
+		if !strings.HasPrefix(got.stdout, want) {
+			t.Errorf("completing %q: %q, want %q", line, got.stdout, want)
+		}
+	}
+}
+
 func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
 		"inject -o ":           "yaml\njson\n",

@@ -67,6 +67,9 @@ func (f *kubeFlags) completeWorkloads(command *cobra.Command, args []string, pre
 		}
 		return starting(kinds, prefix), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
+	if flag := command.Flags().Lookup("namespace"); flag != nil {
+		f.overrides.Context.Namespace = flag.Value.String()
+	}
 	c := f.quickly()
 	if c == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -40,7 +40,10 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // Main runs a command line and returns the program's exit code.
 func Main(ctx context.Context, args []string, s Streams) int {
-	root := New(s)
+	return execute(ctx, New(s), args, s)
+}
+
+func execute(ctx context.Context, root *cobra.Command, args []string, s Streams) int {
 	root.SetArgs(args)
 	// Cobra checks commands, flags and arguments before this, and runs after it;
 	// only required flags would be checked between the two.
@@ -83,7 +86,10 @@ In a namespace that opted in, pods get both in the right order:
 
 "serve" is what runs in the cluster. The other commands show and prepare, on
 your machine and in pipelines, what it will do.`,
-		Example: `  # What would happen to my pods, and where does each variable come from?
+		Example: `  # Why does this pod not have its secret?
+  envgraft doctor deploy/shop
+
+  # What would happen to my pods, and where does each variable come from?
   envgraft explain -f deploy/ --parameters parameters/
 
   # Complete commands and flags in this shell
@@ -94,6 +100,7 @@ your machine and in pipelines, what it will do.`,
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newServe(s.Err), newInject(s), newExplain(s), newDoctor(s), newStatus(s), newDiff(s), newParameters(s), newExport(s), newVersion(s.Out))
+	root.AddCommand(newServe(s.Err), newInject(s), newExplain(s), newDoctor(s), newStatus(s), newDiff(s), newImport(s),
+		newParameters(s), newExport(s), newVersion(s.Out))
 	return root
 }

@@ -46,5 +46,8 @@ func (p Patient) denialFix(message string) string {
 	if fix := p.fixOf(message); fix != "" {
 		return fix
 	}
-	return p.putParameter()
+	if strings.Contains(message, "does not exist") {
+		return p.putParameter()
+	}
+	return p.putParameter() + " --overwrite"
 }

@@ -24,6 +24,10 @@ func checkNamespace(p Patient) Finding {
 		return broken(p.patchTemplate("labels", api.LabelInject, api.Enabled),
 			"%s has label %s, but its pod template does not: the workload webhook was not called when it was applied", w, api.LabelInject)
 	}
+	if p.App.Subject.Status == graft.StatusAudited {
+		return broken(fmt.Sprintf("kubectl annotate namespace %s %s-", w.Namespace, api.AnnotationMode),
+			"namespace %q is in audit mode: envgraft says what it would do, and does nothing", w.Namespace)
+	}
 	switch p.App.Subject.Reason { //nolint:exhaustive // the others have checks of their own
 	case graft.ReasonNotOptedIn:
 		if ns.State != live.Found {

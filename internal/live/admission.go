@@ -30,8 +30,8 @@ func (r *Reader) Admit(ctx context.Context, namespace, name string, template jso
 		return Seen[Admission]{State: Failed, Cause: err.Error()}
 	}
 	warnings := &warnings{}
-	raw, err := r.api.Post().AbsPath(pods().path(namespace, "")...).Param("dryRun", "All").WarningHandler(warnings).
-		SetHeader("Content-Type", "application/json").SetHeader("Accept", whole).Body(body).Do(ctx).Raw()
+	raw, err := answer(r.api.Post().AbsPath(pods().path(namespace, "")...).Param("dryRun", "All").WarningHandler(warnings).
+		SetHeader("Content-Type", "application/json").SetHeader("Accept", whole).Body(body).Do(ctx))
 	if refused := refusal(err); refused != "" {
 		return Seen[Admission]{State: Found, Value: Admission{Refused: refused, Warnings: warnings.texts}}
 	}

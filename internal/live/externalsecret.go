@@ -210,7 +210,7 @@ func (r *Reader) Complaint(ctx context.Context, e *ExternalSecret) string {
 // user may: it is discovery.
 func (r *Reader) ESOVersion(ctx context.Context) Seen[string] {
 	for _, version := range []string{"v1", "v1beta1"} {
-		raw, err := r.api.Get().AbsPath("/apis", esoGroup, version).SetHeader("Accept", whole).Do(ctx).Raw()
+		raw, err := answer(r.api.Get().AbsPath("/apis", esoGroup, version).SetHeader("Accept", whole).Do(ctx))
 		type resources struct{}
 		seen := look[resources](r, raw, err, Right{Verb: "get", Resource: "/apis/" + esoGroup + "/" + version})
 		if seen.State != NotFound {

@@ -50,10 +50,23 @@ func NewReader(config *rest.Config) (*Reader, error) {
 
 // get reads one object into the fields of T, and no others.
 func get[T any](ctx context.Context, r *Reader, k Kind, namespace, name, accept string) Seen[T] {
-	raw, err := r.api.Get().AbsPath(k.path(namespace, name)...).SetHeader("Accept", accept).Do(ctx).Raw()
+	raw, err := answer(r.api.Get().AbsPath(k.path(namespace, name)...).SetHeader("Accept", accept).Do(ctx))
 	seen := look[T](r, raw, err, Right{Verb: "get", Resource: resource(k), Namespace: scope(k, namespace), Name: name})
 	clear(raw)
 	return seen
+}
+
+// answer returns the body, and an error with the words of the API server: those
+// of Raw alone are its code's.
+func answer(result rest.Result) ([]byte, error) {
+	raw, err := result.Raw()
+	if err == nil {
+		return raw, nil
+	}
+	if told := result.Error(); told != nil {
+		err = told
+	}
+	return raw, err
 }
 
 // query narrows a list.
@@ -73,7 +86,7 @@ func list[T any](ctx context.Context, r *Reader, k Kind, namespace string, q que
 				request.Param(name, value)
 			}
 		}
-		raw, err := request.Do(ctx).Raw()
+		raw, err := answer(request.Do(ctx))
 		page := look[page[T]](r, raw, err, right)
 		if page.State != Found {
 			return Seen[[]T]{State: page.State, Cause: page.Cause}

@@ -102,6 +102,11 @@ func (r *Reader) Workload(ctx context.Context, ref Ref) Seen[Workload] {
 	return seen
 }
 
+// Object reads a workload as it is, for what is made of its manifest.
+func (r *Reader) Object(ctx context.Context, ref Ref) Seen[map[string]any] {
+	return get[map[string]any](ctx, r, ref.Kind, ref.Namespace, ref.Name, whole)
+}
+
 func (r *Reader) podWorkload(ctx context.Context, ref Ref) Seen[Workload] {
 	raw := get[json.RawMessage](ctx, r, ref.Kind, ref.Namespace, ref.Name, whole)
 	seen := Seen[Workload]{State: raw.State, Cause: raw.Cause}

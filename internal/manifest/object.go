@@ -85,6 +85,25 @@ func newObject(d *Document, n *yaml.Node, pointer string) Object {
 	return o
 }
 
+// JSON returns the object, numbers as they are written.
+func (o Object) JSON() ([]byte, error) { return toJSON(o.node) }
+
+// Annotations returns the object's own.
+func (o Object) Annotations() map[string]string {
+	return texts(field(field(o.node, "metadata"), "annotations"))
+}
+
+// Apply changes the object in its document.
+func (o Object) Apply(operations []jsonpatch.Operation) error {
+	for _, op := range operations {
+		if err := apply(o.node, op); err != nil {
+			return err
+		}
+		o.Document.changed = true
+	}
+	return nil
+}
+
 // Template is a Pod, or the pod template of a workload.
 type Template struct {
 	Object
