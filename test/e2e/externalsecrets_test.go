@@ -31,6 +31,7 @@ func (b *bench) testExternalSecrets(t *testing.T) {
 	t.Run("Rotation", b.testRotation)
 	t.Run("LastWorkload", b.testLastWorkload)
 	t.Run("WorkloadOptsIn", b.testWorkloadOptsIn)
+	t.Run("Plugin", b.testPlugin)
 }
 
 // optedIn makes a namespace as a person does who wants all of its apps grafted.
