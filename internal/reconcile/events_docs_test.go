@@ -34,7 +34,8 @@ func TestEventsDocumented(t *testing.T) {
 		documented = append(documented, m[1])
 	}
 
-	reasons := append(eventConstants(t), notices.ReasonAudited)
+	reasons := append(constants(t, "*.go", "event"), constants(t, "../eso/health.go", "Reason")...)
+	reasons = append(reasons, notices.ReasonAudited)
 	for _, reason := range notices.Reasons() {
 		reasons = append(reasons, string(reason))
 	}
@@ -45,10 +46,10 @@ func TestEventsDocumented(t *testing.T) {
 	}
 }
 
-// eventConstants are this package's string constants named event….
-func eventConstants(t *testing.T) []string {
+// constants are the string constants of some files whose names start so.
+func constants(t *testing.T, pattern, prefix string) []string {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
+	files, err := filepath.Glob(pattern)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func eventConstants(t *testing.T) []string {
 				return true
 			}
 			for i, name := range spec.Names {
-				if i >= len(spec.Values) || !strings.HasPrefix(name.Name, "event") {
+				if i >= len(spec.Values) || !strings.HasPrefix(name.Name, prefix) {
 					continue
 				}
 				literal, ok := spec.Values[i].(*ast.BasicLit)

@@ -155,7 +155,7 @@ scrape_configs:
   scheme: https
   tls_config: {ca_file: ca.crt, cert_file: tls.crt, key_file: tls.key}
   static_configs: [{targets: [%q]}]
-`, rules, metrics, strings.TrimPrefix(user.Config().Host, "https://"))
+`, rules, metrics, strings.Trim(strings.TrimPrefix(user.Config().Host, "https://"), "/"))
 	file := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
