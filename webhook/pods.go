@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -81,6 +82,9 @@ func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.
 	span.Set("k8s.namespace.name", request.Namespace)
 	span.Set("envgraft.uid", string(request.UID))
 	subject, err := p.inspect(ctx, request)
+	if errors.Is(err, errBypassed) {
+		return admission.Allowed("")
+	}
 	if err != nil {
 		p.Log.Error(err, "Cannot read the namespace", "namespace", request.Namespace, "uid", request.UID)
 		return admission.Errored(http.StatusInternalServerError, fmt.Errorf("cannot read namespace %q: %w", request.Namespace, err))

@@ -5,6 +5,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
@@ -25,6 +27,16 @@ type NamespaceGetter interface {
 	Current(ctx context.Context, name string) (identity.Namespace, error)
 }
 
+// errBypassed says that no API server sends reviews for a namespace: its label
+// keeps the webhooks from being called. Whoever sends one all the same learns
+// nothing from the answer.
+var errBypassed = errors.New("the namespace bypasses the webhooks")
+
+func bypassed(ns identity.Namespace) bool {
+	_, ok := ns.Labels[api.LabelBypass]
+	return ok
+}
+
 // decide runs a decision for a Namespace. The API server calls us because it
 // sees an opt-in; where what we remember of the Namespace shows none, it is we
 // who are late: somebody labelled it a moment ago, and the first objects after
@@ -34,11 +46,14 @@ func decide(ctx context.Context, namespaces NamespaceGetter, name string, decisi
 	if err != nil {
 		return err
 	}
-	if !decision(ns).RefusedByNamespace() {
+	if !bypassed(ns) && !decision(ns).RefusedByNamespace() {
 		return nil
 	}
 	if ns, err = namespaces.Current(ctx, name); err != nil {
 		return err
+	}
+	if bypassed(ns) {
+		return errBypassed
 	}
 	decision(ns)
 	return nil

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,6 +35,9 @@ func (w *Workloads) Handle(ctx context.Context, request admission.Request) admis
 	}
 	log := w.Log.WithValues("namespace", request.Namespace, "kind", request.Kind.Kind, "name", request.Name, "uid", request.UID)
 	decision, result, err := w.annotate(ctx, request)
+	if errors.Is(err, errBypassed) {
+		return admission.Allowed("")
+	}
 	if err != nil {
 		log.Error(err, "Cannot annotate a workload")
 		w.Metrics.Admission(metrics.WebhookWorkloads, graft.StatusSkipped, graft.ReasonFailed, time.Since(start))

@@ -80,6 +80,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
       "metricsListen" (printf ":%d" (int .Values.ports.metrics))
       "healthListen" (printf ":%d" (int .Values.ports.health))
       "certificates" $certificates) }}
+{{- if or .Values.clientCA.configMap .Values.clientCA.secret }}{{ $_ := set $own.server "clientCA" "/etc/envgraft-client-ca/ca.crt" }}{{ end }}
 {{- if $aws }}{{ $_ := set $own "aws" $aws }}{{ end }}
 {{- $_ := set $config "excludedNamespaces" (include "envgraft.excludedNamespaces" . | fromYamlArray) }}
 {{- toYaml (mergeOverwrite $own $config) }}
