@@ -3,7 +3,6 @@ package webhook
 import (
 	"encoding/base64"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -126,8 +125,13 @@ func appendObject[V any](b []byte, object map[string]V, member func([]byte, V) (
 	if object == nil {
 		return append(b, "null"...), nil
 	}
+	keys := make([]string, 0, 8) // on the stack, as nearly all are small
+	for key := range object {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
 	b = append(b, '{')
-	for i, key := range slices.Sorted(maps.Keys(object)) {
+	for i, key := range keys {
 		if i > 0 {
 			b = append(b, ',')
 		}
