@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"gomodules.xyz/jsonpatch/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/reload"
+)
+
+// remover takes envgraft out of a cluster.
+type remover struct {
+	client   client.Client
+	out      io.Writer
+	webhooks string
+	yes      bool
+}
+
+func newRemove(streams Streams) *cobra.Command {
+	var flags kubeFlags
+	r := remover{out: streams.Out}
+	command := &cobra.Command{
+		Use:   "remove",
+		Short: "Take back what envgraft wrote, to leave for good",
+		Long: `Take envgraft out of a cluster: first delete the webhook configuration, so that
+nothing is written or refused any more, then take back what stands on
+Deployments, StatefulSets, DaemonSets and Rollouts. helm uninstall does the rest.
+
+Without --yes it changes nothing and shows what it would do: a workload that
+opted in by its own label has a copy of it in its template, and taking that back
+rolls the workload out, without its environment.
+
+What stays: labels and annotations that people set, running pods as they are, and
+ExternalSecrets and Secrets, which running pods read. ExternalSecrets go with
+their workloads, or by hand.
+
+Exit code 0: done, or shown. 1: something could not be done; run it again. 2: the
+command line was not understood.`,
+		Example: `  envgraft remove
+  envgraft remove --yes && helm uninstall envgraft -n envgraft-system`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			restConfig, err := flags.loader().ClientConfig()
+			if err != nil {
+				return fmt.Errorf("cannot read the kubeconfig: %s", oneLine(err))
+			}
+			if r.client, err = client.New(prepared(restConfig), client.Options{}); err != nil {
+				return fmt.Errorf("cannot reach the cluster: %w", err)
+			}
+			return r.run(command.Context())
+		},
+	}
+	flags.add(command)
+	command.Flags().StringVar(&r.webhooks, "webhook-configuration", "envgraft", "`name` of the MutatingWebhookConfiguration, the release's")
+	command.Flags().BoolVar(&r.yes, "yes", false, "do it, rather than show it")
+	return command
+}
+
+// run goes on after a workload that could not be mended: the next run finds it.
+func (r remover) run(ctx context.Context) error {
+	// First, or an update of a workload would have it all written again.
+	if err := r.deleteWebhooks(ctx); err != nil {
+		return err
+	}
+	var failed []error
+	for _, kind := range []schema.GroupVersionKind{
+		{Group: "apps", Version: "v1", Kind: "Deployment"},
+		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
+		{Group: "apps", Version: "v1", Kind: "DaemonSet"},
+		{Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout"},
+	} {
+		failed = append(failed, r.takeBackAll(ctx, kind))
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	if !r.yes {
+		return r.say("nothing was changed: give --yes to do it")
+	}
+	return r.say("stays: labels and annotations that people set, running pods, ExternalSecrets and the Secrets that these pods read")
+}
+
+func (r remover) deleteWebhooks(ctx context.Context) error {
+	object := &unstructured.Unstructured{}
+	object.SetAPIVersion("admissionregistration.k8s.io/v1")
+	object.SetKind("MutatingWebhookConfiguration")
+	object.SetName(r.webhooks)
+	if err := r.say("delete MutatingWebhookConfiguration %s", r.webhooks); err != nil || !r.yes {
+		return err
+	}
+	if err := client.IgnoreNotFound(r.client.Delete(ctx, object)); err != nil {
+		return fmt.Errorf("cannot delete MutatingWebhookConfiguration %q: %w", r.webhooks, err)
+	}
+	return nil
+}
+
+func (r remover) takeBackAll(ctx context.Context, kind schema.GroupVersionKind) error {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	if err := r.client.List(ctx, list); meta.IsNoMatchError(err) {
+		return nil // Argo Rollouts is not installed
+	} else if err != nil {
+		return fmt.Errorf("cannot list %ss: %w", kind.Kind, err)
+	}
+	var failed []error
+	for i := range list.Items {
+		if _, written := list.Items[i].GetAnnotations()[api.AnnotationWritten]; written {
+			failed = append(failed, r.takeBack(ctx, &list.Items[i]))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (r remover) takeBack(ctx context.Context, object *unstructured.Unstructured) error {
+	name := fmt.Sprintf("%s %s/%s", object.GetKind(), object.GetNamespace(), object.GetName())
+	raw, err := object.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", name, err)
+	}
+	operations, rollsOut, err := reload.TakeBack(raw)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	what := "take back the annotations of"
+	if rollsOut {
+		what = "take back the annotations and the template's label of, and so roll out,"
+	}
+	if err := r.say("%s %s", what, name); err != nil || !r.yes {
+		return err
+	}
+	// Computed from what was read, so it must be that still.
+	test := jsonpatch.NewOperation("test", "/metadata/resourceVersion", object.GetResourceVersion())
+	patch, err := json.Marshal(append([]jsonpatch.Operation{test}, operations...))
+	if err != nil {
+		return fmt.Errorf("cannot write a patch for %s: %w", name, err)
+	}
+	err = r.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(api.FieldManager))
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("cannot take back what stands on %s: %w", name, err)
+	}
+	return nil
+}
+
+func (r remover) say(format string, args ...any) error {
+	_, err := fmt.Fprintf(r.out, format+"\n", args...)
+	return err
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/envgraft/envgraft/internal/api"
+)
+
+// TestRemove leaves for good: without --yes nothing changes, and with it
+// nothing stays that envgraft wrote.
+func TestRemove(t *testing.T) {
+	optedIn := map[string]string{api.LabelInject: api.Enabled}
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Name: "web", Labels: optedIn,
+		Annotations: map[string]string{
+			api.ReloaderSecret: `own,web-secrets`, "team": "shop",
+			api.AnnotationWritten: `{"appended":{"secret.reloader.stakater.com/reload":"web-secrets"},"inject":"enabled"}`,
+		},
+	}}
+	deployment.Spec.Template.Labels = map[string]string{"app": "web", api.LabelInject: api.Enabled}
+	webhooks := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "envgraft"}}
+	c := fake.NewClientBuilder().WithObjects(deployment, webhooks).Build()
+	for _, yes := range []bool{false, true} {
+		var out bytes.Buffer
+		if err := (remover{client: c, out: &out, webhooks: "envgraft", yes: yes}).run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := "roll out, Deployment shop/web"; !strings.Contains(out.String(), want) {
+			t.Errorf("it does not say %q:\n%s", want, &out)
+		}
+		got := &appsv1.Deployment{}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(deployment), got); err != nil {
+			t.Fatal(err)
+		}
+		err := c.Get(t.Context(), client.ObjectKeyFromObject(webhooks), &admissionv1.MutatingWebhookConfiguration{})
+		if apierrors.IsNotFound(err) != yes {
+			t.Errorf("with yes=%t the webhooks: %v", yes, err)
+		}
+		annotations, labels := deployment.Annotations, deployment.Spec.Template.Labels
+		if yes {
+			annotations, labels = map[string]string{api.ReloaderSecret: "own", "team": "shop"}, map[string]string{"app": "web"}
+		}
+		if diff := cmp.Diff(annotations, got.Annotations) + cmp.Diff(labels, got.Spec.Template.Labels) + cmp.Diff(optedIn, got.Labels); diff != "" {
+			t.Errorf("with yes=%t: -want, +got:\n%s", yes, diff)
+		}
+	}
+}
