@@ -19,6 +19,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -256,6 +257,7 @@ func TestLikeEngine(t *testing.T) {
 			engine := graft.New(c.Engine())
 			if name == "Defaults" {
 				b.testTable(t, engine)
+				b.testOutage(t)
 			}
 			b.testProperty(t, engine)
 		})
@@ -308,6 +310,46 @@ func (b *bench) testTable(t *testing.T, engine *graft.Engine) {
 			}
 		})
 	}
+}
+
+// testOutage has a webhook that nobody answers, with failurePolicy Ignore: pods
+// must get from the policy what they would have got from it.
+func (b *bench) testOutage(t *testing.T) {
+	t.Helper()
+	webhook := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "away"}}
+	webhook.Webhooks = []admissionv1.MutatingWebhook{{
+		Name:                    "pods.envgraft.dev",
+		ClientConfig:            admissionv1.WebhookClientConfig{URL: new("https://127.0.0.1:1" + api.PodsWebhook)},
+		Rules:                   []admissionv1.RuleWithOperations{{Operations: []admissionv1.OperationType{admissionv1.Create}, Rule: podRule()}},
+		FailurePolicy:           new(admissionv1.Fail),
+		SideEffects:             new(admissionv1.SideEffectClassNone),
+		AdmissionReviewVersions: []string{"v1"},
+		TimeoutSeconds:          new(int32(1)),
+	}}
+	if err := b.client.Create(t.Context(), webhook); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.client.Delete(context.Background(), webhook); err != nil {
+			t.Error(err)
+		}
+	}()
+	eventually(t, "the API server to call the webhook that is away", func() (bool, string) {
+		_, err := b.create(t.Context(), "shop", app(nil))
+		return err != nil && strings.Contains(err.Error(), "failed calling webhook"), fmt.Sprint(err)
+	})
+	webhook.Webhooks[0].FailurePolicy = new(admissionv1.Ignore)
+	if err := b.client.Update(t.Context(), webhook); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a pod to be grafted by the policy alone", func() (bool, string) {
+		pod, err := b.create(t.Context(), "shop", app(nil))
+		return err == nil && pod.Annotations[api.AnnotationInjected] != "" && len(pod.Spec.Containers[0].EnvFrom) == 2, fmt.Sprint(pod.Annotations, err)
+	})
+}
+
+func podRule() admissionv1.Rule {
+	return admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}}
 }
 
 // testProperty compares pods that chance makes, and counts what came of them.
