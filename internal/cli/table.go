@@ -48,7 +48,10 @@ func (p palette) tier(t graft.Tier) string {
 }
 
 func (p palette) status(s graft.Status) string {
-	colors := map[graft.Status]int{graft.StatusInjected: colorGreen, graft.StatusSkipped: colorDefault, graft.StatusDenied: colorRed, graft.StatusAudited: colorYellow}
+	colors := map[graft.Status]int{
+		graft.StatusInjected: colorGreen, graft.StatusSkipped: colorDefault,
+		graft.StatusDenied: colorRed, graft.StatusAudited: colorYellow,
+	}
 	return p.paint(colors[s], string(s))
 }
 

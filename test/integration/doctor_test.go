@@ -315,7 +315,7 @@ func (s *shop) mend(fix string) {
 	s.t.Helper()
 	bin := s.t.TempDir()
 	for _, program := range []string{"aws", "helm"} {
-		if err := os.WriteFile(filepath.Join(bin, program), []byte("#!/bin/sh\n"), 0o700); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(filepath.Join(bin, program), []byte("#!/bin/sh\n"), 0o700); err != nil {
 			s.t.Fatal(err)
 		}
 	}
