@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"cmp"
+	"os"
+
 	"github.com/go-logr/logr"
 
 	"github.com/envgraft/envgraft/certs"
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
@@ -21,12 +25,13 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 	}
 	return reconcile.Setup(s.manager, reconcile.Dependencies{
 		Decider: engine, Namespaces: namespaces, Parameters: keys.controller, Metrics: s.metrics,
-		Settings: s.config.ExternalSecretFor,
+		Settings: s.config.ExternalSecretFor, Reach: s.reach(),
 	}, reconcile.Options{
 		NoRestarts:         !s.config.Reload.Enabled || !s.config.Restarts.Enabled,
 		MinRestartInterval: s.config.Restarts.MinInterval,
 		Lease:              &reconcile.Lease{Namespace: s.namespace, Name: api.Lease},
 		KeepUnused:         s.config.ExternalSecrets.KeepUnused,
+		MaxPerNamespace:    s.config.ExternalSecrets.MaxPerNamespace,
 	})
 }
 
@@ -41,4 +46,12 @@ func newServer(c config.Server, source certs.Source, log logr.Logger) (*webhook.
 		Listen: c.Listen, HTTP2: c.HTTP2, GetCertificate: source.GetCertificate,
 		ClientCA: c.ClientCA, Limits: webhook.Limits(c.Limits), Log: log.WithName("server"),
 	})
+}
+
+// reach says how the parameters of stores are read.
+func (s *cluster) reach() eso.Reach {
+	if s.config.Facts.KeySource != config.KeySourceSSM {
+		return facts.AnyStore{}
+	}
+	return facts.Stores{Region: cmp.Or(s.config.AWS.Region, os.Getenv("AWS_REGION")), SameAccount: s.config.SameAccount}
 }

@@ -19,9 +19,8 @@ const (
 	Group = "external-secrets.io"
 	Kind  = "ExternalSecret"
 
-	CreationPolicyOwner = "Owner"
-	ConditionReady      = "Ready"
-	ReasonSynced        = "SecretSynced"
+	ConditionReady = "Ready"
+	ReasonSynced   = "SecretSynced"
 )
 
 // The labels by which the controller knows an ExternalSecret of its own.
@@ -40,26 +39,38 @@ type ExternalSecret struct {
 	Spec   Spec   `json:"spec"`
 	Status Status `json:"status"`
 
-	// applied is what the field manager envgraft owns: see Compact.
+	// Applied is what the field manager envgraft owns, and Record what is known
+	// of the keys: see Compact.
 	Applied Applied `json:"-"`
+	Record  *Record `json:"-"`
 }
 
+// Spec is the part of the spec that is read.
 type Spec struct {
 	RefreshInterval string     `json:"refreshInterval,omitempty"`
 	SecretStoreRef  StoreRef   `json:"secretStoreRef"`
 	Target          Target     `json:"target"`
 	DataFrom        []DataFrom `json:"dataFrom,omitempty"`
+	Data            []Data     `json:"data,omitempty"`
 }
 
+// Data is an entry that fills one key.
+type Data struct {
+	SecretKey string `json:"secretKey"`
+}
+
+// StoreRef names a store.
 type StoreRef struct {
 	Kind string `json:"kind,omitempty"`
 	Name string `json:"name,omitempty"`
 }
 
+// Target is the Secret that ESO fills.
 type Target struct {
-	Name           string `json:"name,omitempty"`
-	CreationPolicy string `json:"creationPolicy,omitempty"`
-	DeletionPolicy string `json:"deletionPolicy,omitempty"`
+	Name           string   `json:"name,omitempty"`
+	CreationPolicy string   `json:"creationPolicy,omitempty"`
+	DeletionPolicy string   `json:"deletionPolicy,omitempty"`
+	Template       Template `json:"template,omitempty"`
 }
 
 // DataFrom is read in full: an entry that a person extended must not look
@@ -71,6 +82,7 @@ type DataFrom struct {
 	Source  json.RawMessage `json:"sourceRef,omitempty"`
 }
 
+// Extract reads all keys of one parameter.
 type Extract struct {
 	Key                string `json:"key,omitempty"`
 	Property           string `json:"property,omitempty"`
@@ -80,22 +92,27 @@ type Extract struct {
 	MetadataPolicy     string `json:"metadataPolicy,omitempty"`
 }
 
+// Status is the part of the status that is read.
 type Status struct {
+	SyncedResourceVersion string `json:"syncedResourceVersion,omitempty"`
+
 	RefreshTime metav1.Time        `json:"refreshTime"`
 	Binding     Binding            `json:"binding"`
 	Conditions  []metav1.Condition `json:"conditions,omitempty"`
 }
 
+// Binding names the Secret that ESO filled.
 type Binding struct {
 	Name string `json:"name,omitempty"`
 }
 
-// applied is what managedFields say of the field manager envgraft.
+// Applied is what managedFields say of the field manager envgraft.
 type Applied struct {
 	Any    bool
 	Owners []types.UID
 }
 
+// ExternalSecretList is what the API server lists.
 type ExternalSecretList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata"`
@@ -108,6 +125,7 @@ func scheme(version schema.GroupVersion) *runtime.Scheme {
 	s := runtime.NewScheme()
 	s.AddKnownTypeWithName(version.WithKind(Kind), &ExternalSecret{})
 	s.AddKnownTypeWithName(version.WithKind(Kind+"List"), &ExternalSecretList{})
+	addStores(s, version)
 	metav1.AddToGroupVersion(s, version)
 	return s
 }
@@ -148,7 +166,7 @@ func (e *ExternalSecret) ready() *metav1.Condition {
 // but then it has bound none, or its reason is SecretDeleted.
 func (e *ExternalSecret) SecretExists() bool {
 	ready := e.ready()
-	return ready != nil && ready.Status == metav1.ConditionTrue &&
+	return e.Phase() != PhaseProbe && ready != nil && ready.Status == metav1.ConditionTrue &&
 		ready.Reason == ReasonSynced && e.Status.Binding.Name == e.SecretName()
 }
 
@@ -175,6 +193,11 @@ func Compact(obj any) (any, error) {
 		}
 	}
 	e.ManagedFields = nil
+	e.Record = ParseRecord(e.Annotations[api.AnnotationKeys])
+	delete(e.Annotations, api.AnnotationKeys)
+	if e.Applied.Any {
+		e.Spec.Data = nil // read of users' own alone
+	}
 	e.Annotations = pick(e.Annotations, func(key string) bool { return strings.HasPrefix(key, api.Group+"/") })
 	e.Labels = pick(e.Labels, func(key string) bool { return key == api.LabelApp || key == LabelManagedBy })
 	return e, nil
@@ -252,7 +275,8 @@ func (e *ExternalSecret) DeepCopyObject() runtime.Object {
 	c.Spec.DataFrom = slices.Clone(e.Spec.DataFrom) // entries are never written to
 	c.Status.RefreshTime = *e.Status.RefreshTime.DeepCopy()
 	c.Status.Conditions = slices.Clone(e.Status.Conditions)
-	c.Applied.Owners = slices.Clone(e.Applied.Owners)
+	c.Spec.Data = slices.Clone(e.Spec.Data)
+	c.Applied.Owners = slices.Clone(e.Applied.Owners) // and a Record is never written to
 	return &c
 }
 

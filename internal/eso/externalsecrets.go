@@ -14,8 +14,6 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
-	"github.com/envgraft/envgraft/internal/facts"
-	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -29,6 +27,7 @@ type ExternalSecrets struct {
 	restConfig *rest.Config
 	cache      cache.Options
 	settings   Settings
+	reach      Reach
 	metrics    *metrics.Metrics
 
 	// current is nil until the first discovery succeeded: not to know is not
@@ -47,13 +46,13 @@ type Listener struct {
 }
 
 // New makes what a replica knows of ExternalSecrets; Start fills it.
-func New(log logr.Logger, restConfig *rest.Config, options cache.Options, settings Settings, m *metrics.Metrics, interval time.Duration) (*ExternalSecrets, error) {
+func New(log logr.Logger, restConfig *rest.Config, options cache.Options, settings Settings, reach Reach, m *metrics.Metrics, interval time.Duration) (*ExternalSecrets, error) {
 	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(restConfig, options.HTTPClient)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a discovery client: %w", err)
 	}
 	return &ExternalSecrets{
-		log: log, discoverer: discoverer, interval: interval, restConfig: restConfig, cache: options, settings: settings, metrics: m,
+		log: log, discoverer: discoverer, interval: interval, restConfig: restConfig, cache: options, settings: settings, reach: reach, metrics: m,
 	}, nil
 }
 
@@ -103,50 +102,6 @@ func (x *ExternalSecrets) check(ctx context.Context) {
 		last.stop()
 	}
 	x.everything()
-}
-
-// State says what is known of the ExternalSecret of a pod that is being
-// admitted. The question it returns is for an answer that is younger than the
-// Secret: a pod that Reloader made because of a refresh must not be grafted by
-// older keys, some of which may be gone.
-func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.Decision) facts.State {
-	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
-		return facts.State{}
-	}
-	wants := WantsOf(d, x.settings(d.Identity.ParameterEnvironment))
-	state := facts.State{Question: wants.Question(namespace, time.Time{})}
-	i := x.current.Load()
-	if i == nil {
-		return state
-	}
-	e, err := i.find(ctx, namespace, d.Identity.ExternalSecret, wants.Secret)
-	if err != nil {
-		x.log.Error(err, "Cannot tell how an ExternalSecret fares", "namespace", namespace, "externalSecret", d.Identity.ExternalSecret)
-		return state
-	}
-	state.Problem = i.Examine(ctx, namespace, d.Identity, StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, e, time.Now()).Message
-	state.SecretMissing = i.Installed() && (e == nil || e.SecretName() != wants.Secret || !e.SecretExists())
-	if e != nil && e.SecretName() == wants.Secret {
-		state.Question.FreshAfter = e.refreshed()
-	}
-	return state
-}
-
-// find returns the ExternalSecret that fills the Secret, whatever its name,
-// else the one of that name; nil where there is neither.
-func (i *Installation) find(ctx context.Context, namespace, name, secret string) (*ExternalSecret, error) {
-	if !i.Installed() {
-		return nil, nil
-	}
-	e, err := i.Get(ctx, namespace, name)
-	if err != nil || e != nil && e.SecretName() == secret {
-		return e, err
-	}
-	other, err := i.Filling(ctx, namespace, secret, name)
-	if err != nil || other != nil {
-		return other, err
-	}
-	return e, nil
 }
 
 func (x *ExternalSecrets) everything() {

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
@@ -22,6 +23,8 @@ const (
 	ReasonFailing      = "ExternalSecretNotSynced"
 	ReasonUnattended   = "ExternalSecretNotProcessed"
 	ReasonForeign      = "ExternalSecretForeign"
+	ReasonOccupied     = "SecretExists"
+	ReasonRevoked      = "ParameterRevoked"
 )
 
 // Health is how an app's ExternalSecret fares.
@@ -73,6 +76,12 @@ func (i *Installation) Examine(ctx context.Context, namespace string, id identit
 func (e *ExternalSecret) health(now time.Time) Health {
 	ready := e.ready()
 	switch {
+	case e.Phase() == PhaseRevoked:
+		return e.revokedHealth()
+	case e.Occupied():
+		return e.occupiedHealth()
+	case e.Applied.Any && e.NextPhase(e.SecretName()) != e.Phase():
+		return Health{State: metrics.ExternalSecretPending} // the controller is about to change it
 	case ready != nil && ready.Status == metav1.ConditionTrue:
 		return Health{State: metrics.ExternalSecretReady}
 	case ready != nil:
@@ -88,4 +97,17 @@ func (e *ExternalSecret) health(now time.Time) Health {
 		"External Secrets Operator has not processed ExternalSecret %q, so there may be no Secret %q: "+
 			"check that it runs and that its controller class is that of %s %q",
 		e.Name, e.SecretName(), e.Spec.SecretStoreRef.Kind, e.Spec.SecretStoreRef.Name)}
+}
+
+func (e *ExternalSecret) occupiedHealth() Health {
+	return Health{State: metrics.ExternalSecretFailing, Reason: ReasonOccupied, Message: fmt.Sprintf(
+		"Secret %q exists and was not made from parameter %q, so it is left as it is, and pods read it as it is. "+
+			"To have it made from the parameter, put what it holds into the parameter and run kubectl delete secret -n %s %s. "+
+			"To keep it, set annotation envgraft.dev/secrets: disabled on the pod template and name the Secret in envFrom",
+		e.SecretName(), e.Parameter(), e.Namespace, e.SecretName())}
+}
+
+func (e *ExternalSecret) revokedHealth() Health {
+	return Health{State: metrics.ExternalSecretFailing, Reason: ReasonRevoked, Message: fmt.Sprintf(
+		"Secret %q stays as it is and is refreshed no more: %s. Running pods keep what it holds", e.SecretName(), e.Annotations[api.AnnotationRevoked])}
 }

@@ -3,9 +3,9 @@ package eso
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,11 +15,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
 // indexTarget finds the ExternalSecrets that fill a Secret.
 const indexTarget = "target"
+
+// syncTimeout bounds the wait for informers. The next discovery tries again.
+const syncTimeout = 30 * time.Second
 
 // Installation is ESO as one discovery found it: the version that is served,
 // and informers of its objects. One whose version is empty is ESO's absence.
@@ -77,7 +81,9 @@ func newInstallation(ctx context.Context, config *rest.Config, options cache.Opt
 	options.ByObject = map[client.Object]cache.ByObject{
 		&ExternalSecret{}: {Transform: Compact},
 	}
-	options.DefaultTransform = cache.TransformStripManagedFields()
+	for kind := range found.stores {
+		options.ByObject[storeOf(kind)] = cache.ByObject{Transform: compactStore}
+	}
 	objects, err := cache.New(config, options)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the cache of ExternalSecrets: %w", err)
@@ -112,12 +118,14 @@ func (i *Installation) start(ctx context.Context, handlers eventHandlers) error 
 		return err
 	}
 	for kind := range i.stores {
-		if err := i.handle(ctx, i.partialStore(kind), handlers.store); err != nil {
+		if err := i.handle(ctx, storeOf(kind), handlers.store); err != nil {
 			return err
 		}
 	}
 	go i.cache.Start(ctx) //nolint:errcheck // it returns an error only if started twice
-	if !i.cache.WaitForCacheSync(ctx) {
+	waiting, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	if !i.cache.WaitForCacheSync(waiting) {
 		return fmt.Errorf("cannot list the objects of %q in time", Group+"/"+i.Version)
 	}
 	return nil
@@ -132,10 +140,6 @@ func (i *Installation) handle(ctx context.Context, object client.Object, handler
 		return fmt.Errorf("cannot watch %T of %q: %w", object, Group+"/"+i.Version, err)
 	}
 	return nil
-}
-
-func (i *Installation) partialStore(kind string) *metav1.PartialObjectMetadata {
-	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: Group + "/" + i.Version, Kind: kind}}
 }
 
 // Get returns an ExternalSecret; nil where there is none.
@@ -173,19 +177,9 @@ func (i *Installation) Filling(ctx context.Context, namespace, secret, except st
 }
 
 // lacks says that a store is surely not there.
-func (i *Installation) lacks(ctx context.Context, namespace string, store StoreRef) bool {
-	kind := store.Kind
-	if kind == "" {
-		kind = graft.KindSecretStore
-	}
-	if !i.stores[kind] || store.Name == "" {
-		return false
-	}
-	key := types.NamespacedName{Name: store.Name}
-	if kind == graft.KindSecretStore {
-		key.Namespace = namespace
-	}
-	return apierrors.IsNotFound(i.cache.Get(ctx, key, i.partialStore(kind)))
+func (i *Installation) lacks(ctx context.Context, namespace string, ref StoreRef) bool {
+	_, found, sure := i.provider(ctx, namespace, ref)
+	return sure && !found
 }
 
 // Reference is an empty object that names e, for patches.
@@ -196,4 +190,28 @@ func (i *Installation) Reference(e *ExternalSecret) *unstructured.Unstructured {
 	object.SetNamespace(e.Namespace)
 	object.SetName(e.Name)
 	return object
+}
+
+// Made lists the ExternalSecrets in a namespace that envgraft made for an
+// app, with "" for all apps.
+func (i *Installation) Made(ctx context.Context, namespace, app string) ([]*ExternalSecret, error) {
+	if !i.Installed() {
+		return nil, nil
+	}
+	list := &ExternalSecretList{}
+	options := []client.ListOption{client.InNamespace(namespace)}
+	if app != "" {
+		options = append(options, client.MatchingLabels{api.LabelApp: app})
+	}
+	if err := i.cache.List(ctx, list, options...); err != nil {
+		return nil, fmt.Errorf("cannot list ExternalSecrets of app %q: %w", app, err)
+	}
+	var ours []*ExternalSecret
+	for n := range list.Items {
+		e := &list.Items[n]
+		if e.Applied.Any && e.Ours(e.Labels[api.LabelApp]) && e.DeletionTimestamp == nil {
+			ours = append(ours, e)
+		}
+	}
+	return ours, nil
 }

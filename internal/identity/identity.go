@@ -79,6 +79,10 @@ type Identity struct {
 	// ParameterEnvironment is the environment that the parameter's path names,
 	// else Environment: the one whose store and deletion policy count.
 	ParameterEnvironment string `json:"-"`
+	// SecretReferenced says that the Secret's name is the pod's author's choice
+	// and that the Namespace does not list it: it may be any Secret there, so
+	// nobody is to fill it, nor is it known to hold the parameter's keys.
+	SecretReferenced bool `json:"-"`
 }
 
 // ErrNoApp says that nothing names the pod's app.
@@ -110,6 +114,7 @@ func (r Rules) Resolve(ns Namespace, pod Pod) (Identity, error) {
 		Secret:         override(pod, api.AnnotationSecret, expand(r.Names.Secret)),
 		ExternalSecret: expand(r.Names.ExternalSecret),
 	}
+	id.SecretReferenced = id.Secret != expand(r.Names.Secret) && !lists(ns, id.Secret)
 	if err := id.validate(); err != nil {
 		return Identity{}, err
 	}

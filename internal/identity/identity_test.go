@@ -122,7 +122,15 @@ func TestResolve(t *testing.T) {
 			pod: Pod{Labels: myapp, Annotations: map[string]string{
 				api.AnnotationParameter: "/popapps/shared", api.AnnotationConfigMap: "common", api.AnnotationSecret: "s.v2",
 			}},
-			want: with(func(id *Identity) { id.Parameter, id.ConfigMap, id.Secret = "/popapps/shared", "common", "s.v2" }),
+			want: with(func(id *Identity) {
+				id.Parameter, id.ConfigMap, id.Secret, id.SecretReferenced = "/popapps/shared", "common", "s.v2", true
+			}),
+		},
+		"SecretNames": {
+			reason: "A Namespace lists the names that may be filled.",
+			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationSecretNames: "other, s.v2"}},
+			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationSecret: "s.v2"}},
+			want:   with(func(id *Identity) { id.Secret = "s.v2" }),
 		},
 		"WidenedPrefix": {
 			reason: "A Namespace annotation opens further prefixes.",

@@ -50,7 +50,10 @@ func (p *pass) apply(ctx context.Context, d desired, existing *eso.ExternalSecre
 	if d.matches(existing) {
 		return false, nil
 	}
-	object := d.object(p.installation.Version, existing)
+	object, err := d.object(p.installation.Version, existing)
+	if err != nil {
+		return false, err
+	}
 	fingerprint, err := hash(object)
 	if err != nil {
 		return false, err

@@ -73,6 +73,7 @@ func (c *terms) reconciler(s *tables) *reconciler {
 		owners:       newOwners(c.client, s.workloads),
 		events:       newAnnouncer(c.recorder),
 		clock:        c.options.Clock,
+		answers:      utilcache.NewLRUExpireCache(remembered),
 		applied:      utilcache.NewLRUExpireCache(remembered),
 		checked:      utilcache.NewLRUExpireCache(remembered),
 		settled:      utilcache.NewLRUExpireCache(remembered),

@@ -18,20 +18,43 @@ type desired struct {
 	Namespace string
 	Name      string
 	App       string
-	Wants     eso.Wants
+	Phase     eso.Phase
+	// Revoked says why, in PhaseRevoked.
+	Revoked string
+	Wants   eso.Wants
+	// Record is what is known of the keys; nil where nothing is.
+	Record *eso.Record
 	// Owners are sorted, so that equal sets are applied as equal objects.
 	Owners []workload
 }
 
-// deletionPolicy is what is handed to ESO. Until ESO filled the Secret itself
-// it is Retain: with Delete, a parameter that is missing or empty has ESO
-// delete whatever Secret has that name, one that a person made by hand included.
+// target is what ESO is told of the Secret.
+func (d desired) target(existing *eso.ExternalSecret) eso.Target {
+	t := eso.Target{Name: d.Wants.Secret, CreationPolicy: eso.CreationPolicyOwner, DeletionPolicy: d.deletionPolicy(existing)}
+	switch d.Phase {
+	case eso.PhaseProbe:
+		t.CreationPolicy, t.DeletionPolicy, t.Template = eso.CreationPolicyMerge, graft.DeletionPolicyRetain, eso.TemplateGuard
+	case eso.PhaseRevoked:
+		// ESO leaves an orphan alone, also one whose Secret somebody deletes. One
+		// that never filled its Secret goes on probing where it is set back.
+		t.CreationPolicy, t.DeletionPolicy, t.Template = eso.CreationPolicyMerge, graft.DeletionPolicyRetain, eso.TemplateGuard
+		if existing != nil && (existing.WasFilled() || existing.Spec.Target.CreationPolicy == eso.CreationPolicyOrphan) {
+			t.CreationPolicy = eso.CreationPolicyOrphan
+		}
+	case eso.PhaseOwn:
+	}
+	return t
+}
+
+// deletionPolicy is what is handed to ESO once it owns the Secret. Until it
+// filled the Secret from this parameter it is Retain: with Delete, one that is
+// missing or empty would cost running pods the Secret of the one before.
 func (d desired) deletionPolicy(existing *eso.ExternalSecret) string {
-	if d.Wants.DeletionPolicy != graft.DeletionPolicyDelete || existing == nil {
+	if d.Wants.DeletionPolicy != graft.DeletionPolicyDelete || existing == nil ||
+		existing.SecretName() != d.Wants.Secret || existing.Parameter() != d.Wants.Parameter {
 		return graft.DeletionPolicyRetain
 	}
-	armed := existing.Spec.Target.DeletionPolicy == graft.DeletionPolicyDelete && existing.SecretName() == d.Wants.Secret
-	if armed || existing.SecretExists() && existing.Status.Binding.Name == d.Wants.Secret {
+	if existing.Spec.Target.DeletionPolicy == graft.DeletionPolicyDelete || existing.Filled() {
 		return graft.DeletionPolicyDelete
 	}
 	return graft.DeletionPolicyRetain
@@ -52,10 +75,13 @@ func (d desired) matches(existing *eso.ExternalSecret) bool {
 			return false
 		}
 	}
+	if existing.Annotations[api.AnnotationRevoked] != d.Revoked || d.Record != nil && !d.Record.Same(existing.Record) {
+		return false
+	}
 	spec := existing.Spec
 	return sameDuration(spec.RefreshInterval, d.Wants.RefreshInterval) &&
 		spec.SecretStoreRef == eso.StoreRef{Kind: d.Wants.Store.Kind, Name: d.Wants.Store.Name} &&
-		spec.Target == eso.Target{Name: d.Wants.Secret, CreationPolicy: eso.CreationPolicyOwner, DeletionPolicy: d.deletionPolicy(existing)} &&
+		spec.Target == d.target(existing) &&
 		len(spec.DataFrom) == 1 && spec.DataFrom[0].Extracts(d.Wants.Parameter) &&
 		d.sameOwners(existing)
 }
@@ -82,11 +108,16 @@ func sameDuration(have string, want time.Duration) bool {
 // object builds what is applied. With an existing object it carries its UID:
 // an apply must not bring back one that is being deleted, or take one that
 // somebody else made under the same name in the meantime.
-func (d desired) object(version string, existing *eso.ExternalSecret) *unstructured.Unstructured {
+func (d desired) object(version string, existing *eso.ExternalSecret) (*unstructured.Unstructured, error) {
+	annotations, err := d.annotations()
+	if err != nil {
+		return nil, err
+	}
 	metadata := map[string]any{
 		"namespace":       d.Namespace,
 		"name":            d.Name,
 		"labels":          generic(d.labels()),
+		"annotations":     annotations,
 		"ownerReferences": d.ownerReferences(),
 	}
 	if existing != nil {
@@ -96,19 +127,43 @@ func (d desired) object(version string, existing *eso.ExternalSecret) *unstructu
 		"apiVersion": eso.Group + "/" + version,
 		"kind":       eso.Kind,
 		"metadata":   metadata,
-		"spec": map[string]any{
-			"refreshInterval": d.Wants.RefreshInterval.String(),
-			"secretStoreRef":  map[string]any{"kind": d.Wants.Store.Kind, "name": d.Wants.Store.Name},
-			"target": map[string]any{
-				"name":           d.Wants.Secret,
-				"creationPolicy": eso.CreationPolicyOwner,
-				"deletionPolicy": d.deletionPolicy(existing),
-			},
-			"dataFrom": []any{
-				map[string]any{"extract": map[string]any{"key": d.Wants.Parameter}},
-			},
+		"spec":       d.spec(existing),
+	}}, nil
+}
+
+func (d desired) annotations() (map[string]any, error) {
+	annotations := make(map[string]any)
+	if d.Revoked != "" {
+		annotations[api.AnnotationRevoked] = d.Revoked
+	}
+	if d.Record != nil {
+		text, err := d.Record.String()
+		if err != nil {
+			return nil, err
+		}
+		annotations[api.AnnotationKeys] = text
+	}
+	return annotations, nil
+}
+
+func (d desired) spec(existing *eso.ExternalSecret) map[string]any {
+	t := d.target(existing)
+	target := map[string]any{"name": t.Name, "creationPolicy": t.CreationPolicy, "deletionPolicy": t.DeletionPolicy}
+	if t.Template == eso.TemplateGuard {
+		target["template"] = eso.Guard()
+	}
+	spec := map[string]any{
+		"refreshInterval": d.Wants.RefreshInterval.String(),
+		"secretStoreRef":  map[string]any{"kind": d.Wants.Store.Kind, "name": d.Wants.Store.Name},
+		"target":          target,
+		"dataFrom": []any{
+			map[string]any{"extract": map[string]any{"key": d.Wants.Parameter}},
 		},
-	}}
+	}
+	if d.Phase == eso.PhaseRevoked {
+		spec["refreshPolicy"] = eso.RefreshPolicyCreatedOnce
+	}
+	return spec
 }
 
 // ownerReferences are not controllers': several workloads own the object

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
@@ -14,7 +15,7 @@ import (
 
 func want() desired {
 	return desired{
-		Namespace: "shops", Name: "shop-external", App: "shop",
+		Namespace: "shops", Name: "shop-external", App: "shop", Phase: eso.PhaseOwn,
 		Wants: eso.Wants{
 			Parameter: "/popapps/shop/stage/app", Secret: "shop-secrets", RefreshInterval: 5 * time.Minute,
 			DeletionPolicy: graft.DeletionPolicyDelete, Store: graft.Store{Kind: "ClusterSecretStore", Name: "aws-ssm"},
@@ -26,7 +27,11 @@ func want() desired {
 // stored is what the cache holds after d was applied.
 func stored(t *testing.T, d desired, change func(*eso.ExternalSecret)) *eso.ExternalSecret {
 	t.Helper()
-	raw, err := json.Marshal(d.object("v1", nil))
+	object, err := d.object("v1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +54,9 @@ func stored(t *testing.T, d desired, change func(*eso.ExternalSecret)) *eso.Exte
 
 func synced(secret string) eso.Status {
 	return eso.Status{
-		Binding:    eso.Binding{Name: secret},
-		Conditions: []metav1.Condition{{Type: eso.ConditionReady, Status: metav1.ConditionTrue, Reason: eso.ReasonSynced}},
+		SyncedResourceVersion: "0-hash",
+		Binding:               eso.Binding{Name: secret},
+		Conditions:            []metav1.Condition{{Type: eso.ConditionReady, Status: metav1.ConditionTrue, Reason: eso.ReasonSynced}},
 	}
 }
 
@@ -102,26 +108,73 @@ func TestMatches(t *testing.T) {
 
 func TestDeletionPolicy(t *testing.T) {
 	for _, test := range []struct {
-		reason   string
-		wants    string
-		existing *eso.ExternalSecret
-		policy   string
+		reason string
+		wants  string
+		change func(*eso.ExternalSecret)
+		policy string
 	}{
-		{"a new one must not delete a Secret made by hand", graft.DeletionPolicyDelete, nil, graft.DeletionPolicyRetain},
-		{"nor one that ESO did not look at", graft.DeletionPolicyDelete, &eso.ExternalSecret{Spec: eso.Spec{Target: eso.Target{Name: "shop-secrets"}}}, graft.DeletionPolicyRetain},
-		{"ESO filled it", graft.DeletionPolicyDelete, &eso.ExternalSecret{Spec: eso.Spec{Target: eso.Target{Name: "shop-secrets"}}, Status: synced("shop-secrets")}, graft.DeletionPolicyDelete},
-		{"ESO filled another, before the name changed", graft.DeletionPolicyDelete, &eso.ExternalSecret{Spec: eso.Spec{Target: eso.Target{Name: "old"}}, Status: synced("old")}, graft.DeletionPolicyRetain},
-		{
-			"it stays, when a sync fails later", graft.DeletionPolicyDelete,
-			&eso.ExternalSecret{Spec: eso.Spec{Target: eso.Target{Name: "shop-secrets", DeletionPolicy: graft.DeletionPolicyDelete}}}, graft.DeletionPolicyDelete,
-		},
-		{"Retain is Retain", graft.DeletionPolicyRetain, &eso.ExternalSecret{Spec: eso.Spec{Target: eso.Target{Name: "shop-secrets"}}, Status: synced("shop-secrets")}, graft.DeletionPolicyRetain},
+		{"ESO did not look at it yet", graft.DeletionPolicyDelete, nil, graft.DeletionPolicyRetain},
+		{"ESO filled it", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, graft.DeletionPolicyDelete},
+		{"ESO filled it by the spec before this one", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+			e.Status, e.Generation = synced("shop-secrets"), 2
+		}, graft.DeletionPolicyRetain},
+		{"ESO filled another, before the name changed", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+			e.Spec.Target.Name, e.Status = "old", synced("old")
+		}, graft.DeletionPolicyRetain},
+		{"ESO filled it from another parameter, and this one may be missing", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+			e.Spec.DataFrom[0].Extract.Key, e.Spec.Target.DeletionPolicy, e.Status = "/old", graft.DeletionPolicyDelete, synced("shop-secrets")
+		}, graft.DeletionPolicyRetain},
+		{"it stays, when a sync fails later", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+			e.Spec.Target.DeletionPolicy = graft.DeletionPolicyDelete
+		}, graft.DeletionPolicyDelete},
+		{"Retain is Retain", graft.DeletionPolicyRetain, func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, graft.DeletionPolicyRetain},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			d := want()
 			d.Wants.DeletionPolicy = test.wants
-			if got := d.deletionPolicy(test.existing); got != test.policy {
+			if got := d.deletionPolicy(stored(t, want(), test.change)); got != test.policy {
 				t.Errorf("got %s, want %s", got, test.policy)
+			}
+		})
+	}
+	if got := want().deletionPolicy(nil); got != graft.DeletionPolicyRetain {
+		t.Errorf("a new one has %s", got)
+	}
+}
+
+// TestPhases holds what is applied in each phase, and that reading it back
+// tells the phase.
+func TestPhases(t *testing.T) {
+	filled := stored(t, want(), func(e *eso.ExternalSecret) {
+		e.Status = synced("shop-secrets")
+		e.Status.RefreshTime = metav1.Now()
+	})
+	for _, test := range []struct {
+		reason   string
+		phase    eso.Phase
+		existing *eso.ExternalSecret
+		target   eso.Target
+	}{
+		{"a probe writes no Secret, whatever ESO does", eso.PhaseProbe, nil,
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard}},
+		{"an owner has ESO's own way", eso.PhaseOwn, nil,
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Owner", DeletionPolicy: "Retain"}},
+		{"of a filled Secret nobody reads the parameter again", eso.PhaseRevoked, filled,
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Orphan", DeletionPolicy: "Retain", Template: eso.TemplateGuard}},
+		{"one that was never filled must not be filled by being revoked", eso.PhaseRevoked, stored(t, want(), nil),
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard}},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			d := want()
+			d.Phase = test.phase
+			if test.phase == eso.PhaseRevoked {
+				d.Revoked = "a reason"
+			}
+			if got := d.target(test.existing); got != test.target {
+				t.Errorf("got %+v, want %+v", got, test.target)
+			}
+			if got := stored(t, d, nil).Phase(); test.existing == nil && got != test.phase {
+				t.Errorf("it is read as %s", got)
 			}
 		})
 	}
@@ -129,15 +182,20 @@ func TestDeletionPolicy(t *testing.T) {
 
 func TestObject(t *testing.T) {
 	d := want()
-	if _, found := d.object("v1", nil).Object["metadata"].(map[string]any)["uid"]; found {
-		t.Error("a new object has a UID, which would be refused")
-	}
-	existing := &eso.ExternalSecret{ObjectMeta: metav1.ObjectMeta{UID: "es"}}
-	object := d.object("v1beta1", existing)
-	if object.GetUID() != "es" {
-		t.Error("an apply without UID could bring back one that is being deleted")
-	}
-	if object.GetAPIVersion() != "external-secrets.io/v1beta1" {
-		t.Errorf("apiVersion is %s", object.GetAPIVersion())
+	for _, test := range []struct {
+		reason   string
+		existing *eso.ExternalSecret
+		uid      types.UID
+	}{
+		{"a new object with a UID would be refused", nil, ""},
+		{"an apply without UID could bring back one that is being deleted", &eso.ExternalSecret{ObjectMeta: metav1.ObjectMeta{UID: "es"}}, "es"},
+	} {
+		object, err := d.object("v1beta1", test.existing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if object.GetUID() != test.uid || object.GetAPIVersion() != "external-secrets.io/v1beta1" {
+			t.Errorf("%s: got %q %s", test.reason, object.GetUID(), object.GetAPIVersion())
+		}
 	}
 }

@@ -34,6 +34,8 @@ type reconciler struct {
 	events    *announcer
 	clock     clock.PassiveClock
 
+	// answers are the parameters that were looked up, by app.
+	answers *utilcache.LRUExpireCache
 	// applied is the last apply of each ExternalSecret.
 	applied *utilcache.LRUExpireCache
 	// checked is the newest pod for which an app's parameter was looked up.
@@ -57,6 +59,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	p := &pass{reconciler: r, installation: i, app: app}
+	claims = p.fillable(claims)
+	if err := p.revoke(ctx, claims); err != nil {
+		return reconcile.Result{}, err
+	}
 	if len(claims) == 0 {
 		r.ledger.forget(app)
 		err := p.sweep(ctx)
@@ -185,7 +191,20 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 	if len(owners) == 0 && slices.ContainsFunc(claims, func(c claim) bool { return c.Workload.owns() }) {
 		return false, nil // they are going
 	}
-	d := desired{Namespace: p.app.Namespace, Name: name, App: p.app.Name, Wants: winner.Wants, Owners: owners}
+	if existing == nil {
+		full, err := p.full(ctx)
+		if err != nil {
+			return false, err
+		}
+		if full {
+			p.refuseMore(claims)
+			return false, nil
+		}
+	}
+	d := desired{
+		Namespace: p.app.Namespace, Name: name, App: p.app.Name, Phase: existing.NextPhase(winner.Wants.Secret),
+		Wants: winner.Wants, Record: p.record(existing, winner.Wants), Owners: owners,
+	}
 	return p.apply(ctx, d, existing)
 }
 
@@ -223,7 +242,10 @@ func (p *pass) observe(ctx context.Context, e *eso.ExternalSecret, claims []clai
 }
 
 func (p *pass) report(h eso.Health, claims []claim, ours bool) {
-	reasons := []string{eso.ReasonNotInstalled, eso.ReasonNoStore, eso.ReasonFailing, eso.ReasonUnattended, eso.ReasonForeign}
+	reasons := []string{
+		eso.ReasonNotInstalled, eso.ReasonNoStore, eso.ReasonFailing, eso.ReasonUnattended, eso.ReasonForeign,
+		eso.ReasonOccupied, eso.ReasonRevoked,
+	}
 	for _, c := range claims {
 		p.events.over(c.Workload, slices.DeleteFunc(slices.Clone(reasons), func(reason string) bool { return reason == h.Reason })...)
 		if h.Reason != "" {

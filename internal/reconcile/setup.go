@@ -25,6 +25,8 @@ const Name = "envgraft"
 // Decider computes opt-in, identity and settings from labels and annotations.
 type Decider interface {
 	Decide(ns identity.Namespace, pod identity.Pod) graft.Decision
+	// CheckReach says why a Namespace may not have a parameter through a store.
+	CheckReach(ns identity.Namespace, parameter string, store graft.Store) error
 }
 
 // Namespaces returns Namespaces as they are.
@@ -44,6 +46,8 @@ type Dependencies struct {
 	Parameters Parameters
 	Metrics    *metrics.Metrics
 	Settings   eso.Settings
+	// Reach says how the parameters of a store are read.
+	Reach eso.Reach
 }
 
 // Options are what the controller has defaults for.
@@ -71,6 +75,9 @@ type Options struct {
 	KeepUnused time.Duration
 	// Clock is the time that rules go by. The default is the real one.
 	Clock clock.PassiveClock
+	// MaxPerNamespace is the most ExternalSecrets that are made in a namespace;
+	// 0 is as many as are asked for.
+	MaxPerNamespace int
 	// LookupsPerSecond bounds the parameters that are looked up, within the
 	// budget that Parameters keeps to. The default is 5.
 	LookupsPerSecond float64
@@ -116,7 +123,7 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 	}
 
 	external, err := eso.New(mgr.GetLogger().WithName("external-secrets"), restConfig,
-		cache.Options{HTTPClient: httpClient, Mapper: mgr.GetRESTMapper()}, needs.Settings, needs.Metrics, options.DiscoveryInterval)
+		cache.Options{HTTPClient: httpClient, Mapper: mgr.GetRESTMapper()}, needs.Settings, needs.Reach, needs.Metrics, options.DiscoveryInterval)
 	if err != nil {
 		return nil, err
 	}

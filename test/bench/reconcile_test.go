@@ -147,6 +147,7 @@ func newManager(restConfig *rest.Config, registry *prometheus.Registry) (ctrl.Ma
 		Parameters: nothing{},
 		Metrics:    metrics.New(registry),
 		Settings:   c.ExternalSecretFor,
+		Reach:      facts.AnyStore{},
 	}, reconcile.Options{})
 	return mgr, err
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -243,16 +244,27 @@ func esoSays(t *testing.T, e *unstructured.Unstructured, status, reason string, 
 		if err := kube.Get(t.Context(), client.ObjectKeyFromObject(e), object); err != nil {
 			return err
 		}
-		object.Object["status"] = map[string]any{
-			"refreshTime": refreshed.UTC().Format(time.RFC3339),
-			"binding":     map[string]any{"name": bound},
-			"conditions": []any{map[string]any{
-				"type": "Ready", "status": status, "reason": reason, "message": "as the test says",
-				"lastTransitionTime": metav1.Now().UTC().Format(time.RFC3339),
-			}},
+		if bound != "" && field(object, "spec.target.template.mergePolicy") == "Replace" {
+			// It probes: a Secret that ESO filled comes after one that was not there.
+			object.Object["status"] = esoStatus(object, "True", "SecretMissing", refreshed, "")
+			return errors.Join(errStill, kube.Status().Update(t.Context(), object))
 		}
+		object.Object["status"] = esoStatus(object, status, reason, refreshed, bound)
 		return kube.Status().Update(t.Context(), object)
 	})
+}
+
+// esoStatus is ESO's account of an ExternalSecret as it is.
+func esoStatus(object *unstructured.Unstructured, status, reason string, refreshed time.Time, bound string) map[string]any {
+	return map[string]any{
+		"syncedResourceVersion": fmt.Sprintf("%d-hash", object.GetGeneration()),
+		"refreshTime":           refreshed.UTC().Format(time.RFC3339),
+		"binding":               map[string]any{"name": bound},
+		"conditions": []any{map[string]any{
+			"type": "Ready", "status": status, "reason": reason, "message": "as the test says",
+			"lastTransitionTime": metav1.Now().UTC().Format(time.RFC3339),
+		}},
+	}
 }
 
 // field reads a text at a dotted path.

@@ -119,6 +119,7 @@ func start(t *testing.T, options reconcile.Options) *replica {
 		Parameters: r.parameters,
 		Metrics:    metrics.New(r.registry),
 		Settings:   c.ExternalSecretFor,
+		Reach:      facts.Stores{Region: "eu-central-1"},
 	}, options)
 	if err != nil {
 		t.Fatal(err)

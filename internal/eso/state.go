@@ -1,0 +1,109 @@
+package eso
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+// settling is how long after a refresh by ESO the leader may take to find out
+// whether the parameter changed. A record from before the refresh counts again
+// when it has stood since: the leader would have replaced it.
+const settling = 15 * time.Second
+
+// Reach says how the parameters of a store are read.
+type Reach interface {
+	Reach(store graft.Store, provider facts.StoreProvider) facts.Reach
+}
+
+// State says what is known of the ExternalSecret of a pod that is being
+// admitted, from memory.
+func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.Decision) facts.State {
+	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
+		return facts.State{}
+	}
+	wants := WantsOf(d, x.settings(d.Identity.ParameterEnvironment))
+	i := x.current.Load()
+	if i == nil {
+		return facts.State{Question: wants.Question(namespace, time.Time{})}
+	}
+	e, err := i.find(ctx, namespace, d.Identity.ExternalSecret, wants.Secret)
+	if err != nil {
+		x.log.Error(err, "Cannot tell how an ExternalSecret fares", "namespace", namespace, "externalSecret", d.Identity.ExternalSecret)
+		return facts.State{Question: wants.Question(namespace, time.Time{})}
+	}
+	ref := StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}
+	now := time.Now()
+	var state facts.State
+	switch {
+	case d.Identity.SecretReferenced && (e == nil || e.SecretName() != wants.Secret || e.Ours(d.Identity.App)):
+		state.Unchecked = fmt.Sprintf("Secret %q is only referred to, and may hold other keys than parameter %q", wants.Secret, wants.Parameter)
+	case e == nil || e.SecretName() != wants.Secret:
+		state = x.ask(ctx, i, ref, wants.Question(namespace, time.Time{}))
+	case e.Ours(d.Identity.App):
+		state = x.ours(ctx, i, e, wants, now)
+	default:
+		state = x.theirs(ctx, i, e, wants)
+	}
+	state.SecretMissing = i.Installed() && (e == nil || e.SecretName() != wants.Secret || !e.SecretExists() && !e.Occupied())
+	state.Problem = i.Examine(ctx, namespace, d.Identity, ref, e, now).Message
+	return state
+}
+
+// ask directs a question to the parameters of a store.
+func (x *ExternalSecrets) ask(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.State {
+	provider, found, _ := i.provider(ctx, q.Namespace, ref)
+	if !found {
+		return facts.State{Question: q} // its parameters are nobody's yet
+	}
+	reach := x.reach.Reach(graft.Store{Kind: ref.kind(), Name: ref.Name}, provider)
+	if reach.Unchecked != "" {
+		return facts.State{Unchecked: reach.Unchecked}
+	}
+	return facts.State{Question: reach.Question(q)}
+}
+
+// Ask is the question for what is wanted, or why nobody may be asked.
+func (x *ExternalSecrets) Ask(ctx context.Context, i *Installation, w Wants, namespace string, freshAfter time.Time) (q facts.Question, unchecked string) {
+	state := x.ask(ctx, i, StoreRef{Kind: w.Store.Kind, Name: w.Store.Name}, w.Question(namespace, freshAfter))
+	return state.Question, state.Unchecked
+}
+
+// ours goes by the record. Where there is none, an answer must be younger than
+// the Secret: a pod that Reloader made because of a refresh must not be grafted
+// by older keys, some of which may be gone.
+func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *ExternalSecret, w Wants, now time.Time) facts.State {
+	if e.Occupied() {
+		return facts.State{Unchecked: fmt.Sprintf("Secret %q was not made from parameter %q", w.Secret, w.Parameter)}
+	}
+	if e.Record.Of(w) && e.settled(now) {
+		return facts.State{Known: e.Record.parameter()}
+	}
+	return x.ask(ctx, i, e.Spec.SecretStoreRef, w.Question(e.Namespace, e.refreshed()))
+}
+
+// settled says that the record is of the Secret as ESO last refreshed it.
+func (e *ExternalSecret) settled(now time.Time) bool {
+	refreshed := e.refreshed()
+	return !refreshed.After(e.Record.AsOf) || now.Sub(refreshed) > settling
+}
+
+// find returns the ExternalSecret that fills the Secret, whatever its name,
+// else the one of that name; nil where there is neither.
+func (i *Installation) find(ctx context.Context, namespace, name, secret string) (*ExternalSecret, error) {
+	if !i.Installed() {
+		return nil, nil
+	}
+	e, err := i.Get(ctx, namespace, name)
+	if err != nil || e != nil && e.SecretName() == secret {
+		return e, err
+	}
+	other, err := i.Filling(ctx, namespace, secret, name)
+	if err != nil || other != nil {
+		return other, err
+	}
+	return e, nil
+}

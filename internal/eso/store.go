@@ -1,0 +1,129 @@
+package eso
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+// store is the part of a store that says whose parameters it reads.
+type store struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+
+	Spec storeSpec `json:"spec"`
+}
+
+type storeSpec struct {
+	Provider facts.StoreProvider `json:"provider"`
+}
+
+func (s *store) provider() facts.StoreProvider { return s.Spec.Provider }
+
+// A scheme wants a type for each kind.
+type (
+	clusterSecretStore     struct{ store }
+	secretStore            struct{ store }
+	clusterSecretStoreList struct{ storeList[clusterSecretStore] }
+	secretStoreList        struct{ storeList[secretStore] }
+)
+
+type storeList[T any] struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata"`
+
+	Items []T `json:"items"`
+}
+
+// DeepCopyObject is what runtime.Object asks for. A provider is never written to.
+func (s *clusterSecretStore) DeepCopyObject() runtime.Object {
+	c := *s
+	c.ObjectMeta = *s.ObjectMeta.DeepCopy()
+	return &c
+}
+
+// DeepCopyObject is what runtime.Object asks for. A provider is never written to.
+func (s *secretStore) DeepCopyObject() runtime.Object {
+	c := *s
+	c.ObjectMeta = *s.ObjectMeta.DeepCopy()
+	return &c
+}
+
+// DeepCopyObject is what runtime.Object asks for.
+func (l *clusterSecretStoreList) DeepCopyObject() runtime.Object {
+	return &clusterSecretStoreList{l.storeList.copied()}
+}
+
+// DeepCopyObject is what runtime.Object asks for.
+func (l *secretStoreList) DeepCopyObject() runtime.Object {
+	return &secretStoreList{l.storeList.copied()}
+}
+
+func (l storeList[T]) copied() storeList[T] {
+	l.ListMeta = *l.ListMeta.DeepCopy()
+	l.Items = append([]T(nil), l.Items...)
+	return l
+}
+
+func addStores(s *runtime.Scheme, version schema.GroupVersion) {
+	s.AddKnownTypeWithName(version.WithKind(graft.KindClusterSecretStore), &clusterSecretStore{})
+	s.AddKnownTypeWithName(version.WithKind(graft.KindClusterSecretStore+"List"), &clusterSecretStoreList{})
+	s.AddKnownTypeWithName(version.WithKind(graft.KindSecretStore), &secretStore{})
+	s.AddKnownTypeWithName(version.WithKind(graft.KindSecretStore+"List"), &secretStoreList{})
+}
+
+// storeOf is an empty object of a kind of stores.
+func storeOf(kind string) interface {
+	client.Object
+	provider() facts.StoreProvider
+} {
+	if kind == graft.KindClusterSecretStore {
+		return &clusterSecretStore{}
+	}
+	return &secretStore{}
+}
+
+// compactStore drops what says nothing of the provider.
+func compactStore(obj any) (any, error) {
+	if object, ok := obj.(client.Object); ok {
+		object.SetManagedFields(nil)
+		object.SetAnnotations(nil)
+		object.SetLabels(nil)
+	}
+	return obj, nil
+}
+
+// provider returns what a store reads from; found is false where it is not
+// there, and sure where that is known at all.
+func (i *Installation) provider(ctx context.Context, namespace string, ref StoreRef) (provider facts.StoreProvider, found, sure bool) {
+	kind := ref.kind()
+	if !i.stores[kind] || ref.Name == "" {
+		return facts.StoreProvider{}, false, false
+	}
+	key := types.NamespacedName{Name: ref.Name}
+	if kind == graft.KindSecretStore {
+		key.Namespace = namespace
+	}
+	s := storeOf(kind)
+	err := i.cache.Get(ctx, key, s)
+	if apierrors.IsNotFound(err) {
+		return facts.StoreProvider{}, false, true
+	}
+	return s.provider(), err == nil, err == nil
+}
+
+// kind is ESO's default where none is named.
+func (r StoreRef) kind() string {
+	if r.Kind == "" {
+		return graft.KindSecretStore
+	}
+	return r.Kind
+}

@@ -1,0 +1,46 @@
+package eso
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+// The rule: an ExternalSecret of a user's own may hold other keys than the
+// computed parameter. Where its spec names them they are known; where it
+// extracts one parameter, that one is asked for; of anything else no literal
+// is rebound.
+
+// theirs tells the keys of a Secret that somebody else's ExternalSecret fills.
+func (x *ExternalSecrets) theirs(ctx context.Context, i *Installation, e *ExternalSecret, w Wants) facts.State {
+	switch {
+	case e.Spec.Target.Template != TemplateNone:
+		return e.unchecked("makes its keys by a template")
+	case e.Spec.Target.CreationPolicy == CreationPolicyMerge || e.Spec.Target.CreationPolicy == "None":
+		return e.unchecked("does not make the Secret by itself")
+	case len(e.Spec.DataFrom) == 0 && len(e.Spec.Data) > 0:
+		return facts.State{Known: keysOf(e.Spec.Data)}
+	case len(e.Spec.DataFrom) == 1 && len(e.Spec.Data) == 0 && e.Parameter() != "" && e.Spec.DataFrom[0].Extracts(e.Parameter()):
+		w.Parameter = e.Parameter()
+		return x.ask(ctx, i, e.Spec.SecretStoreRef, w.Question(e.Namespace, e.refreshed()))
+	}
+	return e.unchecked("has more sources than one, or finds or rewrites keys")
+}
+
+func (e *ExternalSecret) unchecked(why string) facts.State {
+	return facts.State{Unchecked: fmt.Sprintf("ExternalSecret %q, which was not made by envgraft, %s", e.Name, why)}
+}
+
+func keysOf(data []Data) *facts.Parameter {
+	p := &facts.Parameter{}
+	p.State = graft.ParameterFound
+	for _, d := range data {
+		p.Keys = append(p.Keys, d.SecretKey)
+	}
+	slices.Sort(p.Keys)
+	p.Keys = slices.Compact(p.Keys)
+	return p
+}
