@@ -23,27 +23,33 @@ func TestStoresReach(t *testing.T) {
 	}{
 		"Home": {
 			"the same region and ESO's own credentials are the webhook's own access", cluster,
-			`{"aws":{"service":"ParameterStore","region":"eu-central-1"}}`, Reach{},
+			`{"aws":{"service":"ParameterStore","region":"eu-central-1"}}`,
+			Reach{},
 		},
 		"Region": {
 			"another region has another parameter of this path", cluster,
-			`{"aws":{"service":"ParameterStore","region":"us-east-1"}}`, Reach{Access: Access{Region: "us-east-1"}},
+			`{"aws":{"service":"ParameterStore","region":"us-east-1"}}`,
+			Reach{Access: Access{Region: "us-east-1"}},
 		},
 		"RegionOfNamespace": {
 			"the webhook's own credentials say what may be read there", namespaced,
-			`{"aws":{"service":"ParameterStore","region":"us-gov-west-1"}}`, Reach{Access: Access{Region: "us-gov-west-1"}},
+			`{"aws":{"service":"ParameterStore","region":"us-gov-west-1"}}`,
+			Reach{Access: Access{Region: "us-gov-west-1"}},
 		},
 		"NoRegion": {
 			"ESO takes the cluster's, as the webhook does", cluster,
-			`{"aws":{"service":"ParameterStore"}}`, Reach{},
+			`{"aws":{"service":"ParameterStore"}}`,
+			Reach{},
 		},
 		"RegionForged": {
 			"a region becomes part of a host's name", namespaced,
-			`{"aws":{"service":"ParameterStore","region":"evil.example/#"}}`, Reach{Unchecked: `has region "evil.example/#"`},
+			`{"aws":{"service":"ParameterStore","region":"evil.example/#"}}`,
+			Reach{Unchecked: `has region "evil.example/#"`},
 		},
 		"Prefix": {
 			"ESO puts it before every name", cluster,
-			`{"aws":{"service":"ParameterStore","region":"eu-central-1","prefix":"/team"}}`, Reach{Prefix: "/team"},
+			`{"aws":{"service":"ParameterStore","region":"eu-central-1","prefix":"/team"}}`,
+			Reach{Prefix: "/team"},
 		},
 		"Role": {
 			"who assumes a role reads as it does, whatever credentials came before", cluster,
@@ -52,11 +58,13 @@ func TestStoresReach(t *testing.T) {
 		},
 		"RoleOfNamespace": {
 			"people of a namespace do not say what the webhook's credentials are used for", namespaced,
-			`{"aws":{"service":"ParameterStore","region":"eu-central-1","role":"` + role + `"}}`, Reach{Unchecked: "ClusterSecretStore alone"},
+			`{"aws":{"service":"ParameterStore","region":"eu-central-1","role":"` + role + `"}}`,
+			Reach{Unchecked: "ClusterSecretStore alone"},
 		},
 		"ExternalIDWithoutRole": {
 			"it belongs to the role", cluster,
-			`{"aws":{"service":"ParameterStore","region":"eu-central-1","externalID":"x1"}}`, Reach{},
+			`{"aws":{"service":"ParameterStore","region":"eu-central-1","externalID":"x1"}}`,
+			Reach{},
 		},
 		"JWT": {
 			"a ServiceAccount's role may be of any account", cluster,
@@ -70,23 +78,28 @@ func TestStoresReach(t *testing.T) {
 		},
 		"SameAccount": {
 			"the configuration says whose they are", standard,
-			`{"aws":{"service":"ParameterStore","region":"us-east-1","auth":{"jwt":{}}}}`, Reach{Access: Access{Region: "us-east-1"}},
+			`{"aws":{"service":"ParameterStore","region":"us-east-1","auth":{"jwt":{}}}}`,
+			Reach{Access: Access{Region: "us-east-1"}},
 		},
 		"Chain": {
 			"nobody can tell which of the roles may do what", standard,
-			`{"aws":{"service":"ParameterStore","region":"us-east-1","additionalRoles":["` + role + `"]}}`, Reach{Unchecked: "additionalRoles"},
+			`{"aws":{"service":"ParameterStore","region":"us-east-1","additionalRoles":["` + role + `"]}}`,
+			Reach{Unchecked: "additionalRoles"},
 		},
 		"SessionTags": {
 			"a policy may go by them", standard,
-			`{"aws":{"service":"ParameterStore","region":"us-east-1","role":"` + role + `","sessionTags":[{"key":"a","value":"b"}]}}`, Reach{Unchecked: "session tags"},
+			`{"aws":{"service":"ParameterStore","region":"us-east-1","role":"` + role + `","sessionTags":[{"key":"a","value":"b"}]}}`,
+			Reach{Unchecked: "session tags"},
 		},
 		"SecretsManager": {
 			"a secret of this name is no parameter", standard,
-			`{"aws":{"service":"SecretsManager","region":"eu-central-1"}}`, Reach{Unchecked: "not one of AWS Parameter Store"},
+			`{"aws":{"service":"SecretsManager","region":"eu-central-1"}}`,
+			Reach{Unchecked: "not one of AWS Parameter Store"},
 		},
 		"Vault": {
 			"so too", standard,
-			`{"vault":{"server":"https://vault"}}`, Reach{Unchecked: "not one of AWS Parameter Store"},
+			`{"vault":{"server":"https://vault"}}`,
+			Reach{Unchecked: "not one of AWS Parameter Store"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -155,14 +155,22 @@ func TestPhases(t *testing.T) {
 		existing *eso.ExternalSecret
 		target   eso.Target
 	}{
-		{"a probe writes no Secret, whatever ESO does", eso.PhaseProbe, nil,
-			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard}},
-		{"an owner has ESO's own way", eso.PhaseOwn, nil,
-			eso.Target{Name: "shop-secrets", CreationPolicy: "Owner", DeletionPolicy: "Retain"}},
-		{"of a filled Secret nobody reads the parameter again", eso.PhaseRevoked, filled,
-			eso.Target{Name: "shop-secrets", CreationPolicy: "Orphan", DeletionPolicy: "Retain", Template: eso.TemplateGuard}},
-		{"one that was never filled must not be filled by being revoked", eso.PhaseRevoked, stored(t, want(), nil),
-			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard}},
+		{
+			"a probe writes no Secret, whatever ESO does", eso.PhaseProbe, nil,
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard},
+		},
+		{
+			"an owner has ESO's own way", eso.PhaseOwn, nil,
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Owner", DeletionPolicy: "Retain"},
+		},
+		{
+			"of a filled Secret nobody reads the parameter again", eso.PhaseRevoked, filled,
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Orphan", DeletionPolicy: "Retain", Template: eso.TemplateGuard},
+		},
+		{
+			"one that was never filled must not be filled by being revoked", eso.PhaseRevoked, stored(t, want(), nil),
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard},
+		},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			d := want()

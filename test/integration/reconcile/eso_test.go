@@ -110,9 +110,13 @@ func ready(t *testing.T) {
 	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 		installESO(t, "v1")
 	}
-	if err := kube.Create(t.Context(), newStore("v1")); err != nil && !apierrors.IsAlreadyExists(err) {
-		t.Fatal(err)
-	}
+	eventually(t, "the default store", func() error { // a kind is served a moment after its CRD is established
+		err := kube.Create(t.Context(), newStore("v1"))
+		if apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		return err
+	})
 }
 
 func newList(version string) *unstructured.UnstructuredList {

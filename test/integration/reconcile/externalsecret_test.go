@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/eso"
 )
 
 func TestOwners(t *testing.T) {
@@ -45,7 +46,9 @@ func TestOwners(t *testing.T) {
 		"refreshInterval": "5m0s",
 		"refreshPolicy":   nil,
 		"secretStoreRef":  map[string]any{"kind": "ClusterSecretStore", "name": "aws-ssm"},
-		"target":          map[string]any{"name": "shop-secrets", "creationPolicy": "Owner", "deletionPolicy": "Retain"},
+		"target": map[string]any{
+			"name": "shop-secrets", "creationPolicy": "Merge", "deletionPolicy": "Retain", "template": eso.Guard(),
+		},
 		"dataFrom": []any{map[string]any{"extract": map[string]any{
 			"key": "/" + ns + "/shop/stage/app", "conversionStrategy": "Default", "decodingStrategy": "None", "metadataPolicy": "None",
 		}}},
@@ -93,6 +96,8 @@ func TestSettings(t *testing.T) {
 	ready(t)
 	controller(t)
 	ns := namespace(t, map[string]string{api.LabelInject: api.Enabled, api.LabelSystem: "popapps"})
+	patch(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}},
+		`{"metadata":{"annotations":{"`+api.AnnotationEnvironments+`":"prod","`+api.AnnotationSecretNames+`":"other"}}}`)
 
 	for _, test := range []struct {
 		reason string
@@ -215,11 +220,8 @@ func TestTemplateDecides(t *testing.T) {
 	ns := namespace(t, optedIn())
 	d, _ := deployment(t, ns, "web", "shop", annotated(api.AnnotationRefreshInterval, "7m"))
 	waitFor(t, ns, "shop-external", fieldIs("spec.refreshInterval", "7m0s"))
-	patch(t, d, `{"spec":{"template":{"metadata":{"annotations":{"`+api.AnnotationRefreshInterval+`":"9m","`+api.AnnotationSecret+`":"renamed"}}}}}`)
-	e := waitFor(t, ns, "shop-external", fieldIs("spec.refreshInterval", "9m0s"))
-	if got := field(e, "spec.target.name"); got != "renamed" {
-		t.Errorf("its target is %q", got)
-	}
+	patch(t, d, `{"spec":{"template":{"metadata":{"annotations":{"`+api.AnnotationRefreshInterval+`":"9m"}}}}}`)
+	waitFor(t, ns, "shop-external", fieldIs("spec.refreshInterval", "9m0s"))
 	settle(t, ns)
 	if seen := eventsAbout(t, d); len(seen) > 0 {
 		t.Errorf("a change of mind is worth no Event: %v", seen)
@@ -326,6 +328,8 @@ func TestSteadyState(t *testing.T) {
 		t.Errorf("a new app cost %d calls, want %d for its apply:\n%s", len(before)-settleCalls, want, strings.Join(before, "\n"))
 	}
 
+	esoSays(t, e, "True", "SecretSynced", time.Now(), "something-else") // not bound, so nothing follows
+	settle(t, ns)
 	before = r.calls.to(ns)
 	patch(t, p, `{"metadata":{"annotations":{"envgraft.dev/looked":"again"}}}`)
 	esoSays(t, e, "True", "SecretSynced", time.Now(), "something-else") // not bound, so nothing follows
