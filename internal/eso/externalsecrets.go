@@ -46,7 +46,9 @@ type Listener struct {
 }
 
 // New makes what a replica knows of ExternalSecrets; Start fills it.
-func New(log logr.Logger, restConfig *rest.Config, options cache.Options, settings Settings, reach Reach, m *metrics.Metrics, interval time.Duration) (*ExternalSecrets, error) {
+func New(
+	log logr.Logger, restConfig *rest.Config, options cache.Options, settings Settings, reach Reach, m *metrics.Metrics, interval time.Duration,
+) (*ExternalSecrets, error) {
 	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(restConfig, options.HTTPClient)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a discovery client: %w", err)

@@ -19,8 +19,9 @@ func (p *pass) record(existing *eso.ExternalSecret, w eso.Wants) *eso.Record {
 	if !ok {
 		return have
 	}
-	found := eso.NewRecord(w, value.(answer).parameter)                                                           //nolint:forcetypeassert // nothing else is put there
-	if found == nil || !value.(answer).of(w) || found.Same(have) || have != nil && found.Version < have.Version { //nolint:forcetypeassert // as above
+	last := value.(answer) //nolint:forcetypeassert // nothing else is put there
+	found := eso.NewRecord(w, last.parameter)
+	if found == nil || !last.of(w) || found.Same(have) || have != nil && found.Version < have.Version {
 		return have
 	}
 	return found

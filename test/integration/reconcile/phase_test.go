@@ -15,11 +15,11 @@ import (
 	"github.com/envgraft/envgraft/internal/reconcile"
 )
 
-// say has ESO give its account of an ExternalSecret as it is now.
-func say(t *testing.T, ns, name, status, reason, message, bound string) {
+// say has ESO give its account of the app's ExternalSecret as it is now.
+func say(t *testing.T, ns, status, reason, message, bound string) {
 	t.Helper()
-	eventually(t, "status of "+name, func() error {
-		e, err := getExternalSecret(t, ns, name)
+	eventually(t, "status of shop-external", func() error {
+		e, err := getExternalSecret(t, ns, "shop-external")
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func TestProbe(t *testing.T) {
 	waitFor(t, ns, "shop-external", probes)
 
 	// There is a Secret, which somebody made by hand.
-	say(t, ns, "shop-external", "False", "SecretSyncedError", "could not update secret", "shop-secrets")
+	say(t, ns, "False", "SecretSyncedError", "could not update secret", "shop-secrets")
 	note := waitForEvent(t, d, "SecretExists")
 	for _, part := range []string{"shop-secrets", "kubectl delete secret -n " + ns + " shop-secrets", "envgraft.dev/secrets: disabled"} {
 		if !strings.Contains(note, part) {
@@ -66,18 +66,18 @@ func TestProbe(t *testing.T) {
 	}
 
 	// It is deleted, and ESO is there at once.
-	say(t, ns, "shop-external", "True", "SecretMissing", "", "")
+	say(t, ns, "True", "SecretMissing", "", "")
 	waitFor(t, ns, "shop-external", owns)
-	say(t, ns, "shop-external", "True", "SecretSynced", "", "shop-secrets")
+	say(t, ns, "True", "SecretSynced", "", "shop-secrets")
 	waitFor(t, ns, "shop-external", fieldIs("spec.target.deletionPolicy", "Delete"))
 
 	// The parameter goes, and the Secret with it: what comes now is a person's.
-	say(t, ns, "shop-external", "True", "SecretDeleted", "", "shop-secrets")
+	say(t, ns, "True", "SecretDeleted", "", "shop-secrets")
 	e := waitFor(t, ns, "shop-external", probes)
 	if got := field(e, "spec.target.deletionPolicy"); got != "Retain" {
 		t.Errorf("deletionPolicy is %s", got)
 	}
-	say(t, ns, "shop-external", "True", "SecretMissing", "", "")
+	say(t, ns, "True", "SecretMissing", "", "")
 	waitFor(t, ns, "shop-external", owns)
 }
 
