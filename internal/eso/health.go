@@ -27,6 +27,13 @@ const (
 	ReasonRevoked      = "ParameterRevoked"
 )
 
+// Reasons are those of Events that this package finds.
+func Reasons() []string {
+	return []string{
+		ReasonNotInstalled, ReasonNoStore, ReasonFailing, ReasonUnattended, ReasonForeign, ReasonOccupied, ReasonRevoked,
+	}
+}
+
 // Health is how an app's ExternalSecret fares.
 type Health struct {
 	State metrics.ExternalSecretState

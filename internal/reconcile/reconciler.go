@@ -242,10 +242,7 @@ func (p *pass) observe(ctx context.Context, e *eso.ExternalSecret, claims []clai
 }
 
 func (p *pass) report(h eso.Health, claims []claim, ours bool) {
-	reasons := []string{
-		eso.ReasonNotInstalled, eso.ReasonNoStore, eso.ReasonFailing, eso.ReasonUnattended, eso.ReasonForeign,
-		eso.ReasonOccupied, eso.ReasonRevoked,
-	}
+	reasons := eso.Reasons()
 	for _, c := range claims {
 		p.events.over(c.Workload, slices.DeleteFunc(slices.Clone(reasons), func(reason string) bool { return reason == h.Reason })...)
 		if h.Reason != "" {
