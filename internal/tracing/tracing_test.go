@@ -73,7 +73,7 @@ func TestTraces(t *testing.T) {
 		t.Fatalf("tracer %v, error %v", tracer, err)
 	}
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(""))
-	request.Header.Set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	request.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	tracer.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		ctx, admission := tracer.Start(r.Context(), "admission")
 		admission.Set("envgraft.reason", "Injected")
