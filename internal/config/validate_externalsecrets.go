@@ -110,7 +110,8 @@ func (e ExternalSecrets) validateRetention(path *field.Path) field.ErrorList {
 		return nil
 	}
 	return field.ErrorList{field.Required(path.Child("overrides"),
-		"in no environment a Secret outlives its parameter: name those that must, as in {environment: prod, deletionPolicy: Retain}, or set externalSecrets.retainNowhere: true")}
+		"in no environment a Secret outlives its parameter: name those that must, "+
+			"as in {environment: prod, deletionPolicy: Retain}, or set externalSecrets.retainNowhere: true")}
 }
 
 func (e ExternalSecrets) validateIntervals(path *field.Path) field.ErrorList {
