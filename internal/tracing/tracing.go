@@ -91,7 +91,7 @@ func (t *Tracer) Start(ctx context.Context, name string) (context.Context, Span)
 		return ctx, Span{}
 	}
 	ctx, span := t.tracer.Start(ctx, name) //nolint:spancheck // the caller ends it
-	return ctx, Span{span} //nolint:spancheck // the caller ends it
+	return ctx, Span{span}                 //nolint:spancheck // the caller ends it
 }
 
 // Span is a part of an admission. The zero one does nothing.
