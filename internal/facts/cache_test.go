@@ -303,7 +303,7 @@ func TestCacheBudget(t *testing.T) {
 // one that starts an app now and then.
 func TestCacheFairness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHarness(t, CacheOptions{Budget: NewBudget(5, 20), MaxPerNamespace: 200})
+		h := newHarness(t, CacheOptions{Budget: NewBudget(5, 20)})
 		ctx, stop := context.WithCancel(t.Context())
 		var greedy sync.WaitGroup
 		greedy.Go(func() {
