@@ -70,6 +70,7 @@ func (b *bench) renewed(t *testing.T, timeout time.Duration, field, old string) 
 
 // renewLeaf damages the serving certificate, which the replicas then replace.
 func (b *bench) renewLeaf(t *testing.T) {
+	t.Helper()
 	old := b.certificate(t, "tls.crt")
 	b.kubectl(t, "patch", "secret", "envgraft-webhook-tls", "-n", systemNamespace, "--type=merge", "-p", `{"data":{"tls.crt":"","tls.key":""}}`)
 	b.renewed(t, time.Minute, "tls.crt", old)
@@ -78,6 +79,7 @@ func (b *bench) renewLeaf(t *testing.T) {
 // replaceCA deletes the Secret, as people do who want another CA. The new one
 // signs what is served once it has been trusted for a minute.
 func (b *bench) replaceCA(t *testing.T) {
+	t.Helper()
 	ca, leaf := b.certificate(t, "ca.crt"), b.certificate(t, "tls.crt")
 	b.kubectl(t, "delete", "secret", "envgraft-webhook-tls", "-n", systemNamespace)
 	b.renewed(t, time.Minute, "ca.crt", ca)
@@ -85,6 +87,7 @@ func (b *bench) replaceCA(t *testing.T) {
 }
 
 func (b *bench) rollEnvgraft(t *testing.T) {
+	t.Helper()
 	b.kubectl(t, "rollout", "restart", "deployment/envgraft", "-n", systemNamespace)
 	b.rolledOut(t, systemNamespace, "deployment/envgraft")
 }
@@ -103,6 +106,7 @@ type replica struct {
 }
 
 func (b *bench) deleteReplica(t *testing.T) {
+	t.Helper()
 	b.kubectl(t, "delete", "pod", b.replicas(t)[0].Metadata.Name, "-n", systemNamespace)
 	b.rolledOut(t, systemNamespace, "deployment/envgraft")
 }
@@ -114,6 +118,7 @@ func (b *bench) leader(t *testing.T) string {
 
 // changeLeader takes the Lease away from its holder.
 func (b *bench) changeLeader(t *testing.T) {
+	t.Helper()
 	b.kubectl(t, "patch", "lease", api.Lease, "-n", systemNamespace, "--type=merge", "-p", `{"spec":{"holderIdentity":"nobody","leaseDurationSeconds":1}}`)
 	eventually(t, time.Minute, "a new leader", func() (bool, string) {
 		now := b.leader(t)
@@ -134,6 +139,7 @@ func (b *bench) nodes(t *testing.T) []string {
 
 // restartAPIServer stops its container, which the kubelet starts again.
 func (b *bench) restartAPIServer(t *testing.T) {
+	t.Helper()
 	controlPlane := b.cluster + "-control-plane"
 	id := strings.TrimSpace(b.node(t, controlPlane, "crictl", "ps", "--quiet", "--name", "kube-apiserver"))
 	b.node(t, controlPlane, "crictl", "stop", "--timeout", "5", id)
@@ -145,6 +151,7 @@ func (b *bench) restartAPIServer(t *testing.T) {
 
 // killReplicas kills both at once, without a word to anybody.
 func (b *bench) killReplicas(t *testing.T) {
+	t.Helper()
 	b.kubectl(t, "delete", "pods", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft", "--grace-period=0", "--force")
 	eventually(t, time.Minute, "a replica that is ready", func() (bool, string) {
 		out, err := b.try("get", "endpointslices", "-n", systemNamespace, "-l", "kubernetes.io/service-name=envgraft-webhook",
@@ -155,6 +162,7 @@ func (b *bench) killReplicas(t *testing.T) {
 
 // cutNode cuts the node of one replica off from everything else.
 func (b *bench) cutNode(t *testing.T) {
+	t.Helper()
 	replicas := b.replicas(t)
 	if len(replicas) < 2 || replicas[0].Spec.NodeName == replicas[1].Spec.NodeName {
 		t.Fatalf("the replicas are not on two nodes: %+v", replicas)
@@ -168,6 +176,7 @@ func (b *bench) cutNode(t *testing.T) {
 
 // restartNodes restarts the machines one after the other, as power does not.
 func (b *bench) restartNodes(t *testing.T) {
+	t.Helper()
 	b.run(t, 3*time.Minute, append([]string{"docker", "restart", "--time", "2"}, b.nodes(t)...)...)
 	eventually(t, 3*time.Minute, "envgraft to be ready again", func() (bool, string) {
 		out, err := b.try("get", "deployment/envgraft", "-n", systemNamespace, "-o", "jsonpath={.status.readyReplicas}")
