@@ -27,7 +27,7 @@ func originOf(raw []byte) origin {
 	s := jsonscan.New(raw)
 	for key := range s.Members() {
 		if string(key) == "metadata" {
-			o.read(s)
+			o = readOrigin(s)
 			break
 		}
 	}
@@ -37,7 +37,7 @@ func originOf(raw []byte) origin {
 	return o
 }
 
-func (o *origin) read(s *jsonscan.Scanner) {
+func readOrigin(s *jsonscan.Scanner) (o origin) {
 	for key := range s.Members() {
 		switch string(key) {
 		case "name":
@@ -48,6 +48,7 @@ func (o *origin) read(s *jsonscan.Scanner) {
 			o.Owner = controller(s.Raw())
 		}
 	}
+	return o
 }
 
 // controller returns the owner that is one.

@@ -67,7 +67,7 @@ func start(ctx context.Context, dir, name, program string, args []string) (*serv
 		return nil, err
 	}
 	ca := filepath.Join(dir, name+".crt")
-	command := exec.CommandContext(ctx, program, append(args, "--listen", address, "--ca-file", ca)...) //nolint:gosec // it is one of ours
+	command := exec.CommandContext(ctx, program, append(args, "--listen", address, "--ca-file", ca)...)
 	var log bytes.Buffer
 	command.Stderr = &log
 	if err := command.Start(); err != nil {
@@ -92,7 +92,7 @@ func (s *server) stop() {
 }
 
 func (s *server) connect(ctx context.Context, ca string) error {
-	pem, err := os.ReadFile(ca) //nolint:gosec // the server was told to write it
+	pem, err := os.ReadFile(ca)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (s *server) cpu() (time.Duration, error) {
 	}
 	var total time.Duration
 	for _, task := range tasks {
-		text, err := os.ReadFile(task) //nolint:gosec // of /proc
+		text, err := os.ReadFile(task)
 		if err != nil {
 			continue // the thread has ended
 		}

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -26,6 +28,13 @@ type options struct {
 }
 
 func main() {
+	if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "admission:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
 	var o options
 	var peer, listen, caFile string
 	flag.IntVar(&o.rounds, "rounds", 5, "`rounds`, in each of which every server has its turn")
@@ -42,14 +51,10 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	run := func() error { return measure(ctx, o) }
 	if peer != "" {
-		run = func() error { return servePeer(ctx, peer, listen, caFile) }
+		return servePeer(ctx, peer, listen, caFile)
 	}
-	if err := run(); err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(os.Stderr, "admission:", err)
-		os.Exit(1)
-	}
+	return measure(ctx, o, os.Stdout)
 }
 
 // sample is one server's turn.
@@ -60,7 +65,7 @@ type sample struct {
 }
 
 // measure runs the rounds and prints the table.
-func measure(ctx context.Context, o options) error {
+func measure(ctx context.Context, o options, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "admission")
 	if err != nil {
 		return err
@@ -70,11 +75,7 @@ func measure(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		for _, s := range servers {
-			s.stop()
-		}
-	}()
+	defer stopAll(servers)
 	review := podReview(o.containers)
 	samples := map[string][]sample{}
 	for round := range o.rounds + 1 {
@@ -88,14 +89,16 @@ func measure(ctx context.Context, o options) error {
 			}
 		}
 	}
-	fmt.Printf("%d containers, a review of %d bytes, %d connections, %d rounds of %d reviews\n\n",
-		o.containers, len(review), o.connections, o.rounds, o.requests)
-	return print(servers, samples)
+	if _, err := fmt.Fprintf(out, "%d containers, a review of %d bytes, %d connections, %d rounds of %d reviews\n\n",
+		o.containers, len(review), o.connections, o.rounds, o.requests); err != nil {
+		return err
+	}
+	return printTable(out, servers, samples)
 }
 
-func print(servers []*server, samples map[string][]sample) error {
-	table := tabwriter.NewWriter(os.Stdout, 2, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "server\tCPU µs a review\tof the floor\treviews/s\tp50 µs\tp99 µs\tRSS MiB\tpeak MiB\t")
+func printTable(out io.Writer, servers []*server, samples map[string][]sample) error {
+	var text strings.Builder
+	text.WriteString("server\tCPU µs a review\tof the floor\treviews/s\tp50 µs\tp99 µs\tRSS MiB\tpeak MiB\t\n")
 	var floor float64
 	for _, s := range servers {
 		cpu := median(samples[s.name], func(s sample) float64 { return float64(s.cpu.Nanoseconds()) / 1000 })
@@ -106,11 +109,15 @@ func print(servers []*server, samples map[string][]sample) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%.1f\t%.2f\t%.0f\t%.0f\t%.0f\t%d\t%d\t\n", s.name, cpu, cpu/floor,
+		fmt.Fprintf(&text, "%s\t%.1f\t%.2f\t%.0f\t%.0f\t%.0f\t%d\t%d\t\n", s.name, cpu, cpu/floor,
 			median(samples[s.name], func(s sample) float64 { return s.rate }),
 			median(samples[s.name], func(s sample) float64 { return float64(s.p50.Microseconds()) }),
 			median(samples[s.name], func(s sample) float64 { return float64(s.p99.Microseconds()) }),
 			now>>20, peak>>20)
+	}
+	table := tabwriter.NewWriter(out, 2, 0, 2, ' ', tabwriter.AlignRight)
+	if _, err := io.WriteString(table, text.String()); err != nil {
+		return err
 	}
 	return table.Flush()
 }
@@ -152,16 +159,16 @@ func startAll(ctx context.Context, dir string, o options) ([]*server, error) {
 	} {
 		s, err := start(ctx, dir, c.name, c.program, c.args)
 		if err != nil {
-			return nil, errors.Join(err, stopAll(servers))
+			stopAll(servers)
+			return nil, err
 		}
 		servers = append(servers, s)
 	}
 	return servers, nil
 }
 
-func stopAll(servers []*server) error {
+func stopAll(servers []*server) {
 	for _, s := range servers {
 		s.stop()
 	}
-	return nil
 }
