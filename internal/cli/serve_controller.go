@@ -24,7 +24,7 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 		return noExternalSecrets{}, nil
 	}
 	return reconcile.Setup(s.manager, reconcile.Dependencies{
-		Decider: engine, Namespaces: namespaces, Parameters: keys.controller, Metrics: s.metrics,
+		Decider: engine, Namespaces: namespaces, Parameters: keys.controller, Versions: keys.versions, Metrics: s.metrics,
 		Settings: s.config.ExternalSecretFor, Reach: s.reach(),
 	}, reconcile.Options{
 		NoRestarts:         !s.config.Reload.Enabled || !s.config.Restarts.Enabled,
@@ -32,6 +32,8 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 		Lease:              &reconcile.Lease{Namespace: s.namespace, Name: api.Lease},
 		KeepUnused:         s.config.ExternalSecrets.KeepUnused,
 		MaxPerNamespace:    s.config.ExternalSecrets.MaxPerNamespace,
+
+		VersionCheckInterval: s.config.ExternalSecrets.VersionCheckInterval,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/reconcile"
 	"github.com/envgraft/envgraft/webhook"
 )
 
@@ -17,6 +18,8 @@ type keys struct {
 	// pods answers admissions, controller the controller: from one memory, each
 	// by a budget of its own, so that neither waits for the other.
 	pods, controller webhook.ParameterGetter
+	// versions tells versions without values; nil where the source has none.
+	versions reconcile.Versions
 }
 
 // newKeys makes them.
@@ -45,5 +48,8 @@ func newKeys(ctx context.Context, c *config.Configuration, reader client.Reader,
 		log.Error(err, "Cannot get AWS credentials yet; pods are admitted without their literals being checked")
 	}
 	cache := facts.NewCache(facts.NewSSM(clients, m), m, options)
-	return keys{pods: cache, controller: cache.By(facts.NewBudget(c.Facts.CallsPerSecond, c.Facts.Burst))}, nil
+	return keys{
+		pods: cache, controller: cache.By(facts.NewBudget(c.Facts.CallsPerSecond, c.Facts.Burst)),
+		versions: facts.NewVersions(clients, m, c.Facts.CallsPerSecond),
+	}, nil
 }

@@ -193,8 +193,10 @@ func Compact(obj any) (any, error) {
 		}
 	}
 	e.ManagedFields = nil
-	e.Record = ParseRecord(e.Annotations[api.AnnotationKeys])
-	delete(e.Annotations, api.AnnotationKeys)
+	if text, ok := e.Annotations[api.AnnotationKeys]; ok { // an informer may compact an object twice
+		e.Record = ParseRecord(text)
+		delete(e.Annotations, api.AnnotationKeys)
+	}
 	if e.Applied.Any {
 		e.Spec.Data = nil // read of users' own alone
 	}

@@ -40,9 +40,10 @@ func (c *terms) run(ctx context.Context) error {
 	s := &tables{connection: c.connection, external: c.external, informers: c.informers, ledger: newLedger(c.needs.Metrics)}
 	s.workloads = newWorkloads(s.changed)
 	s.pods = newPods(s.changed)
+	r := c.reconciler(s)
 	again := true // the name's metrics are those of all terms
 	options := controller.Options{
-		Reconciler:              c.reconciler(s),
+		Reconciler:              r,
 		SkipNameValidation:      &again,
 		MaxConcurrentReconciles: c.options.Workers,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 5*time.Minute),
@@ -57,6 +58,8 @@ func (c *terms) run(ctx context.Context) error {
 	if err := runs.Watch(s); err != nil {
 		return fmt.Errorf("cannot watch workloads: %w", err)
 	}
+	check := &versionCheck{versions: c.needs.Versions, external: c.external, lookups: r.lookups, log: c.connection.log}
+	go check.run(ctx, c.options.VersionCheckInterval)
 	defer c.needs.Metrics.SetExternalSecrets(nil) // the next leader's are to count
 	return runs.Start(ctx)
 }
@@ -73,12 +76,11 @@ func (c *terms) reconciler(s *tables) *reconciler {
 		owners:       newOwners(c.client, s.workloads),
 		events:       newAnnouncer(c.recorder),
 		clock:        c.options.Clock,
-		answers:      utilcache.NewLRUExpireCache(remembered),
 		applied:      utilcache.NewLRUExpireCache(remembered),
 		checked:      utilcache.NewLRUExpireCache(remembered),
 		settled:      utilcache.NewLRUExpireCache(remembered),
 		unused:       utilcache.NewLRUExpireCache(remembered),
-		lookups:      rate.NewLimiter(rate.Limit(c.options.LookupsPerSecond), lookupBurst),
+		lookups:      newLookups(c.needs.Parameters, rate.NewLimiter(rate.Limit(c.options.LookupsPerSecond), lookupBurst), s.changed),
 	}
 }
 

@@ -22,7 +22,7 @@
 //	argoproj.io          rollouts                      get, list, watch; patch for restarts
 //	external-secrets.io  externalsecrets               get, list, watch, create, patch, delete
 //	external-secrets.io  secretstores,
-//	                     clustersecretstores           get, list, watch (metadata)
+//	                     clustersecretstores           get, list, watch
 //	events.k8s.io        events                        create, patch
 //	coordination.k8s.io  leases                        get, create, update
 //

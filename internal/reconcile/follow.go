@@ -34,17 +34,12 @@ func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim
 	if admitted.IsZero() && len(awaiting) == 0 {
 		return nil
 	}
-	if !p.lookups.Allow() {
-		p.waitAtMost(lookupRetry)
-		return nil
-	}
 	freshAfter := admitted
 	if len(awaiting) > 0 && e.Status.RefreshTime.After(freshAfter) {
 		freshAfter = e.Status.RefreshTime.Time
 	}
-	parameter := p.Parameters.Parameter(ctx, claims[0].Wants.Question(p.app.Namespace, freshAfter))
-	if parameter.State == graft.ParameterThrottled || parameter.State == graft.ParameterUnreachable {
-		p.waitAtMost(lookupRetry)
+	parameter, ok := p.ask(ctx, claims[0].Wants, freshAfter)
+	if !ok {
 		return nil
 	}
 	if !admitted.IsZero() {
@@ -115,12 +110,17 @@ func versionOf(path string, parameter facts.Parameter) string {
 // forceSync asks ESO for a refresh, once for each version of the parameter:
 // the annotation remembers it when the controller does not.
 func (p *pass) forceSync(ctx context.Context, e *eso.ExternalSecret, c claim, version string) error {
+	annotations := map[string]string{api.ForceSync: version, api.AnnotationForcedVersion: version}
+	if record := p.record(e, c.Wants); record != nil { // replicas know the new keys before the Secret has them
+		text, err := record.String()
+		if err != nil {
+			return err
+		}
+		annotations[api.AnnotationKeys] = text
+	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid": e.UID, // not one that took its name
-		"annotations": map[string]string{
-			api.ForceSync:               version,
-			api.AnnotationForcedVersion: version,
-		},
+		"uid":         e.UID, // not one that took its name
+		"annotations": annotations,
 	}})
 	if err != nil {
 		return fmt.Errorf("cannot encode a patch: %w", err)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
@@ -34,8 +33,6 @@ type reconciler struct {
 	events    *announcer
 	clock     clock.PassiveClock
 
-	// answers are the parameters that were looked up, by app.
-	answers *utilcache.LRUExpireCache
 	// applied is the last apply of each ExternalSecret.
 	applied *utilcache.LRUExpireCache
 	// checked is the newest pod for which an app's parameter was looked up.
@@ -44,7 +41,7 @@ type reconciler struct {
 	settled *utilcache.LRUExpireCache
 	// unused is since when ExternalSecrets were seen that nobody asks for, by UID.
 	unused  *utilcache.LRUExpireCache
-	lookups *rate.Limiter
+	lookups *lookups
 }
 
 // Reconcile implements reconcile.Reconciler. The request's name is an app's.
@@ -201,9 +198,13 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 			return false, nil
 		}
 	}
+	p.unrecorded(ctx, existing, winner.Wants)
 	d := desired{
 		Namespace: p.app.Namespace, Name: name, App: p.app.Name, Phase: existing.NextPhase(winner.Wants.Secret),
-		Wants: winner.Wants, Record: p.record(existing, winner.Wants), Owners: owners,
+		Wants: winner.Wants, Owners: owners,
+	}
+	if d.Phase == eso.PhaseOwn { // one that probes has nothing to record yet
+		d.Record = p.record(existing, winner.Wants)
 	}
 	return p.apply(ctx, d, existing)
 }

@@ -1,7 +1,8 @@
 package reconcile
 
 import (
-	"k8s.io/apimachinery/pkg/types"
+	"context"
+	"time"
 
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
@@ -15,24 +16,41 @@ func (p *pass) record(existing *eso.ExternalSecret, w eso.Wants) *eso.Record {
 	if existing != nil && existing.Record.Of(w) {
 		have = existing.Record
 	}
-	value, ok := p.answers.Get(types.NamespacedName{Namespace: p.app.Namespace, Name: p.app.Name})
+	last, ok := p.lookups.last(p.app, w)
 	if !ok {
 		return have
 	}
-	last := value.(answer) //nolint:forcetypeassert // nothing else is put there
-	found := eso.NewRecord(w, last.parameter)
-	if found == nil || !last.of(w) || found.Same(have) || have != nil && found.Version < have.Version {
+	found := eso.NewRecord(w, last)
+	if found == nil || found.Same(have) || have != nil && found.Version < have.Version {
 		return have
 	}
 	return found
 }
 
-// answer is what a parameter was when it was last looked up.
-type answer struct {
-	wants     eso.Wants
-	parameter facts.Parameter
+// unrecorded has the keys looked up of an ExternalSecret that does not say
+// them, or says those of an older version, so that admissions need not.
+func (p *pass) unrecorded(ctx context.Context, existing *eso.ExternalSecret, w eso.Wants) {
+	if newer := p.lookups.newest(p.app, w); !newer.IsZero() {
+		p.ask(ctx, w, newer)
+		return
+	}
+	if existing != nil && existing.Record.Of(w) {
+		return
+	}
+	var freshAfter time.Time
+	if existing != nil {
+		freshAfter = existing.Status.RefreshTime.Time
+	}
+	p.ask(ctx, w, freshAfter)
 }
 
-func (a answer) of(w eso.Wants) bool {
-	return a.wants.Parameter == w.Parameter && a.wants.Store == w.Store
+// ask returns what the parameter is, once that is known.
+func (p *pass) ask(ctx context.Context, w eso.Wants, freshAfter time.Time) (parameter facts.Parameter, ok bool) {
+	q, unchecked := p.external.Ask(ctx, p.installation, w, p.app.Namespace, freshAfter)
+	if unchecked != "" {
+		return facts.Parameter{}, false
+	}
+	parameter, ok, wait := p.lookups.ask(p.app, w, q)
+	p.waitAtMost(wait)
+	return parameter, ok
 }

@@ -44,8 +44,10 @@ type Dependencies struct {
 	Decider    Decider
 	Namespaces Namespaces
 	Parameters Parameters
-	Metrics    *metrics.Metrics
-	Settings   eso.Settings
+	// Versions tells the versions of parameters; nil where their source has none.
+	Versions Versions
+	Metrics  *metrics.Metrics
+	Settings eso.Settings
 	// Reach says how the parameters of a store are read.
 	Reach eso.Reach
 }
@@ -75,6 +77,8 @@ type Options struct {
 	KeepUnused time.Duration
 	// Clock is the time that rules go by. The default is the real one.
 	Clock clock.PassiveClock
+	// VersionCheckInterval is how often new versions are looked for; 0 is never.
+	VersionCheckInterval time.Duration
 	// MaxPerNamespace is the most ExternalSecrets that are made in a namespace;
 	// 0 is as many as are asked for.
 	MaxPerNamespace int

@@ -37,8 +37,8 @@ func TestForceSync(t *testing.T) {
 	esoSays(t, e, "True", "SecretSynced", time.Now().Add(time.Minute), "shop-secrets")
 	settle(t, ns)
 	asked := r.parameters.asked(path)
-	if asked != 1 {
-		t.Errorf("SSM was asked %d times, want once for the pod", asked)
+	if asked != 2 {
+		t.Errorf("SSM was asked %d times, want once when the app came and once when ESO had synced", asked)
 	}
 
 	// A new pod has it looked up again; the same version is not forced twice.

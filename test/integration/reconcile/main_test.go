@@ -117,6 +117,7 @@ func start(t *testing.T, options reconcile.Options) *replica {
 		Decider:    r.engine,
 		Namespaces: namespaces{},
 		Parameters: r.parameters,
+		Versions:   r.parameters,
 		Metrics:    metrics.New(r.registry),
 		Settings:   c.ExternalSecretFor,
 		Reach:      facts.Stores{Region: "eu-central-1"},
@@ -162,6 +163,8 @@ type parameters struct {
 	mu      sync.Mutex
 	known   map[string]facts.Parameter
 	lookups map[string]int
+	// hang keeps lookups waiting until it is closed.
+	hang chan struct{}
 }
 
 func (p *parameters) put(path string, version int64, modified time.Time, keys ...string) {
@@ -179,6 +182,12 @@ func (p *parameters) put(path string, version int64, modified time.Time, keys ..
 }
 
 func (p *parameters) Parameter(_ context.Context, q facts.Question) facts.Parameter {
+	p.mu.Lock()
+	hang := p.hang
+	p.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lookups == nil {

@@ -1,0 +1,98 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/reconcile"
+)
+
+// KeyOf and Read tell the versions of the parameters.
+func (p *parameters) KeyOf(q facts.Question) facts.Key { return facts.Key{Name: q.Parameter} }
+
+func (p *parameters) Read(_ context.Context, keys []facts.Key) map[facts.Key]facts.Version {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	versions := make(map[facts.Key]facts.Version)
+	for _, key := range keys {
+		if known, ok := p.known[key.Name]; ok {
+			versions[key] = facts.Version{State: graft.ParameterFound, Number: known.Version, Modified: known.Modified}
+		}
+	}
+	return versions
+}
+
+func recorded(version int64, keys string) func(*unstructured.Unstructured) error {
+	return func(e *unstructured.Unstructured) error {
+		text := e.GetAnnotations()[api.AnnotationKeys]
+		if want := fmt.Sprintf(`"version":%d,`, version); !strings.Contains(text, want) || !strings.Contains(text, keys) {
+			return fmt.Errorf("the record is %q, want %s and %s", text, want, keys)
+		}
+		return nil
+	}
+}
+
+// TestRecord follows the keys of a parameter from one version to the next, and
+// through a restart of all replicas while SSM is away.
+func TestRecord(t *testing.T) {
+	ready(t)
+	r := start(t, reconcile.Options{VersionCheckInterval: 50 * time.Millisecond})
+	ns := namespace(t, optedIn())
+	path := "/" + ns + "/shop/stage/app"
+	r.parameters.put(path, 1, time.Now().Add(-time.Hour), "OLD", "URL")
+	_, p := deployment(t, ns, "web", "shop", marks{})
+	esoSays(t, waitFor(t, ns, "shop-external", nil), "True", "SecretSynced", time.Now().Add(-time.Minute), "shop-secrets")
+	waitFor(t, ns, "shop-external", recorded(1, `"keys":["OLD","URL"]`))
+	r.knows(t, p, "OLD", "URL")
+
+	// No pod is admitted, and ESO did not refresh: the version check sees it.
+	r.parameters.put(path, 2, time.Now().Add(-2*time.Minute), "NEW", "URL")
+	waitFor(t, ns, "shop-external", recorded(2, `"keys":["NEW","URL"]`))
+	r.knows(t, p, "NEW", "URL")
+
+	fresh := start(t, reconcile.Options{}) // SSM has never heard of the parameter
+	fresh.knows(t, p, "NEW", "URL")
+}
+
+// TestHangingLookups has SSM answer nobody: apps get their ExternalSecrets all the same.
+func TestHangingLookups(t *testing.T) {
+	ready(t)
+	r := controller(t)
+	hang := make(chan struct{})
+	r.parameters.mu.Lock()
+	r.parameters.hang = hang
+	r.parameters.mu.Unlock()
+	defer close(hang)
+	ns := namespace(t, optedIn())
+	for n := range 12 { // more than there are workers
+		app := fmt.Sprintf("app-%d", n)
+		deployment(t, ns, app, app, marks{})
+		waitFor(t, ns, app+"-external", nil)
+	}
+}
+
+func (r *replica) knows(t *testing.T, p client.Object, keys ...string) {
+	t.Helper()
+	d := r.decision(t, p)
+	eventually(t, "what a replica knows of the keys", func() error {
+		state := r.State(t.Context(), p.GetNamespace(), d)
+		if state.Known == nil {
+			return errors.New("it knows none")
+		}
+		if diff := cmp.Diff(keys, state.Known.Keys); diff != "" {
+			return errors.New(diff)
+		}
+		return nil
+	})
+}
