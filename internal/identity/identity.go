@@ -28,7 +28,7 @@ type Namespace struct {
 	Annotations map[string]string
 	// Claimant is another Namespace whose label claims the system of this
 	// one's name; empty where there is none, or nobody looked.
-	Claimant string `json:",omitempty"`
+	Claimant string
 }
 
 // Pod is what identity needs of a pod or pod template.
