@@ -35,6 +35,9 @@ type ExternalSecrets struct {
 	current atomic.Pointer[Installation]
 	// listener is the controller, where this replica leads.
 	listener atomic.Pointer[Listener]
+	// elsewhere is nil where no other replica could lead.
+	elsewhere atomic.Pointer[LeadsElsewhere]
+	news      news
 }
 
 // Listener is told what changed.
@@ -142,10 +145,6 @@ func moved(last, next any) bool {
 }
 
 func (x *ExternalSecrets) changed(object any) {
-	l := x.listener.Load()
-	if l == nil {
-		return
-	}
 	if gone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
 		object = gone.Obj
 	}
@@ -153,5 +152,8 @@ func (x *ExternalSecrets) changed(object any) {
 	if !ok {
 		return
 	}
-	l.Changed(e)
+	x.news.tell(e.Namespace)
+	if l := x.listener.Load(); l != nil {
+		l.Changed(e)
+	}
 }

@@ -20,8 +20,17 @@ type Reach interface {
 }
 
 // State says what is known of the ExternalSecret of a pod that is being
-// admitted, from memory.
+// admitted, from memory, and how to wait for the leader where nothing is.
 func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.Decision) facts.State {
+	state := x.look(ctx, namespace, d)
+	if state.Known == nil && state.Unchecked == "" && state.Question.Parameter != "" {
+		state.Recorded = x.recorded(namespace, d)
+	}
+	return state
+}
+
+// look says what is known now.
+func (x *ExternalSecrets) look(ctx context.Context, namespace string, d graft.Decision) facts.State {
 	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
 		return facts.State{}
 	}

@@ -44,7 +44,9 @@ type leader struct {
 	lock resourcelock.Interface
 	// lease is nil where nobody is to be asked.
 	lease *Lease
-	run   func(context.Context) error
+	// elector is that of the current term.
+	elector atomic.Pointer[leaderelection.LeaderElector]
+	run     func(context.Context) error
 }
 
 func newLeader(config *rest.Config, lease *Lease, log logr.Logger, run func(context.Context) error) (*leader, error) {
@@ -94,6 +96,17 @@ func (l *leader) Start(ctx context.Context) error {
 	return nil
 }
 
+// elsewhere says that another replica holds the lease. One that died holds it
+// until it is taken over.
+func (l *leader) elsewhere() bool {
+	elector := l.elector.Load()
+	if elector == nil {
+		return false
+	}
+	holder := elector.GetLeader()
+	return holder != "" && holder != l.lock.Identity()
+}
+
 // term waits for the lease, and leads until it is lost, or ctx is done. The
 // lease is given back when the controller has stopped, and not before.
 func (l *leader) term(ctx context.Context) error {
@@ -120,6 +133,7 @@ func (l *leader) term(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot stand for election: %w", err)
 	}
+	l.elector.Store(elector)
 	defer context.AfterFunc(ctx, func() {
 		if !leading.Load() {
 			withdraw()

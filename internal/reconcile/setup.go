@@ -150,5 +150,6 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 	if err := mgr.Add(l); err != nil {
 		return nil, fmt.Errorf("cannot add the controller: %w", err)
 	}
+	external.Follow(l.elsewhere)
 	return external, nil
 }
