@@ -67,7 +67,8 @@ func (m *Metrics) registerFacts(factory promauto.Factory) {
 			"Raise the budget where this grows and SSM itself does not throttle."))
 	m.namespaceLimited = factory.NewCounterVec(counter("namespace_limited_total",
 		"Lookups of parameters that a namespace's own limit kept from a call of SSM, by reason: "+
-			"share (it used up its share of facts.burst and facts.callsPerSecond), parameters (it had externalSecrets.maxPerNamespace looked up; the log names the namespace)."),
+			"share (it used up its share of facts.burst and facts.callsPerSecond), "+
+			"parameters (it had externalSecrets.maxPerNamespace looked up; the log names the namespace)."),
 		[]string{"reason"})
 	m.ssmVersionRequests = factory.NewCounterVec(counter("ssm_version_requests_total",
 		"Calls of SSM GetParameters for the versions of up to ten parameters, by result; Found is an answer. Only the leader makes them."),

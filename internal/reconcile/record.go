@@ -50,7 +50,7 @@ func (p *pass) ask(ctx context.Context, w eso.Wants, freshAfter time.Time) (para
 	if unchecked != "" {
 		return facts.Parameter{}, false
 	}
-	parameter, ok, wait := p.lookups.ask(p.app, w, q)
+	parameter, ok, wait := p.lookups.ask(p.app, w, q) //nolint:contextcheck // a lookup goes on when the pass that asked has ended
 	p.waitAtMost(wait)
 	return parameter, ok
 }

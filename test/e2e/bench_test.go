@@ -84,7 +84,7 @@ func (b *bench) buildImage(t *testing.T, program, image string) {
 // compile builds a static program for the cluster's nodes.
 func (b *bench) compile(t *testing.T, program, path string) {
 	t.Helper()
-	b.run(t, 10*time.Minute, "env", "GOOS=linux", "go", "build", "-trimpath", "-o", path, program)
+	b.run(t, 10*time.Minute, "env", "GOOS=linux", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", path, program)
 }
 
 // load copies images into the cluster's nodes.
@@ -155,7 +155,7 @@ func (b *bench) output(timeout time.Duration, stdin []byte, command ...string) (
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // commands that the tests themselves make up
 	cmd.Dir = b.root
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.kubeconfig, "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.kubeconfig)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
 	// What a killed command has started may hold its output open.
 	cmd.WaitDelay = 5 * time.Second
