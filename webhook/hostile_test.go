@@ -240,7 +240,15 @@ func TestLongReviewsWaitForBytes(t *testing.T) {
 	if _, err := writer.Write([]byte(long[:1<<20])); err != nil { // it has its place in line for bytes now
 		t.Fatal(err)
 	}
-	if code, answer := post(t, client, url+"?timeout=800ms", "application/json", strings.NewReader(long)); code != http.StatusTooManyRequests || !strings.Contains(answer, "maxBytesInFlight") {
+	// The client hands bytes on before the server has them: the second may come first, once.
+	var code int
+	var answer string
+	for range 3 {
+		if code, answer = post(t, client, url+"?timeout=800ms", "application/json", strings.NewReader(long)); code == http.StatusTooManyRequests {
+			break
+		}
+	}
+	if code != http.StatusTooManyRequests || !strings.Contains(answer, "maxBytesInFlight") {
 		t.Errorf("a second long review got %d %.200s", code, answer)
 	}
 	if code, answer := post(t, client, url, "application/json", strings.NewReader(review(honestPod()))); code != 200 || !strings.Contains(answer, `"allowed":true`) {
