@@ -28,9 +28,11 @@ func (a *answer) release() {
 }
 
 // write writes the whole review, with the patch that was written before.
-func (a *answer) write(uid types.UID, r *admission.Response) {
+func (a *answer) write(version string, uid types.UID, r *admission.Response) {
 	b := a.data
-	b = append(b, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":`...)
+	b = append(b, `{"kind":"AdmissionReview","apiVersion":"`...)
+	b = append(b, version...)
+	b = append(b, `","response":{"uid":`...)
 	b = appendString(b, string(uid))
 	b = append(b, `,"allowed":`...)
 	b = strconv.AppendBool(b, r.Allowed)

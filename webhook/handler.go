@@ -70,7 +70,7 @@ func (h *reviewHandler) answer(ctx context.Context, w http.ResponseWriter, r *ht
 	}
 	defer h.limits.leave()
 
-	request, err := readReview(in.data)
+	request, version, err := readReview(in.data)
 	if err != nil {
 		return &refusal{http.StatusBadRequest, fmt.Sprintf("cannot read the review: %v", err)}
 	}
@@ -85,7 +85,7 @@ func (h *reviewHandler) answer(ctx context.Context, w http.ResponseWriter, r *ht
 	} else if !fits {
 		response = h.next.tooLong(h.limits.MaxAnswerBytes)
 	}
-	out.write(request.UID, &response)
+	out.write(version, request.UID, &response)
 	w.Header()["Content-Type"] = []string{"application/json"}
 	_, _ = w.Write(out.data) // a client that has gone needs no telling
 	return nil

@@ -34,11 +34,17 @@ const (
 	seenVersion
 )
 
-// readReview reads an AdmissionReview.
-func readReview(data []byte) (admission.Request, error) {
+// The versions of reviews.
+const (
+	versionV1      = "admission.k8s.io/v1"
+	versionV1beta1 = "admission.k8s.io/v1beta1"
+)
+
+// readReview reads an AdmissionReview, and says in which version it is and is
+// to be answered.
+func readReview(data []byte) (request admission.Request, version string, err error) {
 	s := jsonscan.New(data)
-	var request admission.Request
-	var version, kind string
+	var kind string
 	var seen uint64
 	given := false
 	for key := range s.Members() {
@@ -56,16 +62,17 @@ func readReview(data []byte) (admission.Request, error) {
 		}
 	}
 	if err := s.End(); err != nil {
-		return admission.Request{}, err
+		return admission.Request{}, "", err
 	}
-	if version != admissionv1.SchemeGroupVersion.String() || kind != "AdmissionReview" {
-		return admission.Request{}, fmt.Errorf("apiVersion is %.100q and kind %.100q: this webhook takes %s, AdmissionReview",
-			version, kind, admissionv1.SchemeGroupVersion)
+	// The versions differ in nothing that is read or answered here.
+	if (version != versionV1 && version != versionV1beta1) || kind != "AdmissionReview" {
+		return admission.Request{}, "", fmt.Errorf("apiVersion is %.100q and kind %.100q: this webhook takes %s, AdmissionReview",
+			version, kind, versionV1)
 	}
 	if !given {
-		return admission.Request{}, errors.New("it has no request")
+		return admission.Request{}, "", errors.New("it has no request")
 	}
-	return request, nil
+	return request, version, nil
 }
 
 func readRequest(s *jsonscan.Scanner, r *admissionv1.AdmissionRequest) {

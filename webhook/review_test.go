@@ -22,7 +22,7 @@ func FuzzReadReview(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := readReview(data)
+		got, version, err := readReview(data)
 		var plain admissionv1.AdmissionReview
 		if plainErr := kjson.Unmarshal(data, &plain); plainErr != nil {
 			if !json.Valid(data) && err == nil {
@@ -30,7 +30,7 @@ func FuzzReadReview(f *testing.F) {
 			}
 			return
 		}
-		if plain.APIVersion != "admission.k8s.io/v1" || plain.Kind != "AdmissionReview" || plain.Request == nil {
+		if (plain.APIVersion != versionV1 && plain.APIVersion != versionV1beta1) || plain.Kind != "AdmissionReview" || plain.Request == nil {
 			if err == nil {
 				t.Fatalf("%.300q is no review, and was taken", data)
 			}
@@ -41,6 +41,9 @@ func FuzzReadReview(f *testing.F) {
 				t.Fatalf("%.300q: %v", data, err)
 			}
 			return
+		}
+		if version != plain.APIVersion {
+			t.Errorf("%.300q: version %q", data, version)
 		}
 		if diff := cmp.Diff(decisive(plain.Request), decisive(&got.AdmissionRequest)); diff != "" {
 			t.Errorf("%.300q: -plain, +got:\n%s", data, diff)
@@ -102,7 +105,7 @@ func FuzzAnswer(f *testing.F) {
 		if got, want := generic(t, a.patch.data), generic(t, marshal(t, response.Patches)); got != want {
 			t.Errorf("patch: got %s, want %s", got, want)
 		}
-		a.write(types.UID(uid), &response)
+		a.write(versionV1, types.UID(uid), &response)
 
 		want := admissionv1.AdmissionReview{Response: &response.AdmissionResponse}
 		want.APIVersion, want.Kind = "admission.k8s.io/v1", "AdmissionReview"
