@@ -124,7 +124,7 @@ func versionOf(l *liveExplanation) string {
 		text = fmt.Sprintf(", version %d", l.Parameter.Version)
 	}
 	if l.Parameter.Changed != nil {
-		text += ", changed " + l.Parameter.Changed.Format(time.RFC3339)
+		text += ", since " + l.Parameter.Changed.Format(time.RFC3339)
 	}
 	return text
 }

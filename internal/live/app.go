@@ -130,13 +130,13 @@ func (a *App) Version() int64 {
 // SecretChanged is when the Secret last changed; zero where that is not known.
 func (a *App) SecretChanged() time.Time { return a.Secret.Value.Changed }
 
-// Rotated is when the parameter last changed, as far as that is known.
+// Rotated is since when the parameter has been as it is, as far as that is
+// known: envgraft writes a record when it first sees a version.
 func (a *App) Rotated() time.Time {
-	if changed := a.SecretChanged(); !changed.IsZero() {
-		return changed
+	if record, ok := a.Record(); ok {
+		return record.AsOf
 	}
-	record, _ := a.Record()
-	return record.AsOf
+	return a.SecretChanged()
 }
 
 // OptedIn says that the workload itself has the label that opts in.

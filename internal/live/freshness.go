@@ -29,10 +29,11 @@ type Judgement struct {
 	Why       string
 }
 
-// The rule: a container reads Secret and ConfigMap when it starts, so a pod is
-// stale where one of its containers started before they last changed. Where
-// the Secret may not be read, the version by whose keys the pod was admitted
-// stands in for the time: an older one than the recorded is surely stale.
+// The rule: a pod that was admitted by an older version of the parameter than
+// the recorded is stale, and by the same it is not. Where one of the two is not
+// known, times tell: a container reads Secret and ConfigMap when it starts. They
+// come second, as the Secret's changes with its annotations, too, which ESO
+// copies from the ExternalSecret.
 
 // Judge says how fresh a pod of the app is.
 func (a *App) Judge(p Pod) Judgement {
@@ -52,11 +53,15 @@ func (a *App) Judge(p Pod) Judgement {
 	if reason, message := p.Waiting(); started.IsZero() {
 		return Judgement{Waiting, join(reason, message)}
 	}
+	secretChanged := a.SecretChanged()
+	if p.Version() > 0 && p.Version() == a.Version() {
+		secretChanged = time.Time{}
+	}
 	for _, object := range []struct {
 		what    string
 		changed time.Time
 	}{
-		{"Secret " + a.Subject.Identity.Secret, a.SecretChanged()},
+		{"Secret " + a.Subject.Identity.Secret, secretChanged},
 		{"ConfigMap " + a.Subject.Identity.ConfigMap, a.ConfigMap.Value.Changed},
 	} {
 		if started.Before(object.changed) {

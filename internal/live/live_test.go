@@ -69,7 +69,8 @@ func TestJudge(t *testing.T) {
 	}{
 		"Bare":            {"only its annotation says that a pod was injected", pod("bare", 13), recorded, seen, at(1), Bare},
 		"OlderVersion":    {"an older version is surely stale", pod("2", 13), recorded, seen, at(1), Stale},
-		"StartedBefore":   {"a container reads the Secret when it starts", pod("3", 11), recorded, seen, at(1), Stale},
+		"StartedBefore":   {"a container reads the Secret when it starts", pod("", 11), recorded, seen, at(1), Stale},
+		"SameVersion":     {"an annotation that ESO copies changes the Secret, too", pod("3", 11), recorded, seen, at(1), Fresh},
 		"ConfigMapSince":  {"and the ConfigMap likewise", pod("3", 13), recorded, seen, at(14), Stale},
 		"Fresh":           {"started after both", pod("3", 13), recorded, seen, at(1), Fresh},
 		"NoSecretRight":   {"the version stands in for a Secret that may not be read", pod("3", 13), recorded, Seen[Secret]{State: Forbidden}, at(1), Fresh},
