@@ -34,8 +34,8 @@ type liveExplanation struct {
 type liveParameter struct {
 	// Version is 0 where it is not known.
 	Version int64 `json:"version,omitempty"`
-	// Changed is when it last changed, as far as that is known.
-	Changed *time.Time `json:"changed,omitempty"`
+	// Since is since when it has been as it is, as far as that is known.
+	Since *time.Time `json:"since,omitempty"`
 	// Keys says from where the keys are known; empty where they are not.
 	Keys string `json:"keysFrom,omitempty"`
 }
@@ -280,7 +280,7 @@ func othersDoing(id identity.Identity) func(change) bool {
 func liveOf(app *live.App) *liveExplanation {
 	l := &liveExplanation{Pods: []livePod{}, NotSeen: []live.Right{}, Notes: notesOf(app)}
 	l.Parameter.Version = app.Version()
-	l.Parameter.Changed = pointer(app.Rotated())
+	l.Parameter.Since = pointer(app.Rotated())
 	if _, ok := app.Record(); ok {
 		l.Parameter.Keys = "ExternalSecret/" + app.ExternalSecret.Metadata.Name
 	} else if app.Secret.State == live.Found {

@@ -123,8 +123,8 @@ func versionOf(l *liveExplanation) string {
 	if l.Parameter.Version > 0 {
 		text = fmt.Sprintf(", version %d", l.Parameter.Version)
 	}
-	if l.Parameter.Changed != nil {
-		text += ", since " + l.Parameter.Changed.Format(time.RFC3339)
+	if l.Parameter.Since != nil {
+		text += ", since " + l.Parameter.Since.Format(time.RFC3339)
 	}
 	return text
 }
