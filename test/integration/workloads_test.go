@@ -68,6 +68,12 @@ func (b *bench) patch(t *testing.T, object client.Object, kind types.PatchType, 
 	}
 }
 
+// withStrategy adds what has Reloader restart a Rollout rather than start a canary.
+func withStrategy(names map[string]string) map[string]string {
+	names["reloader.stakater.com/rollout-strategy"] = "restart"
+	return names
+}
+
 func TestWorkloadsOfEachKind(t *testing.T) {
 	b := start(t)
 	ns := b.namespace(t, optedIn())
@@ -82,7 +88,7 @@ func TestWorkloadsOfEachKind(t *testing.T) {
 		"Deployment":  {deployment(ns), bothNames()},
 		"StatefulSet": {&appsv1.StatefulSet{ObjectMeta: meta, Spec: appsv1.StatefulSetSpec{Selector: selectsMyapp(), Template: template()}}, bothNames()},
 		"DaemonSet":   {&appsv1.DaemonSet{ObjectMeta: meta, Spec: appsv1.DaemonSetSpec{Selector: selectsMyapp(), Template: template()}}, bothNames()},
-		"Rollout":     {rollout(t, ns), bothNames()},
+		"Rollout":     {rollout(t, ns), withStrategy(bothNames())},
 		"Job":         {&batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{Template: job}}, map[string]string{}},
 		"CronJob": {&batchv1.CronJob{ObjectMeta: meta, Spec: batchv1.CronJobSpec{
 			Schedule: "@yearly", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: job}},

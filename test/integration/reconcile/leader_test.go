@@ -22,7 +22,6 @@ func TestLeaseLost(t *testing.T) {
 	}})
 	_, p := deployment(t, ns, "web", "shop", marks{})
 	e := waitFor(t, ns, "shop-external", nil)
-	r.waitForState(t, "Pending")
 
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "envgraft"}}
 	now := metav1.NowMicro().UTC().Format("2006-01-02T15:04:05.000000Z")
