@@ -111,10 +111,12 @@ func (r Rules) Resolve(ns Namespace, pod Pod) (Identity, error) {
 		Environment:    environment,
 		Parameter:      override(pod, api.AnnotationParameter, expand(r.Names.Parameter)),
 		ConfigMap:      override(pod, api.AnnotationConfigMap, expand(r.Names.ConfigMap)),
-		Secret:         override(pod, api.AnnotationSecret, expand(r.Names.Secret)),
+		Secret:         expand(r.Names.Secret),
 		ExternalSecret: expand(r.Names.ExternalSecret),
 	}
-	id.SecretReferenced = id.Secret != expand(r.Names.Secret) && !lists(ns, id.Secret)
+	if named := override(pod, api.AnnotationSecret, id.Secret); named != id.Secret {
+		id.Secret, id.SecretReferenced = named, !lists(ns, named)
+	}
 	if err := id.validate(); err != nil {
 		return Identity{}, err
 	}

@@ -29,25 +29,24 @@ func (o OptIn) RefusedByNamespace() bool { return !o.Enabled && o.Origin != Orig
 // ResolveOptIn decides by the nearest label: the pod's, which a workload's
 // label has been copied to, else its Namespace's.
 func ResolveOptIn(ns Namespace, podLabels map[string]string) (OptIn, error) {
-	for _, at := range []struct {
-		origin Origin
-		object string
-		labels map[string]string
-	}{
-		{OriginPod, "the pod", podLabels},
-		{OriginNamespace, fmt.Sprintf("namespace %q", ns.Name), ns.Labels},
-	} {
-		value, ok := at.labels[api.LabelInject]
-		if !ok {
-			continue
+	origin := OriginPod
+	value, ok := podLabels[api.LabelInject]
+	if !ok {
+		origin = OriginNamespace
+		if value, ok = ns.Labels[api.LabelInject]; !ok {
+			return OptIn{Origin: OriginNone}, nil
 		}
-		enabled, err := ParseSwitch("label "+api.LabelInject+" of "+at.object, value)
-		if err != nil {
-			return OptIn{Origin: at.origin}, err
-		}
-		return OptIn{Enabled: enabled, Origin: at.origin}, nil
 	}
-	return OptIn{Origin: OriginNone}, nil
+	switch value {
+	case api.Enabled, api.Disabled:
+		return OptIn{Enabled: value == api.Enabled, Origin: origin}, nil
+	}
+	object := "the pod"
+	if origin == OriginNamespace {
+		object = fmt.Sprintf("namespace %q", ns.Name)
+	}
+	_, err := ParseSwitch("label "+api.LabelInject+" of "+object, value)
+	return OptIn{Origin: origin}, err
 }
 
 // ParseSwitch reads "enabled" or "disabled"; what names the key in the error.

@@ -15,13 +15,31 @@ const (
 // Template is a name with {system}, {app} and {environment} in it.
 type Template string
 
-// Expand puts an identity's parts in place of the placeholders.
+// Expand puts an identity's parts in place of the placeholders. What stands in
+// a part is no placeholder. It is done several times an admission, for which
+// strings.NewReplacer is slow to make.
 func (t Template) Expand(system, app, environment string) string {
-	return strings.NewReplacer(
-		placeholderSystem, system,
-		placeholderApp, app,
-		placeholderEnvironment, environment,
-	).Replace(string(t))
+	expanded := make([]byte, 0, len(t)+len(system)+len(app)+len(environment))
+	for rest := string(t); ; {
+		before, after, found := strings.Cut(rest, "{")
+		expanded = append(expanded, before...)
+		if !found {
+			return string(expanded)
+		}
+		name, behind, _ := strings.Cut(after, "}")
+		switch "{" + name + "}" {
+		case placeholderSystem:
+			expanded = append(expanded, system...)
+		case placeholderApp:
+			expanded = append(expanded, app...)
+		case placeholderEnvironment:
+			expanded = append(expanded, environment...)
+		default:
+			expanded = append(expanded, '{')
+			behind = after
+		}
+		rest = behind
+	}
 }
 
 // Validate refuses placeholders that do not exist: "{sytem}" would otherwise

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -15,7 +14,17 @@ const (
 	maxParameterLevels = 15
 )
 
-var parameterLevel = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+// parameterLevel tells a level of a parameter's name.
+func parameterLevel(level string) bool {
+	for i := range len(level) {
+		c := level[i]
+		letter := 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		if !letter && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return level != ""
+}
 
 // ValidateParameter says what is wrong with an SSM parameter's full name.
 func ValidateParameter(name string) error {
@@ -30,7 +39,7 @@ func ValidateParameter(name string) error {
 		return fmt.Errorf("SSM parameter %q has %d levels: SSM takes at most %d", name, len(levels), maxParameterLevels)
 	}
 	for _, level := range levels {
-		if !parameterLevel.MatchString(level) {
+		if !parameterLevel(level) {
 			return fmt.Errorf("SSM parameter %q has the level %q: levels are made of letters, digits and \"_.-\"", name, level)
 		}
 		if level == "." || level == ".." {

@@ -38,8 +38,10 @@ type Scanner struct {
 	depth int
 	err   error
 	// objects has a bit for each open object or array that Skip is in: set for
-	// objects.
-	objects [deepest/64 + 1]uint64
+	// objects. No document of Kubernetes' own is nested deeper than the first
+	// word; deeper has the bits below it.
+	objects uint64
+	deeper  []uint64
 }
 
 // New returns a scanner at the beginning of the document.
@@ -162,7 +164,7 @@ func (s *Scanner) open(bracket byte, wanted string) bool {
 	}
 	switch s.next() {
 	case bracket:
-		s.deeper()
+		s.descend()
 		return s.err == nil
 	case 'n':
 		s.Skip()
@@ -186,7 +188,7 @@ func (s *Scanner) closes(bracket byte) bool {
 	return true
 }
 
-func (s *Scanner) deeper() {
+func (s *Scanner) descend() {
 	s.at++
 	if s.depth++; s.depth > deepest {
 		s.Fail(errors.New("the document is nested too deep"))

@@ -11,14 +11,14 @@ const end = 0
 // next passes over white space and returns the character that follows.
 func (s *Scanner) next() byte {
 	for s.at < len(s.data) {
-		switch c := s.data[s.at]; c {
-		case ' ', '\t', '\r', '\n':
-			s.at++
-		case end:
-			return 1 // a NUL in the document is not its end, and as wrong as any
-		default:
+		c := s.data[s.at]
+		if c > ' ' {
 			return c
 		}
+		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return 1 // a control character, a NUL too, is not the end, and as wrong as any
+		}
+		s.at++
 	}
 	return end
 }
@@ -58,22 +58,35 @@ func (s *Scanner) Skip() {
 }
 
 func (s *Scanner) enter(object bool) {
-	s.deeper()
+	s.descend()
 	if s.err != nil {
 		return
 	}
-	word, bit := s.depth/64, uint64(1)<<(s.depth%64)
+	word, bit := s.level()
 	if object {
-		s.objects[word] |= bit
+		*word |= bit
 	} else {
-		s.objects[word] &^= bit
+		*word &^= bit
 	}
+}
+
+// level is where the bit of the innermost object or array stands.
+func (s *Scanner) level() (word *uint64, bit uint64) {
+	at, bit := s.depth/64, uint64(1)<<(s.depth%64)
+	if at == 0 {
+		return &s.objects, bit
+	}
+	for len(s.deeper) < at {
+		s.deeper = append(s.deeper, 0)
+	}
+	return &s.deeper[at-1], bit
 }
 
 // leave closes what ends here, and tells whether that was the last of it.
 func (s *Scanner) leave(outside int) bool {
 	for s.err == nil && s.depth > outside {
-		object := s.objects[s.depth/64]&(1<<(s.depth%64)) != 0
+		word, bit := s.level()
+		object := *word&bit != 0
 		switch c := s.next(); {
 		case c == ',':
 			s.at++
