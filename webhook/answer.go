@@ -9,6 +9,8 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
 // The rule: an answer is written as it goes on the wire, by appending. What
@@ -33,7 +35,7 @@ func (a *answer) write(version string, uid types.UID, r *admission.Response) {
 	b = append(b, `{"kind":"AdmissionReview","apiVersion":"`...)
 	b = append(b, version...)
 	b = append(b, `","response":{"uid":`...)
-	b = appendString(b, string(uid))
+	b = jsonscan.AppendText(b, string(uid))
 	b = append(b, `,"allowed":`...)
 	b = strconv.AppendBool(b, r.Allowed)
 	if r.Result != nil {
@@ -51,7 +53,7 @@ func (a *answer) write(version string, uid types.UID, r *admission.Response) {
 	}
 	for i, warning := range r.Warnings {
 		b = append(b, [...]string{`,"warnings":[`, `,`}[min(i, 1)]...)
-		b = appendString(b, warning)
+		b = jsonscan.AppendText(b, warning)
 	}
 	if len(r.Warnings) > 0 {
 		b = append(b, ']')
@@ -70,9 +72,9 @@ func (a *answer) writePatch(operations []jsonpatch.Operation) (fits bool, err er
 	for i, operation := range operations {
 		b = append(b, [...]byte{'[', ','}[min(i, 1)])
 		b = append(b, `{"op":`...)
-		b = appendString(b, operation.Operation)
+		b = jsonscan.AppendText(b, operation.Operation)
 		b = append(b, `,"path":`...)
-		b = appendString(b, operation.Path)
+		b = jsonscan.AppendText(b, operation.Path)
 		if operation.Operation != "remove" {
 			b = append(b, `,"value":`...)
 			if b, err = appendValue(b, operation.Value); err != nil {
@@ -98,14 +100,14 @@ func appendMember(b []byte, name, value string) []byte {
 	b = append(b, `,"`...)
 	b = append(b, name...)
 	b = append(b, `":`...)
-	return appendString(b, value)
+	return jsonscan.AppendText(b, value)
 }
 
 // appendValue appends a value of an operation.
 func appendValue(b []byte, value any) ([]byte, error) {
 	switch v := value.(type) {
 	case string:
-		return appendString(b, v), nil
+		return jsonscan.AppendText(b, v), nil
 	case bool:
 		return strconv.AppendBool(b, v), nil
 	case json.RawMessage:
@@ -113,7 +115,7 @@ func appendValue(b []byte, value any) ([]byte, error) {
 			return append(b, v...), nil // the object's own text, which was read as JSON
 		}
 	case map[string]string:
-		return appendObject(b, v, func(b []byte, v string) ([]byte, error) { return appendString(b, v), nil })
+		return appendObject(b, v, func(b []byte, v string) ([]byte, error) { return jsonscan.AppendText(b, v), nil })
 	case map[string]any:
 		return appendObject(b, v, appendValue)
 	case []any:
@@ -137,7 +139,7 @@ func appendObject[V any](b []byte, object map[string]V, member func([]byte, V) (
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, key), ':')
+		b = append(jsonscan.AppendText(b, key), ':')
 		var err error
 		if b, err = member(b, object[key]); err != nil {
 			return nil, err
@@ -161,20 +163,4 @@ func appendArray(b []byte, array []any) ([]byte, error) {
 		}
 	}
 	return append(b, ']'), nil
-}
-
-// appendString appends a string in quotes.
-func appendString(b []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			quoted, err := json.Marshal(text)
-			if err != nil {
-				return append(b, `""`...) // a string is always JSON
-			}
-			return append(b, quoted...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, text...)
-	return append(b, '"')
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -30,9 +32,14 @@ const (
 // answerTime is what is left of a review's time for the way back.
 func answerTime(total time.Duration) time.Duration { return min(total/4, 500*time.Millisecond) }
 
-// reviewTime is how long the API server waits for this review.
+// reviewTime is how long the API server waits for this review. It says nothing
+// else in the query.
 func reviewTime(r *http.Request) time.Duration {
-	asked, err := time.ParseDuration(r.URL.Query().Get("timeout"))
+	timeout, alone := strings.CutPrefix(r.URL.RawQuery, "timeout=")
+	if !alone || strings.ContainsAny(timeout, "&;%+") {
+		timeout = r.URL.Query().Get("timeout")
+	}
+	asked, err := time.ParseDuration(timeout)
 	if err != nil || asked <= 0 {
 		return defaultReviewTime
 	}
@@ -86,6 +93,8 @@ func (h *reviewHandler) answer(ctx context.Context, w http.ResponseWriter, r *ht
 		response = h.next.tooLong(h.limits.MaxAnswerBytes)
 	}
 	out.write(version, request.UID, &response)
+	// Without its length, an answer of more than 2 KiB goes out in chunks.
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(out.data))}
 	w.Header()["Content-Type"] = []string{"application/json"}
 	_, _ = w.Write(out.data) // a client that has gone needs no telling
 	return nil

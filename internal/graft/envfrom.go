@@ -25,22 +25,32 @@ const (
 	fieldSecretRef    = "secretRef"
 )
 
-// entry writes the reference as an element of envFrom.
-func (r reference) entry() map[string]any {
-	object := map[string]any{"name": r.name}
-	if r.optional {
-		object["optional"] = true
-	}
+// appendEntry writes the reference as an element of envFrom.
+func (r reference) appendEntry(b []byte) []byte {
+	field := fieldConfigMapRef
 	if r.tier == TierParameter {
-		return map[string]any{fieldSecretRef: object}
+		field = fieldSecretRef
 	}
-	return map[string]any{fieldConfigMapRef: object}
+	b = append(b, `{"`...)
+	b = append(b, field...)
+	b = append(b, `":{`...)
+	b = append(r.appendName(b), "}}"...)
+	return b
+}
+
+// appendName writes the members that name an object.
+func (r reference) appendName(b []byte) []byte {
+	b = jsonscan.AppendText(append(b, `"name":`...), r.name)
+	if r.optional {
+		b = append(b, `,"optional":true`...)
+	}
+	return b
 }
 
 // rebuildEnvFrom returns the list as it must be, and whether that differs.
 // The list's own entries are handed on as they are, byte for byte.
-func rebuildEnvFrom(entries []stdjson.RawMessage, ours []reference) ([]any, bool) {
-	var own []any
+func rebuildEnvFrom(entries []stdjson.RawMessage, ours []reference) (stdjson.RawMessage, bool) {
+	var own []stdjson.RawMessage
 	var tail []reference // plain references to our objects, as they stand
 	misplaced := false
 	for _, raw := range entries {
@@ -55,11 +65,19 @@ func rebuildEnvFrom(entries []stdjson.RawMessage, ours []reference) ([]any, bool
 	if !misplaced && slices.Equal(tail, ours) {
 		return nil, false
 	}
-	for _, ref := range ours {
-		own = append(own, ref.entry())
+	list := make([]byte, 0, listBytes)
+	for _, raw := range own {
+		list = append(append(list, ','), raw...)
 	}
-	return own, true
+	for _, ref := range ours {
+		list = ref.appendEntry(append(list, ','))
+	}
+	list[0] = '[' // in place of the first comma
+	return append(list, ']'), true
 }
+
+// listBytes is what an envFrom of our two entries mostly takes.
+const listBytes = 128
 
 func (r reference) sameObject(other reference) bool {
 	return r.tier == other.tier && r.name == other.name

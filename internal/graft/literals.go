@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
-	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
 // The rule: env beats envFrom, so a literal hides the key that should win over
@@ -136,16 +137,30 @@ func (e envView) bind(pointer string, index int, bindings []reference, following
 
 // boundTo says that the entry takes exactly this key.
 func (e envView) boundTo(r reference) bool {
-	var from map[string]stdjson.RawMessage
-	if json.Unmarshal(e.valueFrom, &from) != nil || len(from) != 1 {
+	if !given(e.valueFrom) {
 		return false
 	}
-	var key struct {
-		Name string `json:"name"`
-		Key  string `json:"key"`
+	s := jsonscan.New(e.valueFrom)
+	sources, bound := 0, false
+	for source := range s.Members() {
+		sources++
+		bound = string(source) == r.keyRefField() && s.Kind() == jsonscan.Object && r.selectedBy(s, e.name())
 	}
-	raw, ok := from[r.keyRefField()]
-	return ok && json.Unmarshal(raw, &key) == nil && key.Name == r.name && key.Key == e.name()
+	return sources == 1 && bound && s.Err() == nil
+}
+
+// selectedBy reads a key selector, and tells whether it is of this key.
+func (r reference) selectedBy(s *jsonscan.Scanner, key string) bool {
+	var object, of string
+	for field := range s.Members() {
+		switch string(field) {
+		case "name":
+			object = s.Text()
+		case "key":
+			of = s.Text()
+		}
+	}
+	return object == r.name && of == key
 }
 
 // rebind replaces value by valueFrom and nothing else, so that fields unknown
@@ -155,21 +170,24 @@ func (e envView) rebind(pointer string, to reference) []jsonpatch.Operation {
 	if e.value != nil {
 		operations = append(operations, jsonpatch.NewOperation("remove", pointer+"/"+fieldValue, nil))
 	}
-	return append(operations, add(pointer+"/"+fieldValueFrom, to.valueFrom(e.name())))
+	return append(operations, add(pointer+"/"+fieldValueFrom, stdjson.RawMessage(to.appendValueFrom(nil, e.name()))))
 }
 
-// valueFrom takes a key of the object.
-func (r reference) valueFrom(key string) map[string]any {
-	selector := map[string]any{"name": r.name, "key": key}
-	if r.optional {
-		selector["optional"] = true
-	}
-	return map[string]any{r.keyRefField(): selector}
+// appendValueFrom writes what takes a key of the object.
+func (r reference) appendValueFrom(b []byte, key string) []byte {
+	b = slices.Grow(b, len(`{"configMapKeyRef":{"key":"","name":"","optional":true}}`)+len(key)+len(r.name))
+	b = append(b, `{"`...)
+	b = append(b, r.keyRefField()...)
+	b = jsonscan.AppendText(append(b, `":{"key":`...), key)
+	b = append(r.appendName(append(b, ',')), "}}"...)
+	return b
 }
 
 // entryFor is an entry of env that takes the key of its own name.
-func (r reference) entryFor(name string) map[string]any {
-	return map[string]any{"name": name, fieldValueFrom: r.valueFrom(name)}
+func (r reference) entryFor(name string) stdjson.RawMessage {
+	b := jsonscan.AppendText([]byte(`{"name":`), name)
+	b = append(b, `,"`+fieldValueFrom+`":`...)
+	return append(r.appendValueFrom(b, name), '}')
 }
 
 func (r reference) keyRefField() string {

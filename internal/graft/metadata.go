@@ -81,7 +81,7 @@ func add(pointer string, value any) jsonpatch.Operation {
 
 // escape writes a key as a token of a JSON pointer, RFC 6901 section 3.
 func escape(key string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
 }
 
 // Prefix moves operations from a pod template to the object that holds it at

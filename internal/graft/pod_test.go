@@ -1,6 +1,7 @@
 package graft
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"runtime"
@@ -157,4 +158,31 @@ func TestDecodePodBounds(t *testing.T) {
 	if _, err := decodePod([]byte(`{"spec":{"containers":[` + list(`{"env":[`+list(`{}`, 40)+`]}`, maxContainers) + `]}}`)); err != nil {
 		t.Errorf("a pod within the bounds: %v", err)
 	}
+}
+
+// FuzzBoundTo holds the reading of what an entry of env takes to the plain decoder.
+func FuzzBoundTo(f *testing.F) {
+	for _, seed := range []string{
+		`{"secretKeyRef":{"name":"s","key":"A"}}`, `{"secretKeyRef":{"name":"s","key":"A","optional":true}}`, `{"secretKeyRef":{"name":"s","key":"B"}}`,
+		`{"configMapKeyRef":{"name":"s","key":"A"}}`, `{"secretKeyRef":{"name":"s","key":"A"},"fieldRef":null}`, `{"secretKeyRef":{"name":"s","key":3}}`,
+		`{"secretKeyRef":null}`, `{"secretKeyRef":[]}`, `{"SecretKeyRef":{"name":"s","key":"A"}}`, `{"secretKeyRef":{"Name":"s","key":"A"}}`, `{}`, `null`, `[]`, `3`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	to := reference{tier: TierParameter, name: "s"}
+	f.Fuzz(func(t *testing.T, from []byte) {
+		if !json.Valid(from) || bytes.Count(from, []byte("ecretKeyRef")) > 1 || bytes.Count(from, []byte("name")) > 1 || bytes.Count(from, []byte("key")) > 1 {
+			return // decodePod refuses the first; of what stands twice the last counts, or both
+		}
+		var sources map[string]json.RawMessage
+		var selector struct {
+			Name string `json:"name"`
+			Key  string `json:"key"`
+		}
+		want := kjson.Unmarshal(from, &sources) == nil && len(sources) == 1 && sources["secretKeyRef"] != nil &&
+			kjson.Unmarshal(sources["secretKeyRef"], &selector) == nil && selector.Name == "s" && selector.Key == "A"
+		if got := (envView{rawName: []byte(`"A"`), valueFrom: from}).boundTo(to); got != want {
+			t.Errorf("%.300q: got %t, the plain decoder %t", from, got, want)
+		}
+	})
 }

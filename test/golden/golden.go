@@ -88,22 +88,22 @@ func compare(t *testing.T, file string, update bool, reason string, outcome any)
 
 // Apply patches a document as the API server does, and returns the patch as it
 // goes over the wire and the document that comes of it.
-func Apply(t *testing.T, document []byte, operations []jsonpatch.Operation) (wire, patched []byte) {
-	t.Helper()
+func Apply(tb testing.TB, document []byte, operations []jsonpatch.Operation) (wire, patched []byte) {
+	tb.Helper()
 	if len(operations) == 0 {
 		return []byte("[]"), document
 	}
 	wire, err := json.Marshal(operations)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	patch, err := evanphx.DecodePatch(wire)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	patched, err = patch.Apply(document)
 	if err != nil {
-		t.Fatalf("cannot apply %s: %v", wire, err)
+		tb.Fatalf("cannot apply %s: %v", wire, err)
 	}
 	return wire, patched
 }
