@@ -105,7 +105,7 @@ func (f *offlineFlags) openParameters() (webhook.ParameterGetter, func(), error)
 	if f.parameters == "" {
 		return facts.Unchecked{Cause: "give --parameters"}, func() {}, nil
 	}
-	return localParameters(f.parameters)
+	return localParameters(f.parameters, everyTime)
 }
 
 // loadConfig reads a configuration for work on files.

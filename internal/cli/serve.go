@@ -50,7 +50,8 @@ chain: IRSA, EKS Pod Identity, AWS_REGION, AWS_PROFILE and so on.
 With --standalone it needs neither cluster nor AWS: parameters are files,
 Namespaces and ConfigMaps are manifests, and the certificate is made at start.
 It answers the same reviews by the same rules, and /healthz, /readyz and
-/metrics on the same address.`,
+/metrics on the same address. A parameter's file that changes counts within
+ten seconds.`,
 		Example: `  envgraft serve --config /etc/envgraft/config.yaml
 
   # DIR/popapps/myapp/stage/app.json is the parameter /popapps/myapp/stage/app

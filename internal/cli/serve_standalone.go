@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,7 +36,12 @@ func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFl
 			return fmt.Errorf("cannot write the CA: %w", err)
 		}
 	}
-	parameters, closeParameters, err := localParameters(flags.parameters)
+	registry := prometheus.NewRegistry()
+	m := metrics.New(registry)
+	m.SetBuildInfo(buildVersion())
+	parameters, closeParameters, err := localParameters(flags.parameters, func(files facts.Source) webhook.ParameterGetter {
+		return facts.NewCache(files, m, facts.CacheOptions{TTL: fileTTL, NegativeTTL: fileTTL})
+	})
 	if err != nil {
 		return err
 	}
@@ -49,9 +55,6 @@ func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFl
 		return err
 	}
 	namespaces := localNamespaces{static}
-	registry := prometheus.NewRegistry()
-	m := metrics.New(registry)
-	m.SetBuildInfo(buildVersion())
 	engine := graft.New(c.Engine())
 	server.RegisterReviews(
 		&webhook.Pods{
@@ -78,8 +81,16 @@ func registerLocalChecks(server ctrlwebhook.Server, source certs.Source) {
 	}
 }
 
+// fileTTL is how long what a server read of a parameter's file is fresh. It
+// remembers files as it does SSM in a cluster: reading one for each admission
+// cost a quarter of the CPU.
+const fileTTL = time.Second
+
+// everyTime reads a file whenever it is asked for.
+func everyTime(files facts.Source) webhook.ParameterGetter { return facts.Direct{Source: files} }
+
 // localParameters opens the directory that stands for SSM.
-func localParameters(directory string) (webhook.ParameterGetter, func(), error) {
+func localParameters(directory string, by func(facts.Source) webhook.ParameterGetter) (webhook.ParameterGetter, func(), error) {
 	if directory == "" {
 		return facts.Unchecked{Cause: "the server was started without --parameters"}, func() {}, nil
 	}
@@ -87,7 +98,7 @@ func localParameters(directory string) (webhook.ParameterGetter, func(), error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return facts.Direct{Source: opened}, func() { _ = opened.Close() }, nil // it was only read
+	return by(opened), func() { _ = opened.Close() }, nil // it was only read
 }
 
 // localFacts reads Namespaces and ConfigMaps. The parameters may lie in the
