@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -120,6 +121,9 @@ func measure(b *testing.B, restConfig *rest.Config, apps int) {
 	}
 	took := time.Since(began)
 
+	if err := writeHeap(b.Name()); err != nil {
+		b.Fatal(err)
+	}
 	b.ReportMetric(took.Seconds(), "s/converge")
 	b.ReportMetric(float64(counter.total.Load())/float64(apps), "calls/app")
 	b.ReportMetric(float64(counter.writes.Load())/float64(apps), "writes/app")
@@ -220,6 +224,21 @@ func (c *requests) count(next http.RoundTripper) http.RoundTripper {
 		}
 		return next.RoundTrip(r)
 	})
+}
+
+// writeHeap writes a profile of what is held to the directory BENCH_HEAP, where
+// that is set.
+func writeHeap(name string) error {
+	dir := os.Getenv("BENCH_HEAP")
+	if dir == "" {
+		return nil
+	}
+	file, err := os.Create(filepath.Join(dir, filepath.Base(name)+".heap"))
+	if err != nil {
+		return err
+	}
+	runtime.GC()
+	return errors.Join(pprof.WriteHeapProfile(file), file.Close())
 }
 
 func heap() int64 {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -86,8 +87,11 @@ func start(ctx context.Context, dir, name, program string, args []string) (*serv
 	}
 }
 
+// stop lets a server write its profile.
 func (s *server) stop() {
-	_ = s.command.Process.Kill()
+	if s.command.Process.Signal(syscall.SIGINT) == nil {
+		time.AfterFunc(10*time.Second, func() { _ = s.command.Process.Kill() })
+	}
 	_ = s.command.Wait()
 }
 

@@ -25,6 +25,8 @@ type options struct {
 	containers                    int
 	timeout                       time.Duration
 	envgraft                      string
+	// profile is where the CPU profile of envgraft's turns goes; empty for none.
+	profile string
 }
 
 func main() {
@@ -43,6 +45,7 @@ func run() error {
 	flag.IntVar(&o.containers, "containers", 2, "`containers` of the pod")
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "the most that all of it takes")
 	flag.StringVar(&o.envgraft, "envgraft", "", "a `program` to measure; built from here where it is empty")
+	flag.StringVar(&o.profile, "profile", "", "the `file` that a CPU profile of envgraft goes to")
 	flag.StringVar(&peer, "peer", "", "serve as this peer, and measure nothing")
 	flag.StringVar(&listen, "listen", "", "the peer's `address`")
 	flag.StringVar(&caFile, "ca-file", "", "the peer's CA")
@@ -51,10 +54,13 @@ func run() error {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	if peer != "" {
-		return servePeer(ctx, peer, listen, caFile)
+	switch peer {
+	case "":
+		return measure(ctx, o, os.Stdout)
+	case profiled:
+		return serveProfiled(ctx, o.profile, flag.Args())
 	}
-	return measure(ctx, o, os.Stdout)
+	return servePeer(ctx, peer, listen, caFile)
 }
 
 // sample is one server's turn.
@@ -138,7 +144,11 @@ func startAll(ctx context.Context, dir string, o options) ([]*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.envgraft == "" {
+	serve := []string{"serve", "--standalone", "--parameters", filepath.Join(dir, "parameters"), "--manifests", filepath.Join(dir, "manifests")}
+	switch {
+	case o.profile != "":
+		o.envgraft, serve = self, append([]string{"-peer", profiled, "-profile", o.profile}, serve...)
+	case o.envgraft == "":
 		o.envgraft = filepath.Join(dir, "envgraft")
 		if err := build(ctx, o.envgraft); err != nil {
 			return nil, err
@@ -154,7 +164,7 @@ func startAll(ctx context.Context, dir string, o options) ([]*server, error) {
 	}{
 		{"floor", self, []string{"-peer", "floor"}},
 		{"parse", self, []string{"-peer", "parse"}},
-		{"envgraft", o.envgraft, []string{"serve", "--standalone", "--parameters", filepath.Join(dir, "parameters"), "--manifests", filepath.Join(dir, "manifests")}},
+		{"envgraft", o.envgraft, serve},
 		{"usual", self, []string{"-peer", "usual"}},
 	} {
 		s, err := start(ctx, dir, c.name, c.program, c.args)
