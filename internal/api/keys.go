@@ -86,8 +86,6 @@ const (
 	// before its Secret existed: the controller restarts its workload once
 	// when the Secret first appears, which Reloader would not do.
 	AnnotationAwaitsSecret = Group + "/awaits-secret"
-	// AnnotationBound, on a pod, names the variables that were bound to keys.
-	AnnotationBound = Group + "/bound"
 	// AnnotationParameterVersion, on a pod, is the version of the parameter by
 	// whose keys it was grafted; it is absent where they were not known.
 	AnnotationParameterVersion = Group + "/parameter-version"

@@ -28,6 +28,7 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 		Settings: s.config.ExternalSecretFor, Reach: s.reach(),
 	}, reconcile.Options{
 		NoRestarts:         !s.config.Reload.Enabled || !s.config.Restarts.Enabled,
+		Repair:             s.config.Restarts.Repair == config.RepairRestart,
 		MinRestartInterval: s.config.Restarts.MinInterval,
 		Lease:              &reconcile.Lease{Namespace: s.namespace, Name: api.Lease},
 		KeepUnused:         s.config.ExternalSecrets.KeepUnused,

@@ -173,7 +173,19 @@ type Restarts struct {
 	// MinInterval is the least time between two restarts of one workload by the
 	// controller, whatever their causes.
 	MinInterval time.Duration `yaml:"minInterval"`
+	// Repair says what becomes of workloads whose pods would be given another
+	// environment today: "event" tells them, "restart" restarts them once as well.
+	Repair Repair `yaml:"repair"`
 }
+
+// Repair is what is done about stale pods.
+type Repair string
+
+// The ways.
+const (
+	RepairEvent   Repair = "event"
+	RepairRestart Repair = "restart"
+)
 
 // Reload configures Reloader's annotations.
 type Reload struct {

@@ -60,7 +60,7 @@ func Default() *Configuration {
 			VersionCheckInterval: time.Minute,
 		},
 		Reload:   Reload{Enabled: true, RolloutStrategy: reload.StrategyRestart},
-		Restarts: Restarts{Enabled: true, MinInterval: 10 * time.Minute},
+		Restarts: Restarts{Enabled: true, MinInterval: 10 * time.Minute, Repair: RepairEvent},
 		Server: Server{
 			Listen:        ":9443",
 			MetricsListen: ":8080",

@@ -53,6 +53,7 @@ func (c *Configuration) Validate(mode Mode) error {
 	all = append(all, c.ExternalSecrets.checkBinding(field.NewPath("externalSecrets", "secretStore"),
 		c.ExternalSecretFor(c.Environment).SecretStore, c.Environment)...)
 	all = append(all, positive(field.NewPath("restarts", "minInterval"), c.Restarts.MinInterval)...)
+	all = append(all, oneOf(field.NewPath("restarts", "repair"), c.Restarts.Repair, RepairEvent, RepairRestart)...)
 	all = append(all, c.Server.validate(field.NewPath("server"))...)
 
 	errs := make([]error, len(all))

@@ -3,6 +3,7 @@ package graft
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -44,14 +45,15 @@ func mapOperations(pointer string, have, want map[string]string) []jsonpatch.Ope
 
 // writtenAnnotations are the marks of an injected pod; stale are those of an
 // earlier admission that no longer hold.
-func (e *Engine) writtenAnnotations(d Decision, have map[string]string, refs []reference, awaits bool) (want map[string]string, stale []string) {
-	names := make([]string, len(refs))
-	for i, ref := range refs {
-		names[i] = ref.String()
-	}
-	want = map[string]string{api.AnnotationInjected: strings.Join(names, ",")}
+func (e *Engine) writtenAnnotations(d Decision, p Parameter, have map[string]string, refs []reference, awaits bool) (want map[string]string, stale []string) {
+	want = map[string]string{api.AnnotationInjected: d.Injects()}
 	if d.Settings.Secrets {
 		want[api.AnnotationParameter] = d.Identity.Parameter
+	}
+	if d.Settings.Secrets && p.Known() && p.Version > 0 {
+		want[api.AnnotationParameterVersion] = strconv.FormatInt(p.Version, 10)
+	} else {
+		stale = append(stale, api.AnnotationParameterVersion)
 	}
 	if awaits {
 		want[api.AnnotationAwaitsSecret] = "true"
@@ -73,6 +75,16 @@ func (e *Engine) writtenAnnotations(d Decision, have map[string]string, refs []r
 		}
 	}
 	return want, stale
+}
+
+// Injects names what containers get by envFrom, the highest last:
+// "ConfigMap/myapp-config,Secret/myapp-secrets".
+func (d Decision) Injects() string {
+	text := reference{tier: TierConfigMap, name: d.Identity.ConfigMap}.String()
+	if d.Settings.Secrets {
+		text += "," + reference{tier: TierParameter, name: d.Identity.Secret}.String()
+	}
+	return text
 }
 
 func add(pointer string, value any) jsonpatch.Operation {

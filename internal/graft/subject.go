@@ -100,7 +100,7 @@ func (s *Subject) graft(facts Facts) Result {
 		report.Warnings = append(report.Warnings, Warning{WarnExternalSecret, facts.ExternalSecret})
 	}
 
-	annotations, stale := s.engine.writtenAnnotations(s.Decision, s.pod.identity().Annotations, t.references(), eff.awaits)
+	annotations, stale := s.engine.writtenAnnotations(s.Decision, facts.Parameter, s.pod.identity().Annotations, t.references(), eff.awaits)
 	labels := map[string]string{api.LabelApp: s.Identity.App}
 	return Result{
 		Operations: append(operations, s.pod.metadataOperations(labels, annotations, stale)...),

@@ -29,6 +29,27 @@ func ExternalSecretStates() []ExternalSecretState {
 	}
 }
 
+// StaleReason is why a pod has another environment than the next one would get.
+type StaleReason string
+
+// The reasons.
+const (
+	// StaleNotInjected was created without the webhook.
+	StaleNotInjected StaleReason = "NotInjected"
+	// StaleOtherIdentity was given the objects of another app, system or environment.
+	StaleOtherIdentity StaleReason = "OtherIdentity"
+	// StaleHiddenKey was admitted while the keys were not known, and hides some.
+	StaleHiddenKey StaleReason = "HiddenKey"
+	// StaleOlderVersion was admitted by an older version of the parameter, and
+	// nothing has restarted it.
+	StaleOlderVersion StaleReason = "OlderVersion"
+)
+
+// StaleReasons lists all reasons.
+func StaleReasons() []StaleReason {
+	return []StaleReason{StaleNotInjected, StaleOtherIdentity, StaleHiddenKey, StaleOlderVersion}
+}
+
 func (m *Metrics) registerController(factory promauto.Factory) {
 	m.externalSecrets = factory.NewGaugeVec(gauge("external_secrets",
 		"Apps by the state of their ExternalSecret: Ready, Pending (ESO has not answered yet), Failing (ESO cannot sync it), NoStore (its store is not there), "+
@@ -39,8 +60,14 @@ func (m *Metrics) registerController(factory promauto.Factory) {
 	m.forceSyncs = factory.NewCounter(counter("force_syncs_total",
 		"Refreshes that were asked of ESO because SSM had a newer version of the parameter."))
 	m.restarts = factory.NewCounter(counter("restarts_total",
-		"Workloads that were restarted because their Secret appeared after their pods had started without it."))
+		"Workloads that the controller restarted: their Secret appeared after their pods had started without it, or their pods were stale."))
+	m.stalePods = factory.NewGaugeVec(gauge("pods_stale",
+		"Pods that have another environment than the next one of their workload would get, by reason: NotInjected (created without the webhook), "+
+			"OtherIdentity (given the objects of another app, system or environment), HiddenKey (admitted while the keys were not known, and hides some), "+
+			"OlderVersion (admitted by an older version of the parameter, and not restarted since). Only the leader sets it."),
+		[]string{"reason"})
 	m.SetExternalSecrets(nil)
+	m.SetStalePods(nil)
 }
 
 // SetExternalSecrets sets how many apps are in each state; a state that is not
@@ -48,6 +75,14 @@ func (m *Metrics) registerController(factory promauto.Factory) {
 func (m *Metrics) SetExternalSecrets(counts map[ExternalSecretState]int) {
 	for _, state := range ExternalSecretStates() {
 		m.externalSecrets.WithLabelValues(string(state)).Set(float64(counts[state]))
+	}
+}
+
+// SetStalePods sets how many pods are stale; a reason that is not in counts has
+// none.
+func (m *Metrics) SetStalePods(counts map[StaleReason]int) {
+	for _, reason := range StaleReasons() {
+		m.stalePods.WithLabelValues(string(reason)).Set(float64(counts[reason]))
 	}
 }
 

@@ -34,6 +34,7 @@ type Metrics struct {
 	esoInstalled       prometheus.Gauge
 	forceSyncs         prometheus.Counter
 	restarts           prometheus.Counter
+	stalePods          *prometheus.GaugeVec
 	certificateExpiry  prometheus.Gauge
 	buildInfo          *prometheus.GaugeVec
 }

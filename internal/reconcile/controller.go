@@ -38,8 +38,9 @@ type terms struct {
 // run reconciles until ctx is done.
 func (c *terms) run(ctx context.Context) error {
 	s := &tables{connection: c.connection, external: c.external, informers: c.informers, ledger: newLedger(c.needs.Metrics)}
+	s.optedIn = make(chan struct{}, 1)
 	s.workloads = newWorkloads(s.changed)
-	s.pods = newPods(s.changed)
+	s.pods, s.bare = newPods(s.changed), newPods(s.changed)
 	r := c.reconciler(s)
 	again := true // the name's metrics are those of all terms
 	options := controller.Options{
@@ -60,7 +61,13 @@ func (c *terms) run(ctx context.Context) error {
 	}
 	check := &versionCheck{versions: c.needs.Versions, external: c.external, lookups: r.lookups, log: c.connection.log}
 	go check.run(ctx, c.options.VersionCheckInterval)
+	scan, err := newBareScan(s)
+	if err != nil {
+		return err
+	}
+	go scan.run(ctx, c.options.ScanInterval)
 	defer c.needs.Metrics.SetExternalSecrets(nil) // the next leader's are to count
+	defer c.needs.Metrics.SetStalePods(nil)
 	return runs.Start(ctx)
 }
 
@@ -72,6 +79,7 @@ func (c *terms) reconciler(s *tables) *reconciler {
 		ledger:       s.ledger,
 		workloads:    s.workloads,
 		pods:         s.pods,
+		bare:         s.bare,
 		client:       c.client,
 		owners:       newOwners(c.client, s.workloads),
 		events:       newAnnouncer(c.recorder),
@@ -79,6 +87,7 @@ func (c *terms) reconciler(s *tables) *reconciler {
 		applied:      utilcache.NewLRUExpireCache(remembered),
 		checked:      utilcache.NewLRUExpireCache(remembered),
 		settled:      utilcache.NewLRUExpireCache(remembered),
+		hiding:       utilcache.NewLRUExpireCache(remembered),
 		unused:       utilcache.NewLRUExpireCache(remembered),
 		lookups:      newLookups(c.needs.Parameters, rate.NewLimiter(rate.Limit(c.options.LookupsPerSecond), lookupBurst), s.changed),
 	}
@@ -92,8 +101,11 @@ type tables struct {
 	informers  cache.Cache
 	workloads  *workloads
 	pods       *table[*podRow]
-	ledger     *ledger
-	queue      workqueue.TypedRateLimitingInterface[reconcile.Request]
+	bare       *table[*podRow]
+	// optedIn hears of changes of Namespaces, which may be opt-ins.
+	optedIn chan struct{}
+	ledger  *ledger
+	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
 // changed has an app reconciled.
@@ -176,6 +188,10 @@ func (t *tables) watchNamespaces(ctx context.Context) error {
 		b, ok2 := next.(*metav1.PartialObjectMetadata)
 		if ok && ok2 && !(maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations)) {
 			t.all(b.Name)
+			select {
+			case t.optedIn <- struct{}{}:
+			default: // a scan is about to begin
+			}
 		}
 	}})
 	if err != nil {

@@ -53,7 +53,7 @@ func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim
 		return nil
 	}
 	for _, c := range awaiting {
-		if err := p.restart(ctx, c, version); err != nil {
+		if err := p.restart(ctx, appeared(c, version)); err != nil {
 			return err
 		}
 	}

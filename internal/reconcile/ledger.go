@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -21,6 +22,8 @@ type ledger struct {
 	apps   map[client.ObjectKey]entry
 	users  map[dependency][]client.ObjectKey
 	counts map[metrics.ExternalSecretState]int
+	// outdated are the apps that have stale pods.
+	outdated map[client.ObjectKey]map[metrics.StaleReason]int
 }
 
 type entry struct {
@@ -40,6 +43,8 @@ func newLedger(m *metrics.Metrics) *ledger {
 		apps:    make(map[client.ObjectKey]entry),
 		users:   make(map[dependency][]client.ObjectKey),
 		counts:  make(map[metrics.ExternalSecretState]int),
+
+		outdated: make(map[client.ObjectKey]map[metrics.StaleReason]int),
 	}
 }
 
@@ -86,6 +91,26 @@ func (l *ledger) remove(app client.ObjectKey) {
 		}
 		l.users[use] = rest
 	}
+}
+
+// stale replaces how many of an app's pods are stale.
+func (l *ledger) stale(app client.ObjectKey, pods map[metrics.StaleReason]int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if maps.Equal(l.outdated[app], pods) {
+		return
+	}
+	delete(l.outdated, app)
+	if len(pods) > 0 {
+		l.outdated[app] = pods
+	}
+	sum := make(map[metrics.StaleReason]int)
+	for _, counts := range l.outdated {
+		for reason, n := range counts {
+			sum[reason] += n
+		}
+	}
+	l.metrics.SetStalePods(sum)
 }
 
 // appsUsing lists the apps that depend on an object.

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,6 +21,7 @@ import (
 const (
 	labelPodTemplateHash    = "pod-template-hash"
 	labelControllerRevision = "controller-revision-hash"
+	labelRolloutHash        = "rollouts-pod-template-hash"
 	annotationMirror        = "kubernetes.io/config.mirror"
 )
 
@@ -59,6 +61,19 @@ func (p *podRow) awaits() bool {
 	return p.annotations.get(api.AnnotationAwaitsSecret) == "true" && !p.deleting
 }
 
+// optsOut says that nobody wants the pod injected.
+func (p *podRow) optsOut() bool { return p.labels.get(api.LabelInject) == api.Disabled }
+
+// version is the parameter's version by whose keys the pod was grafted; 0 where
+// they were not known.
+func (p *podRow) version() int64 {
+	version, err := strconv.ParseInt(p.annotations.get(api.AnnotationParameterVersion), 10, 64)
+	if err != nil || version < 0 {
+		return 0
+	}
+	return version
+}
+
 func samePod(last, next *podRow) bool {
 	sameController := last.controller == next.controller ||
 		last.controller != nil && next.controller != nil && *last.controller == *next.controller
@@ -72,10 +87,14 @@ func podRowOf(object runtime.Object) *podRow {
 	if !ok {
 		return nil
 	}
+	app := appName(func(label string) string { return pod.Labels[label] })
+	if app == "" {
+		return nil
+	}
 	p := &podRow{
-		namespace: intern(pod.Namespace), name: pod.Name, appName: intern(pod.Labels[api.LabelApp]), uid: pod.UID,
+		namespace: intern(pod.Namespace), name: pod.Name, appName: intern(app), uid: pod.UID,
 		created: pod.CreationTimestamp.Time, deleting: pod.DeletionTimestamp != nil,
-		revision: intern(pod.Labels[labelPodTemplateHash] + pod.Labels[labelControllerRevision]),
+		revision: intern(pod.Labels[labelPodTemplateHash] + pod.Labels[labelRolloutHash] + pod.Labels[labelControllerRevision]),
 		labels:   pairsOf(pod.Labels, func(key string) bool { return identifies(key) && key != api.LabelApp }),
 		annotations: pairsOf(pod.Annotations, func(key string) bool {
 			return identifies(key) || key == annotationMirror

@@ -28,7 +28,8 @@ type reconciler struct {
 	ledger    *ledger
 	workloads *workloads
 	pods      *table[*podRow]
-	client    client.Client // not cached
+	bare      *table[*podRow] // those that the webhook did not label
+	client    client.Client   // not cached
 	owners    *owners
 	events    *announcer
 	clock     clock.PassiveClock
@@ -39,6 +40,8 @@ type reconciler struct {
 	checked *utilcache.LRUExpireCache
 	// settled are pods that waited for a Secret and need no more thought.
 	settled *utilcache.LRUExpireCache
+	// hiding is whether the templates of revisions hide keys.
+	hiding *utilcache.LRUExpireCache
 	// unused is since when ExternalSecrets were seen that nobody asks for, by UID.
 	unused  *utilcache.LRUExpireCache
 	lookups *lookups
@@ -56,6 +59,9 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	p := &pass{reconciler: r, installation: i, app: app}
+	if err := p.tellStale(ctx); err != nil {
+		return reconcile.Result{}, err
+	}
 	claims = p.fillable(claims)
 	if err := p.revoke(ctx, claims); err != nil {
 		return reconcile.Result{}, err

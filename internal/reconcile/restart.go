@@ -28,45 +28,75 @@ const (
 
 const settledTTL = 24 * time.Hour
 
-// restart restarts a workload whose pods started before their Secret existed:
-// Reloader acts on changes of a Secret, not on its creation. It does so at
-// most once for a version, and once in restarts.minInterval whatever the cause:
-// the workload itself remembers both, for leaders to come.
-func (p *pass) restart(ctx context.Context, c claim, version string) error {
-	w := c.Workload
+// cause is why a workload is to be restarted.
+type cause struct {
+	workload workload
+	// about is settled when there is no more to think of.
+	about any
+	// version is what the workload is said to be restarted for.
+	version string
+	// served says that a restart for this was, and that there is no other.
+	served func(restarts) bool
+	// done and left are the Events: that it was restarted, and that somebody
+	// else has to.
+	done, left event
+}
+
+// event is one on a workload.
+type event struct{ reason, note string }
+
+// appeared is the cause of a restart of a workload whose pods started before
+// their Secret existed: Reloader acts on changes of a Secret, not on its
+// creation. There is one for a version.
+func appeared(c claim, version string) cause {
+	how := "delete the pods so that they start again"
+	if restartable(c.Workload) {
+		how = restartCommand(c.Workload)
+	}
+	return cause{
+		workload: c.Workload, about: c.Awaiting, version: version,
+		served: func(r restarts) bool { return r.lastFor == version },
+		done: event{eventRestarted, fmt.Sprintf(
+			"restarted: its pods had started before Secret %q existed, which now holds %q", c.Wants.Secret, version)},
+		left: event{eventNotRestarted, fmt.Sprintf(
+			"pods started before Secret %q existed and run without it: %s", c.Wants.Secret, how)},
+	}
+}
+
+// restart restarts a workload, at most once in restarts.minInterval whatever
+// the cause: the workload itself remembers, for leaders to come.
+func (p *pass) restart(ctx context.Context, c cause) error {
+	w := c.workload
 	if w.groupKind().Group == groupBatch {
 		p.settle(c) // runs to its end, and the next run has its Secret
 		return nil
 	}
 	if !restartable(w) {
-		p.suggestRestart(w, c.Wants.Secret, "delete the pods so that they start again")
-		p.settle(c)
+		p.leave(c)
 		return nil
 	}
-	object := &unstructured.Unstructured{}
-	object.SetAPIVersion(w.APIVersion)
-	object.SetKind(w.Kind)
-	err := p.client.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: w.Name}, object)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
+	object, err := p.read(ctx, w)
 	if err != nil {
-		return fmt.Errorf("cannot read %q: %w", w, err)
+		return err
 	}
-	if object.GetUID() != w.UID || restartedFor(object) == version {
+	if object == nil {
 		p.settle(c)
 		return nil
 	}
-	if rest := restsFor(object, p.clock.Now(), p.options.MinRestartInterval); rest > 0 {
+	was := restartsOf(object)
+	if c.served(was) {
+		p.settle(c)
+		return nil
+	}
+	if rest := was.rest(p.clock.Now(), p.options.MinRestartInterval); rest > 0 {
 		p.waitAtMost(rest)
 		return nil
 	}
 	if p.options.NoRestarts || optedOut(object) {
-		p.suggestRestart(w, c.Wants.Secret, fmt.Sprintf("kubectl rollout restart -n %s %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name))
-		p.settle(c)
+		p.leave(c)
 		return nil
 	}
-	patch, err := restartPatch(w, version, p.clock.Now())
+	patch, err := restartPatch(w, c.version, p.clock.Now())
 	if err != nil {
 		return err
 	}
@@ -74,21 +104,36 @@ func (p *pass) restart(ctx context.Context, c claim, version string) error {
 		return fmt.Errorf("cannot restart %q: %w", w, err)
 	}
 	p.Metrics.Restart()
-	p.log(ctx).Info("Restarted workload", "kind", w.Kind, "workload", w.Name, "version", version)
-	p.events.inform(w, eventRestarted, "Restart", fmt.Sprintf(
-		"restarted: its pods had started before Secret %q existed, which now holds %q", c.Wants.Secret, version))
+	p.log(ctx).Info("Restarted workload", "kind", w.Kind, "workload", w.Name, "for", c.version)
+	p.events.inform(w, c.done.reason, "Restart", c.done.note)
 	p.settle(c)
 	return nil
 }
 
 // settle has these pods given no more thought.
-func (p *pass) settle(c claim) {
-	p.settled.Add(c.Awaiting, true, settledTTL)
+func (p *pass) settle(c cause) {
+	p.settled.Add(c.about, true, settledTTL)
 }
 
-func (p *pass) suggestRestart(w workload, secret, how string) {
-	p.events.warn(w, eventNotRestarted, "Restart", fmt.Sprintf(
-		"pods started before Secret %q existed and run without it: %s", secret, how))
+// leave tells people to do it.
+func (p *pass) leave(c cause) {
+	p.events.warn(c.workload, c.left.reason, "Restart", c.left.note)
+	p.settle(c)
+}
+
+// read returns a workload as it is; nil where it is gone.
+func (p *pass) read(ctx context.Context, w workload) (*unstructured.Unstructured, error) {
+	object := &unstructured.Unstructured{}
+	object.SetAPIVersion(w.APIVersion)
+	object.SetKind(w.Kind)
+	err := p.client.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: w.Name}, object)
+	if apierrors.IsNotFound(err) || err == nil && object.GetUID() != w.UID {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %q: %w", w, err)
+	}
+	return object, nil
 }
 
 func restartable(w workload) bool {
@@ -109,20 +154,27 @@ func optedOut(object *unstructured.Unstructured) bool {
 	return set && reload != api.Enabled || annotations[api.ReloaderAuto] == "false"
 }
 
-// restartedFor is the version that a workload was last restarted for.
-func restartedFor(object *unstructured.Unstructured) string {
-	return restartAnnotation(object, api.AnnotationRestartedFor)
+// restarts is what a workload remembers of those by the controller.
+type restarts struct {
+	lastFor string
+	last    time.Time // zero where there was none, or nobody can read when
 }
 
-// restsFor is how long a workload is left alone after its last restart. A time
-// that cannot be read, or lies ahead, was not written here, and holds up
-// nothing for longer than one that was.
-func restsFor(object *unstructured.Unstructured, now time.Time, interval time.Duration) time.Duration {
-	last, err := time.Parse(time.RFC3339, restartAnnotation(object, api.AnnotationRestartedAt))
-	if err != nil {
+func restartsOf(object *unstructured.Unstructured) restarts {
+	r := restarts{lastFor: restartAnnotation(object, api.AnnotationRestartedFor)}
+	if last, err := time.Parse(time.RFC3339, restartAnnotation(object, api.AnnotationRestartedAt)); err == nil {
+		r.last = last
+	}
+	return r
+}
+
+// rest is how long a workload is left alone. A time that lies ahead was not
+// written here, and holds up nothing for longer than one that was.
+func (r restarts) rest(now time.Time, interval time.Duration) time.Duration {
+	if r.last.IsZero() {
 		return 0
 	}
-	return min(last.Add(interval).Sub(now), interval)
+	return min(r.last.Add(interval).Sub(now), interval)
 }
 
 // restartAnnotation reads what restartPatch wrote.
@@ -135,6 +187,14 @@ func restartAnnotation(object *unstructured.Unstructured, key string) string {
 		return ""
 	}
 	return value
+}
+
+// restartCommand is how a person restarts a workload.
+func restartCommand(w workload) string {
+	if w.Kind == kindRollout {
+		return fmt.Sprintf("kubectl argo rollouts restart -n %s %s", w.Namespace, w.Name)
+	}
+	return fmt.Sprintf("kubectl rollout restart -n %s %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name)
 }
 
 // restartPatch restarts a workload as kubectl rollout restart does, and as

@@ -11,9 +11,9 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 )
 
-// TestRestsFor holds a workload to at most one restart in an interval, by what
+// TestRest holds a workload to at most one restart in an interval, by what
 // the last one wrote on it.
-func TestRestsFor(t *testing.T) {
+func TestRest(t *testing.T) {
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	const interval = 10 * time.Minute
 	for _, kind := range []string{kindDeployment, kindRollout} {
@@ -29,8 +29,9 @@ func TestRestsFor(t *testing.T) {
 		if err := json.Unmarshal(merged, &object.Object); err != nil {
 			t.Fatal(err)
 		}
-		if got := restartedFor(object); got != "/a@1" {
-			t.Errorf("%s: restarted for %q", kind, got)
+		was := restartsOf(object)
+		if was.lastFor != "/a@1" {
+			t.Errorf("%s: restarted for %q", kind, was.lastFor)
 		}
 		for _, test := range []struct {
 			reason string
@@ -42,7 +43,7 @@ func TestRestsFor(t *testing.T) {
 			{"at its end", interval, 0},
 			{"by a clock that was ahead", -24 * time.Hour, interval},
 		} {
-			if got := restsFor(object, began.Add(test.after), interval); got != test.want {
+			if got := was.rest(began.Add(test.after), interval); got != test.want {
 				t.Errorf("%s, %s: it rests for %s, want %s", kind, test.reason, got, test.want)
 			}
 		}
@@ -50,7 +51,7 @@ func TestRestsFor(t *testing.T) {
 	garbled := &unstructured.Unstructured{Object: map[string]any{
 		"kind": kindRollout, "metadata": map[string]any{"annotations": map[string]any{api.AnnotationRestartedAt: "yesterday"}},
 	}}
-	if got := restsFor(garbled, began, interval); got != 0 {
+	if got := restartsOf(garbled).rest(began, interval); got != 0 {
 		t.Errorf("a time that cannot be read has it rest for %s", got)
 	}
 }

@@ -25,6 +25,8 @@ const Name = "envgraft"
 // Decider computes opt-in, identity and settings from labels and annotations.
 type Decider interface {
 	Decide(ns identity.Namespace, pod identity.Pod) graft.Decision
+	// Inspect reads a pod template and decides.
+	Inspect(ns identity.Namespace, raw []byte) *graft.Subject
 	// CheckReach says why a Namespace may not have a parameter through a store.
 	CheckReach(ns identity.Namespace, parameter string, store graft.Store) error
 }
@@ -57,6 +59,12 @@ type Options struct {
 	// NoRestarts leaves workloads whose Secret came after their pods to people:
 	// they get an Event.
 	NoRestarts bool
+	// Repair restarts, once, workloads whose pods would be given another
+	// environment today. They get an Event anyhow.
+	Repair bool
+	// ScanInterval is how often pods are looked for that the webhook did not see.
+	// The default is 5 min.
+	ScanInterval time.Duration
 	// DiscoveryInterval is how often the API server is asked whether ESO is
 	// there, and in which version. The default is 20 s.
 	DiscoveryInterval time.Duration
@@ -89,6 +97,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	setDefault(&o.DiscoveryInterval, 20*time.Second)
+	setDefault(&o.ScanInterval, 5*time.Minute)
 	setDefault(&o.QPS, 200)
 	setDefault(&o.Burst, 400)
 	setDefault(&o.Workers, 8)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 
@@ -211,6 +212,19 @@ func (t *table[R]) keys() []client.ObjectKey {
 		keys = append(keys, key)
 	}
 	return keys
+}
+
+// all are the rows, in no order. The table waits for those who go through them.
+func (t *table[R]) all() iter.Seq[R] {
+	return func(yield func(R) bool) {
+		t.mu.RLock()
+		defer t.mu.RUnlock()
+		for _, row := range t.rows {
+			if !yield(row) {
+				return
+			}
+		}
+	}
 }
 
 // get returns the row of an object; the zero row where there is none.

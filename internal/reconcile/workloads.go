@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -161,7 +162,7 @@ func (k workloadKind) rowOf(object runtime.Object) *workloadRow {
 	if !ok {
 		return nil
 	}
-	app := appName(w.labels)
+	app := appName(w.labels.get)
 	if app == "" {
 		return nil
 	}
@@ -175,11 +176,8 @@ func (k workloadKind) rowOf(object runtime.Object) *workloadRow {
 }
 
 // appName is the app that labels name, by the rule of identity.
-func appName(labels pairs) string {
-	if app := labels.get(api.LabelApp); app != "" {
-		return app
-	}
-	return labels.get(api.LabelName)
+func appName(label func(key string) string) string {
+	return cmp.Or(label(api.LabelApp), label(api.LabelName))
 }
 
 // workloads are the tables of all kinds.
@@ -250,6 +248,19 @@ func (w *workloads) held(of workload) *workloadRow {
 		return nil
 	}
 	return row
+}
+
+// optedIn are the namespaces with workloads that opt in by themselves.
+func (w *workloads) optedIn() map[string]bool {
+	namespaces := make(map[string]bool)
+	for _, t := range w.tables {
+		for row := range t.all() {
+			if row.labels.get(api.LabelInject) == api.Enabled {
+				namespaces[row.Namespace] = true
+			}
+		}
+	}
+	return namespaces
 }
 
 func (w *workloads) appsIn(namespace string) []client.ObjectKey {

@@ -105,8 +105,13 @@ func (r *replica) waitForWarning(t *testing.T, p client.Object, part string) {
 // waitForState waits for the one app to be in a state, as the metric has it.
 func (r *replica) waitForState(t *testing.T, state string) {
 	t.Helper()
-	const name = "envgraft_external_secrets"
-	eventually(t, name+" "+state, func() error {
+	r.waitForGauge(t, "envgraft_external_secrets", state, 1)
+}
+
+// waitForGauge waits for a gauge that has one label.
+func (r *replica) waitForGauge(t *testing.T, name, label string, want float64) {
+	t.Helper()
+	eventually(t, name+" "+label, func() error {
 		families, err := r.registry.Gather()
 		if err != nil {
 			return err
@@ -116,7 +121,7 @@ func (r *replica) waitForState(t *testing.T, state string) {
 				continue
 			}
 			for _, m := range family.GetMetric() {
-				if len(m.GetLabel()) == 1 && m.GetLabel()[0].GetValue() == state && m.GetGauge().GetValue() == 1 {
+				if len(m.GetLabel()) == 1 && m.GetLabel()[0].GetValue() == label && m.GetGauge().GetValue() == want {
 					return nil
 				}
 			}

@@ -195,6 +195,7 @@ func (p *parameters) Parameter(_ context.Context, q facts.Question) facts.Parame
 	}
 	p.lookups[q.Parameter]++
 	if parameter, ok := p.known[q.Parameter]; ok {
+		parameter.Fetched = time.Now()
 		return parameter
 	}
 	return facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterNotFound}}

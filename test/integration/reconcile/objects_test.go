@@ -64,14 +64,19 @@ func idle(t *testing.T, ns, name, app string, m marks) *appsv1.Deployment {
 
 func replica1(t *testing.T, d *appsv1.Deployment, app string, m marks) *corev1.Pod {
 	t.Helper()
-	rs := create(t, &appsv1.ReplicaSet{
+	return pod(t, revision(t, d, app, m), "ReplicaSet", "apps/v1", app, m)
+}
+
+// revision makes a ReplicaSet of a Deployment.
+func revision(t *testing.T, d *appsv1.Deployment, app string, m marks) *appsv1.ReplicaSet {
+	t.Helper()
+	return create(t, &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: d.Namespace, GenerateName: d.Name + "-",
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
 		},
 		Spec: appsv1.ReplicaSetSpec{Selector: selector(app), Template: template(app, m)},
 	})
-	return pod(t, rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet").Kind, "apps/v1", app, m)
 }
 
 // pod makes an injected pod of a controller; of nobody where owner is nil.
@@ -80,6 +85,26 @@ func pod(t *testing.T, owner client.Object, kind, apiVersion, app string, m mark
 	tmpl := template(app, m)
 	p := &corev1.Pod{ObjectMeta: tmpl.ObjectMeta, Spec: tmpl.Spec}
 	p.Labels[api.LabelApp] = app
+	p.Annotations = map[string]string{
+		api.AnnotationInjected:  "ConfigMap/" + app + "-config,Secret/" + app + "-secrets",
+		api.AnnotationParameter: "/" + owner.GetNamespace() + "/" + app + "/stage/app",
+	}
+	maps.Copy(p.Annotations, m.annotations)
+	return createOwned(t, p, owner, kind, apiVersion)
+}
+
+// notInjected makes a pod of a ReplicaSet as it is without the webhook.
+func notInjected(t *testing.T, rs *appsv1.ReplicaSet, labels ...string) *corev1.Pod {
+	t.Helper()
+	p := &corev1.Pod{ObjectMeta: *rs.Spec.Template.ObjectMeta.DeepCopy(), Spec: rs.Spec.Template.Spec}
+	for pair := range slices.Chunk(labels, 2) {
+		p.Labels[pair[0]] = pair[1]
+	}
+	return createOwned(t, p, rs, "ReplicaSet", "apps/v1")
+}
+
+func createOwned(t *testing.T, p *corev1.Pod, owner client.Object, kind, apiVersion string) *corev1.Pod {
+	t.Helper()
 	p.Namespace, p.GenerateName = owner.GetNamespace(), "pod-"
 	if kind != "" {
 		isController := true

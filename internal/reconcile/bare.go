@@ -1,0 +1,129 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/metadata"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/envgraft/envgraft/internal/api"
+)
+
+// The rule: pods that the webhook did not see, because it was away, or because
+// they are older than the opt-in, are looked for now and then, and in nobody's
+// namespace but those that opted in. To watch them would be to watch most of
+// the pods of a cluster.
+
+const (
+	// scanPage is how many pods are asked for at a time: their metadata is a few KiB each.
+	scanPage = 500
+	// scanTimeout bounds a scan.
+	scanTimeout = 2 * time.Minute
+)
+
+// bareScan fills the table of pods without envgraft's label.
+type bareScan struct {
+	pods       metadata.Interface
+	namespaces cache.Cache
+	workloads  *workloads
+	table      *table[*podRow]
+	log        logr.Logger
+	// asked has a scan made now.
+	asked chan struct{}
+}
+
+func newBareScan(t *tables) (*bareScan, error) {
+	pods, err := metadata.NewForConfigAndClient(t.connection.config, t.connection.http)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a client of pods: %w", err)
+	}
+	return &bareScan{
+		pods: pods, namespaces: t.informers, workloads: t.workloads, table: t.bare, log: t.connection.log, asked: t.optedIn,
+	}, nil
+}
+
+// run scans every interval, and whenever a namespace opted in, until ctx is done.
+func (s *bareScan) run(ctx context.Context, interval time.Duration) {
+	if err := s.workloads.wait(ctx); err != nil {
+		return // the term ends before it began
+	}
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		if err := s.scan(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error(err, "Cannot look for pods that were not injected")
+		}
+		select {
+		case <-s.asked:
+		case <-time.After(interval):
+		case <-ctx.Done():
+		}
+	}, time.Second)
+}
+
+// scan replaces what is known; where it fails, that stays.
+func (s *bareScan) scan(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
+	defer cancel()
+	namespaces, err := s.optedIn(ctx)
+	if err != nil {
+		return err
+	}
+	var found []any
+	for _, ns := range namespaces {
+		rows, err := s.bareIn(ctx, ns)
+		if err != nil {
+			return err
+		}
+		found = append(found, rows...)
+	}
+	return s.table.Replace(found, "")
+}
+
+// optedIn are the namespaces of which a label says so, or a workload's.
+func (s *bareScan) optedIn(ctx context.Context) ([]string, error) {
+	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NamespaceList"}}
+	if err := s.namespaces.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("cannot list namespaces: %w", err)
+	}
+	names := s.workloads.optedIn()
+	for _, ns := range list.Items {
+		if ns.Labels[api.LabelInject] == api.Enabled && ns.DeletionTimestamp == nil {
+			names[ns.Name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), nil
+}
+
+// bareIn lists the pods of a namespace that run, name an app and were not
+// labelled.
+func (s *bareScan) bareIn(ctx context.Context, namespace string) ([]any, error) {
+	pods := s.pods.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(namespace)
+	options := metav1.ListOptions{
+		LabelSelector: "!" + api.LabelApp + "," + api.LabelName,
+		FieldSelector: "status.phase!=Succeeded,status.phase!=Failed",
+		Limit:         scanPage,
+	}
+	var rows []any
+	for {
+		page, err := pods.List(ctx, options)
+		if err != nil {
+			return nil, fmt.Errorf("cannot list the pods of namespace %q: %w", namespace, err)
+		}
+		for n := range page.Items {
+			if row := podRowOf(&page.Items[n]); row != nil {
+				rows = append(rows, row)
+			}
+		}
+		if page.Continue == "" {
+			return rows, nil
+		}
+		options.Continue = page.Continue
+	}
+}
