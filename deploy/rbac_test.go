@@ -1,7 +1,9 @@
 package deploy_test
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -125,3 +127,35 @@ func TestLease(t *testing.T) {
 		}
 	})
 }
+
+// TestRightsDocumented compares the table of docs/security.md with the rules:
+// whoever reviews the one must not be surprised by the other.
+func TestRightsDocumented(t *testing.T) {
+	_, section, _ := strings.Cut(read(t, "../docs/security.md"), "\n## What it may do, and why\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	documented := make(map[string]bool)
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*` on `[^|;,]*`(?:, `\\w+`)*)").FindAllStringSubmatch(section, -1) {
+		verbs, resources, _ := strings.Cut(row[1], " on ")
+		for _, verb := range code.FindAllString(verbs, -1) {
+			for _, resource := range code.FindAllString(resources, -1) {
+				documented[verb+" "+resource] = true
+			}
+		}
+	}
+	granted := make(map[string]bool)
+	eachRelease(t, func(t *testing.T, _ string, r release) {
+		t.Helper()
+		for _, rule := range slices.Concat(clusterRules(r), namespaceRules(r)) {
+			for _, verb := range rule.Verbs {
+				for _, resource := range rule.Resources {
+					granted["`"+verb+"` `"+resource+"`"] = true
+				}
+			}
+		}
+	})
+	if diff := cmp.Diff(granted, documented); diff != "" {
+		t.Errorf("rights: -chart, +docs/security.md:\n%s", diff)
+	}
+}
+
+var code = regexp.MustCompile("`\\w+`")

@@ -10,7 +10,6 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/metadata"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
@@ -25,8 +24,11 @@ import (
 const (
 	// scanPage is how many pods are asked for at a time: their metadata is a few KiB each.
 	scanPage = 500
-	// scanTimeout bounds a scan.
-	scanTimeout = 2 * time.Minute
+	// scanPause is the least time between two namespaces of a scan, so that a
+	// leader that begins has its calls for what cannot wait.
+	scanPause = 100 * time.Millisecond
+	// scanTimeout bounds the look at one.
+	scanTimeout = time.Minute
 )
 
 // bareScan fills the table of pods without envgraft's label.
@@ -36,8 +38,10 @@ type bareScan struct {
 	workloads  *workloads
 	table      *table[*podRow]
 	log        logr.Logger
-	// asked has a scan made now.
-	asked chan struct{}
+	// asked are Namespaces that changed, which may have opted in.
+	asked <-chan string
+	// found are the pods by namespace; most have none.
+	found map[string][]any
 }
 
 func newBareScan(t *tables) (*bareScan, error) {
@@ -46,44 +50,82 @@ func newBareScan(t *tables) (*bareScan, error) {
 		return nil, fmt.Errorf("cannot make a client of pods: %w", err)
 	}
 	return &bareScan{
-		pods: pods, namespaces: t.informers, workloads: t.workloads, table: t.bare, log: t.connection.log, asked: t.optedIn,
+		pods: pods, namespaces: t.informers, workloads: t.workloads, table: t.bare, log: t.connection.log,
+		asked: t.relabelled, found: make(map[string][]any),
 	}, nil
 }
 
-// run scans every interval, and whenever a namespace opted in, until ctx is done.
+// run scans every interval until ctx is done.
 func (s *bareScan) run(ctx context.Context, interval time.Duration) {
 	if err := s.workloads.wait(ctx); err != nil {
 		return // the term ends before it began
 	}
-	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		if err := s.scan(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error(err, "Cannot look for pods that were not injected")
-		}
-		select {
-		case <-s.asked:
-		case <-time.After(interval):
-		case <-ctx.Done():
-		}
-	}, time.Second)
+	for s.scan(ctx) && s.pause(ctx, interval) {
+	}
 }
 
-// scan replaces what is known; where it fails, that stays.
-func (s *bareScan) scan(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
-	defer cancel()
+// scan looks at all namespaces that opted in; false says that ctx is done.
+func (s *bareScan) scan(ctx context.Context) bool {
 	namespaces, err := s.optedIn(ctx)
 	if err != nil {
-		return err
+		s.log.Error(err, "Cannot look for pods that were not injected")
+		return true
 	}
-	var found []any
-	for _, ns := range namespaces {
-		rows, err := s.bareIn(ctx, ns)
-		if err != nil {
-			return err
+	for ns := range s.found {
+		if !slices.Contains(namespaces, ns) {
+			s.hold(ns, nil)
 		}
-		found = append(found, rows...)
 	}
-	return s.table.Replace(found, "")
+	for _, ns := range namespaces {
+		s.look(ctx, ns)
+		if !s.pause(ctx, scanPause) {
+			return false
+		}
+	}
+	return true
+}
+
+// pause lets time pass, in which it looks at Namespaces that changed.
+func (s *bareScan) pause(ctx context.Context, d time.Duration) bool {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	for {
+		select {
+		case ns := <-s.asked:
+			if namespaces, err := s.optedIn(ctx); err == nil && slices.Contains(namespaces, ns) {
+				s.look(ctx, ns)
+			}
+		case <-over.C:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// look replaces what is known of a namespace; where it fails, that stays.
+func (s *bareScan) look(ctx context.Context, namespace string) {
+	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
+	defer cancel()
+	rows, err := s.bareIn(ctx, namespace)
+	if err != nil {
+		s.log.Error(err, "Cannot look for pods that were not injected")
+		return
+	}
+	s.hold(namespace, rows)
+}
+
+func (s *bareScan) hold(namespace string, rows []any) {
+	if len(rows) == 0 && len(s.found[namespace]) == 0 {
+		return
+	}
+	delete(s.found, namespace)
+	if len(rows) > 0 {
+		s.found[namespace] = rows
+	}
+	if err := s.table.Replace(slices.Concat(slices.Collect(maps.Values(s.found))...), ""); err != nil {
+		s.log.Error(err, "Cannot hold the pods that were not injected")
+	}
 }
 
 // optedIn are the namespaces of which a label says so, or a workload's.

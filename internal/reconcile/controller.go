@@ -38,7 +38,7 @@ type terms struct {
 // run reconciles until ctx is done.
 func (c *terms) run(ctx context.Context) error {
 	s := &tables{connection: c.connection, external: c.external, informers: c.informers, ledger: newLedger(c.needs.Metrics)}
-	s.optedIn = make(chan struct{}, 1)
+	s.relabelled = make(chan string, 1024)
 	s.workloads = newWorkloads(s.changed)
 	s.pods, s.bare = newPods(s.changed), newPods(s.changed)
 	r := c.reconciler(s)
@@ -102,10 +102,10 @@ type tables struct {
 	workloads  *workloads
 	pods       *table[*podRow]
 	bare       *table[*podRow]
-	// optedIn hears of changes of Namespaces, which may be opt-ins.
-	optedIn chan struct{}
-	ledger  *ledger
-	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// relabelled hears of Namespaces that changed, which may be opt-ins.
+	relabelled chan string
+	ledger     *ledger
+	queue      workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
 // changed has an app reconciled.
@@ -189,8 +189,8 @@ func (t *tables) watchNamespaces(ctx context.Context) error {
 		if ok && ok2 && !(maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations)) {
 			t.all(b.Name)
 			select {
-			case t.optedIn <- struct{}{}:
-			default: // a scan is about to begin
+			case t.relabelled <- b.Name:
+			default: // the next scan sees it
 			}
 		}
 	}})

@@ -16,12 +16,6 @@ import (
 // renders, the webhooks' CEL expressions among them.
 func TestChartIsAccepted(t *testing.T) {
 	b := start(t)
-	namespace := &unstructured.Unstructured{}
-	namespace.SetAPIVersion("v1")
-	namespace.SetKind("Namespace")
-	namespace.SetName("envgraft-system")
-	b.create(t, namespace)
-
 	files, err := filepath.Glob("../../deploy/testdata/golden/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no renderings: %v", err)

@@ -32,6 +32,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/cli"
 	"github.com/envgraft/envgraft/test/canary"
+	"github.com/envgraft/envgraft/test/rights"
 	"github.com/envgraft/envgraft/test/ssmfake"
 )
 
@@ -141,7 +142,7 @@ func installedWebhooks() (*admissionregistrationv1.MutatingWebhookConfiguration,
 // serve runs the command as the chart's Deployment does, with the certificate
 // that envtest's webhook configuration trusts.
 func (b *bench) serve() error {
-	user, err := b.env.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
+	user, err := rights.Grant(context.Background(), b.env, b.client, "../../deploy/install.yaml")
 	if err != nil {
 		return err
 	}

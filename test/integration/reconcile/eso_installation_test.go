@@ -10,7 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/reconcile"
+	"github.com/envgraft/envgraft/test/rights"
 )
 
 // TestLateCRDs starts without ESO and ends with it, in both of its versions,
@@ -71,11 +73,12 @@ func TestFollowers(t *testing.T) {
 	e := waitFor(t, ns, "shop-external", nil)
 
 	holder, seconds, now := "another", int32(3600), metav1.NowMicro()
-	create(t, &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "envgraft"},
+	taken := create(t, &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: rights.Namespace, Name: api.Lease},
 		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
 	})
-	follower := start(t, reconcile.Options{Lease: &reconcile.Lease{Namespace: ns, Name: "envgraft"}})
+	defer remove(t, taken)
+	follower := start(t, reconcile.Options{Lease: &reconcile.Lease{Namespace: rights.Namespace, Name: api.Lease}})
 	at := time.Now().Truncate(time.Second)
 	esoSays(t, e, "False", "SecretSyncedError", at, "")
 	follower.waitForWarning(t, p, "SecretSyncedError")

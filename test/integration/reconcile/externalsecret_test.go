@@ -323,19 +323,19 @@ func TestSteadyState(t *testing.T) {
 	_, p := deployment(t, ns, "web", "shop", marks{})
 	e := waitFor(t, ns, "shop-external", nil)
 	settle(t, ns)
-	before := r.calls.to(ns)
+	before := r.calls.forApps(ns)
 	if want := 1; len(before) > want+settleCalls {
 		t.Errorf("a new app cost %d calls, want %d for its apply:\n%s", len(before)-settleCalls, want, strings.Join(before, "\n"))
 	}
 
 	esoSays(t, e, "True", "SecretSynced", time.Now(), "something-else") // not bound, so nothing follows
 	settle(t, ns)
-	before = r.calls.to(ns)
+	before = r.calls.forApps(ns)
 	patch(t, p, `{"metadata":{"annotations":{"envgraft.dev/looked":"again"}}}`)
 	esoSays(t, e, "True", "SecretSynced", time.Now(), "something-else") // not bound, so nothing follows
 	settle(t, ns)
 	var extra []string
-	for _, call := range r.calls.to(ns)[len(before):] {
+	for _, call := range r.calls.forApps(ns)[len(before):] {
 		if !strings.Contains(call, "marker") {
 			extra = append(extra, call)
 		}
@@ -347,7 +347,7 @@ func TestSteadyState(t *testing.T) {
 	// Nor does a leader that comes after another.
 	next := controller(t)
 	settle(t, ns)
-	extra = slices.DeleteFunc(next.calls.to(ns), func(call string) bool { return strings.Contains(call, "marker") })
+	extra = slices.DeleteFunc(next.calls.forApps(ns), func(call string) bool { return strings.Contains(call, "marker") })
 	if len(extra) > 0 {
 		t.Errorf("the next leader made calls for what did not change:\n%s", strings.Join(extra, "\n"))
 	}

@@ -8,7 +8,9 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/reconcile"
+	"github.com/envgraft/envgraft/test/rights"
 )
 
 // TestLeaseLost has another take the lease while a replica leads: the replica
@@ -18,12 +20,13 @@ func TestLeaseLost(t *testing.T) {
 	ready(t)
 	ns := namespace(t, optedIn())
 	r := start(t, reconcile.Options{Lease: &reconcile.Lease{
-		Namespace: ns, Name: "envgraft", Duration: 3 * time.Second, RenewDeadline: 2 * time.Second, RetryPeriod: 200 * time.Millisecond,
+		Namespace: rights.Namespace, Name: api.Lease, Duration: 3 * time.Second, RenewDeadline: 2 * time.Second, RetryPeriod: 200 * time.Millisecond,
 	}})
 	_, p := deployment(t, ns, "web", "shop", marks{})
 	e := waitFor(t, ns, "shop-external", nil)
 
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "envgraft"}}
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: rights.Namespace, Name: api.Lease}}
+	defer func() { remove(t, lease) }()
 	now := metav1.NowMicro().UTC().Format("2006-01-02T15:04:05.000000Z")
 	patch(t, lease, `{"spec":{"holderIdentity":"thief","leaseDurationSeconds":3600,"acquireTime":"`+now+`","renewTime":"`+now+`"}}`)
 	eventually(t, "the end of its term", func() error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/reconcile"
+	"github.com/envgraft/envgraft/test/rights"
 )
 
 // The control plane is one for all tests, which run one after the other: they
@@ -44,6 +46,8 @@ import (
 var (
 	plane *envtest.Environment
 	kube  client.Client
+	// installed has the rights that people grant.
+	installed *rest.Config
 )
 
 func TestMain(m *testing.M) {
@@ -67,6 +71,12 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "cannot make a client:", err)
 		return 1
 	}
+	user, err := rights.Grant(context.Background(), plane, kube, "../../../deploy/install.yaml")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot grant what deploy/install.yaml grants:", err)
+		return 1
+	}
+	installed = user.Config()
 	code := m.Run()
 	if err := plane.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot stop the API server:", err)
@@ -93,7 +103,7 @@ func controller(t *testing.T) *replica {
 func start(t *testing.T, options reconcile.Options) *replica {
 	t.Helper()
 	r := &replica{parameters: &parameters{}, calls: &calls{}, registry: prometheus.NewRegistry()}
-	restConfig := rest.CopyConfig(plane.Config)
+	restConfig := rest.CopyConfig(installed)
 	restConfig.Wrap(r.calls.count)
 
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
@@ -240,6 +250,11 @@ func (c *calls) to(text string) []string {
 		}
 	}
 	return matching
+}
+
+// forApps lists the requests in a namespace but for the scan of all its pods.
+func (c *calls) forApps(ns string) []string {
+	return slices.DeleteFunc(c.to(ns), func(call string) bool { return strings.HasSuffix(call, "/pods") })
 }
 
 // eventually waits for what a controller does in its own time.
