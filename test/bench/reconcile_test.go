@@ -25,6 +25,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	runtimeapi "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -45,7 +46,7 @@ import (
 // The cluster that is measured. BENCH_APPS makes it smaller for a quick look.
 const (
 	defaultApps = 20000
-	namespaces  = 200
+	namespaces  = 2000
 	// patience bounds each phase.
 	patience = 20 * time.Minute
 )
@@ -238,6 +239,7 @@ func writeHeap(name string) error {
 		return err
 	}
 	runtime.GC()
+	runtime.GC() // a profile is of the collection before the last
 	return errors.Join(pprof.WriteHeapProfile(file), file.Close())
 }
 
@@ -268,7 +270,9 @@ func resident() float64 {
 // populate makes the cluster that is measured.
 func populate(b *testing.B, restConfig *rest.Config, apps int) error {
 	b.Helper()
-	writer, err := client.New(restConfig, client.Options{})
+	writing := rest.CopyConfig(restConfig)
+	writing.ContentType = runtimeapi.ContentTypeProtobuf
+	writer, err := client.New(writing, client.Options{})
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,13 @@ type options struct {
 	envgraft                      string
 	// profile is where the CPU profile of envgraft's turns goes; empty for none.
 	profile string
+	// only names the servers that take part, comma separated; empty for all.
+	only string
+}
+
+// takes says that a server takes part.
+func (o options) takes(name string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
 }
 
 func main() {
@@ -46,6 +53,7 @@ func run() error {
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "the most that all of it takes")
 	flag.StringVar(&o.envgraft, "envgraft", "", "a `program` to measure; built from here where it is empty")
 	flag.StringVar(&o.profile, "profile", "", "the `file` that a CPU profile of envgraft goes to")
+	flag.StringVar(&o.only, "only", "", "the `servers` that take part, comma separated: floor, parse, envgraft, usual")
 	flag.StringVar(&peer, "peer", "", "serve as this peer, and measure nothing")
 	flag.StringVar(&listen, "listen", "", "the peer's `address`")
 	flag.StringVar(&caFile, "ca-file", "", "the peer's CA")
@@ -167,6 +175,9 @@ func startAll(ctx context.Context, dir string, o options) ([]*server, error) {
 		{"envgraft", o.envgraft, serve},
 		{"usual", self, []string{"-peer", "usual"}},
 	} {
+		if !o.takes(c.name) {
+			continue
+		}
 		s, err := start(ctx, dir, c.name, c.program, c.args)
 		if err != nil {
 			stopAll(servers)
