@@ -77,11 +77,12 @@ func (h *reviewHandler) answer(ctx context.Context, w http.ResponseWriter, r *ht
 	}
 	defer h.limits.leave()
 
-	request, version, err := readReview(in.data)
+	read, decide := h.next.review()
+	request, version, err := readReview(in.data, read)
 	if err != nil {
 		return &refusal{http.StatusBadRequest, fmt.Sprintf("cannot read the review: %v", err)}
 	}
-	response := h.next.Handle(ctx, request)
+	response := decide(ctx, request)
 	if r.Context().Err() != nil {
 		return nil // nobody is left to read the answer
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/jsonscan"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/tracing"
 )
@@ -66,8 +67,24 @@ func podResource() metav1.GroupVersionResource {
 	return metav1.GroupVersionResource(corev1.SchemeGroupVersion.WithResource("pods"))
 }
 
+// review reads the pod's metadata with the review, of which it is the most.
+func (p *Pods) review() (objectReader, decider) {
+	var pod graft.Pod
+	return func(s *jsonscan.Scanner) { pod = graft.ReadPod(s) },
+		func(ctx context.Context, request admission.Request) admission.Response {
+			if request.Object.Raw == nil { // nothing was read
+				return p.Handle(ctx, request)
+			}
+			return p.handle(ctx, request, pod)
+		}
+}
+
 // Handle answers one review.
 func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.Response {
+	return p.handle(ctx, request, graft.ParsePod(request.Object.Raw))
+}
+
+func (p *Pods) handle(ctx context.Context, request admission.Request, pod graft.Pod) admission.Response {
 	start := time.Now()
 	if request.Resource != podResource() || request.SubResource != "" {
 		return admission.Errored(http.StatusBadRequest, fmt.Errorf(
@@ -81,7 +98,7 @@ func (p *Pods) Handle(ctx context.Context, request admission.Request) admission.
 	defer span.End()
 	span.Set("k8s.namespace.name", request.Namespace)
 	span.Set("envgraft.uid", string(request.UID))
-	subject, err := p.inspect(ctx, request)
+	subject, err := p.inspect(ctx, request.Namespace, pod)
 	if errors.Is(err, errBypassed) {
 		return admission.Allowed("")
 	}
@@ -121,11 +138,11 @@ func (p *Pods) tooLong(most int) admission.Response {
 }
 
 // inspect reads the pod, and decides what labels and annotations tell.
-func (p *Pods) inspect(ctx context.Context, request admission.Request) (subject *graft.Subject, err error) {
+func (p *Pods) inspect(ctx context.Context, namespace string, pod graft.Pod) (subject *graft.Subject, err error) {
 	ctx, span := p.Tracer.Start(ctx, "identity")
 	defer span.End()
-	err = decide(ctx, p.Namespaces, request.Namespace, func(ns identity.Namespace) identity.OptIn {
-		subject = p.Engine.Inspect(ns, request.Object.Raw)
+	err = decide(ctx, p.Namespaces, namespace, func(ns identity.Namespace) identity.OptIn {
+		subject = p.Engine.InspectPod(ns, pod)
 		return subject.OptIn
 	})
 	return subject, err
@@ -175,7 +192,8 @@ func (p *Pods) record(request admission.Request, report graft.Report, took time.
 		p.Metrics.Warning(w.Reason)
 	}
 	dryRun := request.DryRun != nil && *request.DryRun
-	tell := p.Notices != nil && !dryRun
+	// Notices are of warnings and audits; other pods' owners are not even read.
+	tell := p.Notices != nil && !dryRun && (len(report.Warnings) > 0 || report.Status == graft.StatusAudited)
 	if !tell && report.Status != graft.StatusDenied && report.Status != graft.StatusAudited && !p.Log.V(1).Enabled() {
 		return
 	}

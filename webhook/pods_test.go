@@ -136,8 +136,10 @@ func TestPodsHandle(t *testing.T) {
 		},
 		"Malformed": {
 			reason: "An object that is no pod is denied, not crashed on.",
-			change: func(r *admission.Request) { r.Object.Raw = []byte(`{"spec":{"containers":3}}`) },
-			code:   403, message: "cannot read the pod", counted: []graft.Reason{graft.ReasonMalformed},
+			change: func(r *admission.Request) {
+				r.Object.Raw = []byte(`{"metadata":{"labels":{"app.kubernetes.io/name":"myapp"}},"spec":{"containers":3}}`)
+			},
+			code: 403, message: "cannot read the pod", counted: []graft.Reason{graft.ReasonMalformed},
 		},
 		"NoNamespace": {
 			reason: "Without the namespace nothing is known; failing closed is what the opt-in is narrow for.",

@@ -40,9 +40,12 @@ const (
 	versionV1beta1 = "admission.k8s.io/v1beta1"
 )
 
-// readReview reads an AdmissionReview, and says in which version it is and is
-// to be answered.
-func readReview(data []byte) (request admission.Request, version string, err error) {
+// objectReader reads of an object what decides, as it is come to.
+type objectReader func(*jsonscan.Scanner)
+
+// readReview reads an AdmissionReview, its object by read, and says in which
+// version it is and is to be answered.
+func readReview(data []byte, read objectReader) (request admission.Request, version string, err error) {
 	s := jsonscan.New(data)
 	var kind string
 	var seen uint64
@@ -58,7 +61,7 @@ func readReview(data []byte) (request admission.Request, version string, err err
 		case "request":
 			s.Once(&seen, seenRequest, key)
 			given = s.Kind() == jsonscan.Object
-			readRequest(s, &request.AdmissionRequest)
+			readRequest(s, &request.AdmissionRequest, read)
 		}
 	}
 	if err := s.End(); err != nil {
@@ -75,7 +78,7 @@ func readReview(data []byte) (request admission.Request, version string, err err
 	return request, version, nil
 }
 
-func readRequest(s *jsonscan.Scanner, r *admissionv1.AdmissionRequest) {
+func readRequest(s *jsonscan.Scanner, r *admissionv1.AdmissionRequest, read objectReader) {
 	var seen uint64
 	for key := range s.Members() {
 		switch string(key) {
@@ -103,7 +106,7 @@ func readRequest(s *jsonscan.Scanner, r *admissionv1.AdmissionRequest) {
 			r.Operation = admissionv1.Operation(s.Text())
 		case "object":
 			s.Once(&seen, seenObject, key)
-			r.Object.Raw = readObject(s)
+			r.Object.Raw = readObject(s, read)
 		case "dryRun":
 			s.Once(&seen, seenDryRun, key)
 			r.DryRun = readBool(s)
@@ -131,12 +134,12 @@ func readGroupVersion(s *jsonscan.Scanner, last string) (k metav1.GroupVersionKi
 }
 
 // readObject takes the object's bytes, null being none.
-func readObject(s *jsonscan.Scanner) []byte {
+func readObject(s *jsonscan.Scanner, read objectReader) []byte {
 	if s.Kind() == jsonscan.Null {
 		s.Skip()
 		return nil
 	}
-	return s.Raw()
+	return s.Span(func() { read(s) })
 }
 
 func readBool(s *jsonscan.Scanner) *bool {

@@ -12,6 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	kjson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
 // FuzzReadReview holds the reading of a review to the plain decoder: what that
@@ -21,8 +26,11 @@ func FuzzReadReview(f *testing.F) {
 	for _, seed := range reviewSeeds() {
 		f.Add([]byte(seed))
 	}
+	engine := graft.New(graft.Config{Rules: identity.Rules{Tenancy: identity.TenancyNamespace, Environment: "stage", Names: identity.DefaultNames()}})
+	ns := identity.Namespace{Name: "popapps", Labels: map[string]string{api.LabelInject: api.Enabled}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, version, err := readReview(data)
+		var pod graft.Pod
+		got, version, err := readReview(data, func(s *jsonscan.Scanner) { pod = graft.ReadPod(s) })
 		var plain admissionv1.AdmissionReview
 		if plainErr := kjson.Unmarshal(data, &plain); plainErr != nil {
 			if !json.Valid(data) && err == nil {
@@ -48,6 +56,13 @@ func FuzzReadReview(f *testing.F) {
 		if diff := cmp.Diff(decisive(plain.Request), decisive(&got.AdmissionRequest)); diff != "" {
 			t.Errorf("%.300q: -plain, +got:\n%s", data, diff)
 		}
+		if got.Object.Raw == nil {
+			return
+		}
+		alone, within := engine.Inspect(ns, got.Object.Raw).Decision, engine.InspectPod(ns, pod).Decision
+		if diff := cmp.Diff(alone, within); diff != "" {
+			t.Errorf("%.300q: -read alone, +read within the review:\n%s", data, diff)
+		}
 	})
 }
 
@@ -57,6 +72,8 @@ func reviewSeeds() []string {
 		head + `{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"version":"v1","resource":"pods"},"subResource":"x","requestKind":{"kind":"Y"},"name":"n","namespace":"ns","operation":"CREATE","userInfo":{"username":"u","extra":{"a":["b"]}},"object":{"a":[1]},"oldObject":null,"dryRun":true,"options":{}}}`,
 		head + `{"dryRun":false,"object":null}}`, head + `{"dryRun":null,"object": 3 ,"uid":null}}`, head + `{}}`, head + `null}`, head + `[]}`,
 		head + `{"dryRun":1}}`, head + `{"uid":1}}`, head + `{"object":{"a":"\ud800"},"namespace":"\u0061\ud800"}}`, head + `{"NAMESPACE":"x","namespace":"y","namespacE":"z"}}`,
+		head + `{"object":{"metadata":{"labels":{"app.kubernetes.io/name":"myapp"}},"spec":{"containers":[{"name":"app"}]}},"namespace":"x"}}`,
+		head + `{"object":{"metadata":{"labels":{"app.kubernetes.io/name":[1,{"a":2}]}},"spec":{}},"namespace":"x"}}`, head + `{"object":{"metadata":{},"metadata":{"a":[1]}},"uid":"u"}}`,
 		head + `{"namespace":"x","namespace":"y"}}`, head + `{"object":{},"object":{"a":1}}}`, head + `{},"request":{}}`,
 		`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1beta1","request":{}}`, `{"request":{}}`, `null`, `[]`, ``, `{}{}`,
 	}

@@ -99,9 +99,13 @@ func (s *Server) RegisterReviews(pods *Pods, workloads *Workloads) {
 // reviewer answers reviews, and says what becomes of one whose answer is too
 // long.
 type reviewer interface {
-	admission.Handler
+	// review begins one: read is handed its object while the review is read, and
+	// decide answers it.
+	review() (read objectReader, decide decider)
 	tooLong(most int) admission.Response
 }
+
+type decider func(context.Context, admission.Request) admission.Response
 
 // trusted says that the client is an API server, as far as that can be told.
 func (s *Server) trusted(r *http.Request) bool {

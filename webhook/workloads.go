@@ -12,6 +12,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/jsonscan"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/reload"
 )
@@ -26,6 +27,11 @@ type Workloads struct {
 }
 
 var _ admission.Handler = &Workloads{}
+
+// review has the object passed over: most workloads are not looked into.
+func (w *Workloads) review() (objectReader, decider) {
+	return (*jsonscan.Scanner).Skip, w.Handle
+}
 
 // Handle answers one review.
 func (w *Workloads) Handle(ctx context.Context, request admission.Request) admission.Response {

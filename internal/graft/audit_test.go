@@ -35,7 +35,7 @@ func TestAudit(t *testing.T) {
 			status: graft.StatusAudited, would: graft.StatusDenied, warning: graft.WarnAudit,
 		},
 		"Malformed": {
-			reason: "Not by a pod that cannot be read either.", mode: api.ModeAudit, raw: `{"spec":{"containers":3}}`,
+			reason: "Not by a pod that cannot be read either.", mode: api.ModeAudit, raw: `{"metadata":{"labels":{"app.kubernetes.io/name":"myapp"}},"spec":{"containers":3}}`,
 			status: graft.StatusAudited, would: graft.StatusDenied, warning: graft.WarnAudit,
 		},
 		"UnknownContainer": {

@@ -53,30 +53,63 @@ const (
 	fieldEnv
 )
 
-// podReader reads one pod.
+// Pod is a Pod or PodTemplateSpec whose metadata was read. Its spec stays where
+// it lies: most of what is decided is decided without.
+type Pod struct {
+	metadata *metadataView
+	spec     []byte
+	err      error
+}
+
+// ReadPod reads the next value of a scanner. What is wrong with the pod is for
+// Inspect to say, and no error of the document that holds it.
+func ReadPod(s *jsonscan.Scanner) Pod {
+	r := podReader{Scanner: s}
+	var p Pod
+	p.err = s.Try(func() {
+		var seen uint64
+		for key := range r.Members() {
+			switch string(key) {
+			case "metadata":
+				if r.Once(&seen, fieldMetadata, key) {
+					p.metadata = r.metadata()
+				}
+			case "spec":
+				if r.Once(&seen, fieldSpec, key) {
+					p.spec = r.Raw()
+				}
+			}
+		}
+	})
+	return p
+}
+
+// ParsePod reads a whole document.
+func ParsePod(raw []byte) Pod {
+	s := jsonscan.New(raw)
+	p := ReadPod(s)
+	if err := s.End(); err != nil {
+		p.err = err
+	}
+	return p
+}
+
+// podReader reads parts of one pod.
 type podReader struct {
 	*jsonscan.Scanner
 	pod    podView
 	counts counts
 }
 
-// decodePod reads field names case-sensitively, as the API server does;
+// view reads the spec. Field names are case-sensitive, as the API server's;
 // encoding/json would take "EnvFrom" for "envFrom".
-func decodePod(raw []byte) (podView, error) {
-	r := podReader{Scanner: jsonscan.New(raw)}
-	var seen uint64
-	for key := range r.Members() {
-		switch string(key) {
-		case "metadata":
-			if r.Once(&seen, fieldMetadata, key) {
-				r.pod.Metadata = r.metadata()
-			}
-		case "spec":
-			if r.Once(&seen, fieldSpec, key) {
-				r.spec()
-			}
-		}
+func (p Pod) view() (podView, error) {
+	if p.err != nil || p.spec == nil {
+		return podView{Metadata: p.metadata}, p.err
 	}
+	r := podReader{Scanner: jsonscan.New(p.spec), pod: podView{Metadata: p.metadata}}
+	r.spec()
+	r.Within(".spec")
 	return r.pod, r.End()
 }
 
@@ -243,7 +276,7 @@ const (
 	fieldValueFrom = "valueFrom"
 )
 
-// envs reads the entries of env, which decodePod went through before.
+// envs reads the entries of env, which view went through before.
 func (c containerView) envs() []envView {
 	if c.envEntries == 0 {
 		return nil
@@ -309,12 +342,12 @@ func (c containerView) envFroms() []stdjson.RawMessage {
 	return entries
 }
 
-// identity returns the pod's metadata as identity reads it.
-func (p podView) identity() identity.Pod {
-	if p.Metadata == nil {
+// identity returns the metadata as identity reads it.
+func (m *metadataView) identity() identity.Pod {
+	if m == nil {
 		return identity.Pod{}
 	}
-	return identity.Pod{Labels: p.Metadata.Labels, Annotations: p.Metadata.Annotations}
+	return identity.Pod{Labels: m.Labels, Annotations: m.Annotations}
 }
 
 // given says that a raw field is there and not null.

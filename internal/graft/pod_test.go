@@ -48,7 +48,7 @@ func FuzzDecodePod(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		got, err := decodePod(raw)
+		got, err := ParsePod(raw).view()
 		var want plainPod
 		wantErr := kjson.Unmarshal(raw, &want)
 		switch {
@@ -144,7 +144,7 @@ func TestDecodePodBounds(t *testing.T) {
 			document := []byte(raw)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err := decodePod(document)
+			_, err := ParsePod(document).view()
 			runtime.ReadMemStats(&after)
 			if !errors.As(err, &tooLargeError{}) {
 				t.Errorf("got %v", err)
@@ -155,7 +155,7 @@ func TestDecodePodBounds(t *testing.T) {
 			}
 		})
 	}
-	if _, err := decodePod([]byte(`{"spec":{"containers":[` + list(`{"env":[`+list(`{}`, 40)+`]}`, maxContainers) + `]}}`)); err != nil {
+	if _, err := ParsePod([]byte(`{"spec":{"containers":[` + list(`{"env":[`+list(`{}`, 40)+`]}`, maxContainers) + `]}}`)).view(); err != nil {
 		t.Errorf("a pod within the bounds: %v", err)
 	}
 }

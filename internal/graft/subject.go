@@ -29,21 +29,35 @@ type Result struct {
 
 // Inspect reads a Pod or PodTemplateSpec in JSON and decides.
 func (e *Engine) Inspect(ns identity.Namespace, raw []byte) *Subject {
-	pod, err := decodePod(raw)
-	if tooLarge := (tooLargeError{}); errors.As(err, &tooLarge) {
-		return &Subject{Decision: denied(identity.OptIn{}, ReasonTooLarge, err)}
+	return e.InspectPod(ns, ParsePod(raw))
+}
+
+// InspectPod decides about a pod whose metadata was read. The spec is read
+// where the pod is to be grafted, and left alone otherwise.
+func (e *Engine) InspectPod(ns identity.Namespace, pod Pod) *Subject {
+	if pod.err != nil {
+		return unreadable(ns, identity.OptIn{}, pod.err)
 	}
-	if err != nil {
-		return &Subject{Decision: audited(ns, denied(identity.OptIn{}, ReasonMalformed, fmt.Errorf("cannot read the pod: %w", err)))}
-	}
-	s := &Subject{Decision: e.Decide(ns, pod.identity()), engine: e, pod: pod}
+	s := &Subject{Decision: e.Decide(ns, pod.metadata.identity()), engine: e}
 	if !s.Grafts() {
 		return s
+	}
+	var err error
+	if s.pod, err = pod.view(); err != nil {
+		return unreadable(ns, s.OptIn, err)
 	}
 	if err := s.checkContainers(); err != nil {
 		s.Decision = audited(ns, denied(s.OptIn, ReasonInvalidSetting, err))
 	}
 	return s
+}
+
+// unreadable denies a pod that cannot be read, or that is too large to be.
+func unreadable(ns identity.Namespace, optIn identity.OptIn, err error) *Subject {
+	if tooLarge := (tooLargeError{}); errors.As(err, &tooLarge) {
+		return &Subject{Decision: denied(optIn, ReasonTooLarge, err)}
+	}
+	return &Subject{Decision: audited(ns, denied(optIn, ReasonMalformed, fmt.Errorf("cannot read the pod: %w", err)))}
 }
 
 // checkContainers refuses a name that no container has: a typo would leave
@@ -100,7 +114,7 @@ func (s *Subject) graft(facts Facts) Result {
 		report.Warnings = append(report.Warnings, Warning{WarnExternalSecret, facts.ExternalSecret})
 	}
 
-	annotations, stale := s.engine.writtenAnnotations(s.Decision, facts.Parameter, s.pod.identity().Annotations, t.references(), eff.awaits)
+	annotations, stale := s.engine.writtenAnnotations(s.Decision, facts.Parameter, s.pod.Metadata.identity().Annotations, t.references(), eff.awaits)
 	labels := map[string]string{api.LabelApp: s.Identity.App}
 	return Result{
 		Operations: append(operations, s.pod.metadataOperations(labels, annotations, stale)...),

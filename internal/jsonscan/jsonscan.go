@@ -112,7 +112,7 @@ func (s *Scanner) Members() iter.Seq[[]byte] {
 		for {
 			key := s.key()
 			if s.err != nil || !s.item(func() bool { return yield(key) }) {
-				s.within("." + string(key))
+				s.Within("." + string(key))
 				return
 			}
 			if s.closes('}') {
@@ -134,7 +134,7 @@ func (s *Scanner) Elements() iter.Seq[int] {
 		}
 		for i := 0; ; i++ {
 			if !s.item(func() bool { return yield(i) }) {
-				s.within("[" + strconv.Itoa(i) + "]")
+				s.Within("[" + strconv.Itoa(i) + "]")
 				return
 			}
 			if s.closes(']') {
@@ -198,6 +198,23 @@ func (s *Scanner) descend() {
 func (s *Scanner) closed() {
 	s.at++
 	s.depth--
+}
+
+// Try reads the next value by read. Where that finds fault with it, the value
+// is passed over as any other, and the fault is returned: what is no JSON at
+// all stays the document's own error.
+func (s *Scanner) Try(read func()) error {
+	if s.err != nil {
+		return s.err
+	}
+	start, depth := s.at, s.depth
+	read()
+	fault := s.err
+	if fault != nil {
+		s.at, s.depth, s.err = start, depth, nil
+		s.Skip()
+	}
+	return fault
 }
 
 // Raw passes over the next value and returns its bytes, which are the
@@ -301,8 +318,8 @@ func (s *Scanner) failKind(wanted string) {
 	s.Fail(&mismatch{got: got, wanted: wanted})
 }
 
-// within says where in the document a mismatch is, from the inside out.
-func (s *Scanner) within(step string) {
+// Within says where in the document a mismatch is, from the inside out.
+func (s *Scanner) Within(step string) {
 	if m := (*mismatch)(nil); errors.As(s.err, &m) {
 		m.path = step + m.path
 	}
