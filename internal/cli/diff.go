@@ -41,7 +41,7 @@ func newDiff(streams Streams) *cobra.Command {
 would come from, against those of the pods that run. Labels of the Namespace, the
 ConfigMap and the parameter's keys are those of the cluster, read with your
 rights; a Namespace or ConfigMap among the manifests goes before the cluster's.
-No value of a Secret is ever printed.
+No value of a Secret is ever printed. -o name prints the workloads that change.
 
 Exit code 0: nothing would change. 1: something would. 2: the command line was not
 understood. 3: it could not look, as without a cluster.`,
@@ -68,7 +68,7 @@ understood. 3: it could not look, as without a cluster.`,
 	if err := command.MarkFlagRequired("filename"); err != nil {
 		panic(err) // the flag was added one line above
 	}
-	flags.output = addChoice(command, "output", "o", "format", formatTable, formatJSON, formatYAML)
+	flags.output = addChoice(command, "output", "o", "format", formatTable, formatJSON, formatYAML, formatName)
 	return command
 }
 
@@ -87,7 +87,11 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]podDiff, er
 	}
 	known := stream.Facts(c.namespace)
 	diffs := []podDiff{}
-	for _, t := range stream.Templates() {
+	progress := newProgress(streams.Err)
+	defer progress.end()
+	templates := stream.Templates()
+	for i, t := range templates {
+		progress.at(i, len(templates), resourceName(t.Kind, t.Name))
 		if err := t.Apply(inheritLabel(t)); err != nil {
 			return nil, err
 		}
@@ -202,6 +206,10 @@ func countChanges(diffs []podDiff) int {
 }
 
 func writeDiffs(w io.Writer, format string, diffs []podDiff) error {
+	if format == formatName {
+		changed := slices.DeleteFunc(slices.Clone(diffs), func(d podDiff) bool { return len(d.Changes) == 0 })
+		return writeNames(w, changed, func(d podDiff) string { return d.Workload })
+	}
 	if format != formatTable {
 		return writeValue(w, format, diffs)
 	}
@@ -216,7 +224,7 @@ func writeDiffs(w io.Writer, format string, diffs []podDiff) error {
 			fmt.Fprintf(&out, " and %d like it", len(d.Alike))
 		}
 		if d.Message != "" {
-			fmt.Fprintf(&out, ": %s", d.Message)
+			fmt.Fprintf(&out, ": %s", line(d.Message))
 		}
 		out.WriteByte('\n')
 		for _, c := range d.Changes {

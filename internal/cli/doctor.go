@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/envgraft/envgraft/internal/doctor"
-	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/live"
 	"github.com/envgraft/envgraft/internal/parameters"
 )
@@ -60,12 +59,12 @@ was not understood. 3: it could not look, as without a cluster.`,
 			if len(args) > 1 || len(args) == 1 && flags.selector != "" {
 				return fmt.Errorf("give one workload, as deploy/shop, or -l SELECTOR, or neither")
 			}
-			return nil
+			return checkRefs(args)
 		},
 		RunE: func(command *cobra.Command, args []string) error {
 			all, err := flags.examine(command, args)
 			if err != nil {
-				return &exitError{exitUnchecked, err}
+				return unchecked(err)
 			}
 			if err := writeDiagnoses(streams.Out, flags.output.value, all); err != nil {
 				return err
@@ -81,7 +80,7 @@ was not understood. 3: it could not look, as without a cluster.`,
 	flags.aws.add(command)
 	command.Flags().BoolVar(&flags.useAWS, "aws", false, "look at the parameter with your AWS credentials")
 	command.Flags().StringVarP(&flags.selector, "selector", "l", "", "workloads and pods with these `labels`")
-	flags.output = addChoice(command, "output", "o", "format", formatTable, formatJSON, formatYAML)
+	flags.output = addChoice(command, "output", "o", "format", formatTable, formatJSON, formatYAML, formatName)
 	command.ValidArgsFunction = flags.kube.completeWorkloads
 	complete(command, "namespace", flags.kube.completeNamespaces)
 	return command
@@ -97,12 +96,15 @@ func (f *doctorFlags) examine(command *cobra.Command, args []string) ([]diagnosi
 	if err != nil {
 		return nil, err
 	}
-	base, err := f.installation(ctx, c, settings)
+	e := &examiner{session: c, settings: settings, installation: f.kube.installation, admit: true}
+	if f.useAWS {
+		e.check = f.checkParameter
+	}
+	base, err := e.base(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(args) == 0 && f.selector == "" {
-		base.Store = c.Store(ctx, "", or(base.ESO.Value, "v1"), base.StoreRef)
 		return []diagnosis{newDiagnosis(c, base)}, nil
 	}
 	targets, err := c.targets(ctx, args, f.selector)
@@ -110,8 +112,11 @@ func (f *doctorFlags) examine(command *cobra.Command, args []string) ([]diagnosi
 		return nil, err
 	}
 	var all []diagnosis
-	for _, w := range targets {
-		p, err := f.patient(ctx, c, base, w)
+	progress := newProgress(command.ErrOrStderr())
+	defer progress.end()
+	for i, w := range targets {
+		progress.at(i, len(targets), w.String())
+		p, err := e.patient(ctx, base, c.App(ctx, settings, w))
 		if err != nil {
 			return nil, err
 		}
@@ -120,66 +125,14 @@ func (f *doctorFlags) examine(command *cobra.Command, args []string) ([]diagnosi
 	return all, nil
 }
 
-// installation reads what all workloads share. A cluster that does not answer
-// is an error: there is nothing to say without it.
-func (f *doctorFlags) installation(ctx context.Context, c *session, settings live.Settings) (doctor.Patient, error) {
-	store := settings.Configuration.ExternalSecrets.SecretStore
-	p := doctor.Patient{
-		Settings: settings, Installation: f.kube.installation, StoreRef: live.StoreRef{Kind: store.Kind, Name: store.Name},
-		Webhooks:  c.Webhooks(ctx, settings.Configuration.Server.Certificates.WebhookConfiguration),
-		Operators: c.Operators(ctx),
-		ESO:       c.ESOVersion(ctx),
-	}
-	for _, cause := range []live.Seen[string]{{State: p.Webhooks.State, Cause: p.Webhooks.Cause}, {State: p.Operators.State, Cause: p.Operators.Cause}} {
-		if cause.State == live.Failed {
-			return p, fmt.Errorf("cannot ask the cluster: %s", cause.Cause)
-		}
-	}
-	return p, nil
-}
-
-// patient reads what is a workload's own.
-func (f *doctorFlags) patient(ctx context.Context, c *session, base doctor.Patient, w live.Workload) (doctor.Patient, error) {
-	p := base
-	p.App = c.App(ctx, base.Settings, w)
-	d := p.App.Subject
-	if d.Status != graft.StatusInjected {
-		return p, nil
-	}
-	if !w.Kind.IsPod() {
-		p.Admission = c.Admit(ctx, w.Namespace, w.Name, w.Template)
-	}
-	if !d.Settings.Secrets {
-		return p, nil
-	}
-	p.StoreRef = storeOf(p.App)
-	p.Store = c.Store(ctx, w.Namespace, or(p.ESO.Value, "v1"), p.StoreRef)
-	if e := p.App.ExternalSecret; e != nil && !e.Synced() {
-		p.Complaint = c.Complaint(ctx, e)
-	}
-	if !f.useAWS {
-		return p, nil
-	}
+func (f *doctorFlags) checkParameter(ctx context.Context, path string) (*parameters.Checked, error) {
 	client, err := f.aws.client(ctx)
 	if err != nil {
-		return p, err
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, awsTimeout)
 	defer cancel()
-	p.Parameter = parameters.Check(ctx, client, d.Identity.Parameter)
-	return p, nil
-}
-
-// storeOf is the ExternalSecret's store, else the one that it would get.
-func storeOf(app *live.App) live.StoreRef {
-	if app.ExternalSecret != nil {
-		return app.ExternalSecret.Spec.SecretStoreRef
-	}
-	if s := app.Subject.Settings.SecretStore; s.Name != "" {
-		return live.StoreRef{Kind: s.Kind, Name: s.Name}
-	}
-	s := app.Settings.Configuration.ExternalSecretFor(app.Subject.Identity.Environment).SecretStore
-	return live.StoreRef{Kind: s.Kind, Name: s.Name}
+	return parameters.Check(ctx, client, path), nil
 }
 
 func newDiagnosis(c *session, p doctor.Patient) diagnosis {
@@ -209,6 +162,9 @@ func (d diagnosis) headline() string {
 }
 
 func writeDiagnoses(w io.Writer, format string, all []diagnosis) error {
+	if format == formatName {
+		return writeNames(w, all, func(d diagnosis) string { return or(d.Target, "deployment.apps/envgraft") })
+	}
 	if format != formatTable {
 		return writeValue(w, format, all)
 	}
@@ -231,13 +187,13 @@ func writeDiagnosis(out *bytes.Buffer, d diagnosis, p palette) {
 	}
 	rows := newRows(out)
 	for _, f := range d.Findings {
-		rows.row("  "+f.Check, p.paint(colors[f.Status], string(f.Status)), or(f.Message, "-"))
+		rows.row("  "+f.Check, p.paint(colors[f.Status], string(f.Status)), or(line(f.Message), "-"))
 	}
 	rows.flush()
 	for _, f := range d.Findings {
 		if f.Fix != "" {
 			// As it stands: a here-document may not be indented.
-			fmt.Fprintf(out, "\nTo mend it:\n\n%s\n", f.Fix)
+			fmt.Fprintf(out, "\nTo mend it:\n\n%s\n", plain(f.Fix))
 		}
 	}
 }

@@ -79,8 +79,9 @@ what it could not see. Kinds are deploy, sts, ds, rollout, cj, job, rs and pod.
 With -f it needs no cluster.
 ` + offlineLong + `
 
-Exit code 0: explained, denied pods too. 1: something is malformed or cannot be
-read. 2: the command line was not understood.`,
+Exit code 0: explained, denied pods too. 1: a file is malformed or cannot be read.
+2: the command line was not understood. 3: it could not look, as without a
+cluster, or for a workload that does not exist.`,
 		Example: `  envgraft explain deploy/shop
   envgraft explain -n shop -l app.kubernetes.io/name=shop -o wide
   envgraft explain -f deploy/ --parameters parameters/
@@ -116,12 +117,16 @@ func (f *explainFlags) validate(args []string) error {
 	if ways != 1 {
 		return errors.New("say what to explain: KIND/NAME (as deploy/shop), -l SELECTOR, or -f FILE")
 	}
-	return nil
+	return checkRefs(args)
 }
 
 func (f *explainFlags) explain(command *cobra.Command, streams Streams, args []string) ([]explanation, error) {
 	if len(f.offline.files) == 0 {
-		return f.explainLive(command, args)
+		explanations, err := f.explainLive(command, args)
+		if err != nil {
+			return nil, unchecked(err)
+		}
+		return explanations, nil
 	}
 	stream, outcomes, err := f.offline.graftAll(command.Context(), streams)
 	if err != nil {
@@ -135,12 +140,7 @@ func writeExplanations(w io.Writer, format string, explanations []explanation) e
 	case formatJSON, formatYAML:
 		return writeValue(w, format, explanations)
 	case formatName:
-		for _, e := range explanations {
-			if _, err := fmt.Fprintln(w, resourceName(e.Kind, e.Name)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return writeNames(w, explanations, func(e explanation) string { return resourceName(e.Kind, e.Name) })
 	}
 	return writeTable(w, explanations, newPalette(w), format == formatWide)
 }

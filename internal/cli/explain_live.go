@@ -74,13 +74,26 @@ func (f *explainFlags) explainLive(command *cobra.Command, args []string) ([]exp
 		return nil, err
 	}
 	explanations := make([]explanation, len(targets))
+	progress := newProgress(command.ErrOrStderr())
+	defer progress.end()
 	for i, w := range targets {
+		progress.at(i, len(targets), w.String())
 		app := c.App(command.Context(), settings, w)
 		if explanations[i], err = c.explain(command.Context(), app); err != nil {
 			return nil, fmt.Errorf("%s: %w", w, err)
 		}
 	}
 	return explanations, nil
+}
+
+// checkRefs refuses names that are none of a workload.
+func checkRefs(args []string) error {
+	for _, arg := range args {
+		if _, err := live.ParseRef("", arg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // targets reads what a command line names. That one cannot be read is an

@@ -55,15 +55,16 @@ wins over the Secret today, say. Where the keys of an object are not known, the
 proof holds for whatever they are. No value of a Secret is ever printed.
 ` + offlineLong + `
 
-Exit code 0: printed and proven. 1: an environment would change, or something
-cannot be read. 2: the command line was not understood.`,
+Exit code 0: printed and proven. 1: an environment would change, or a file cannot
+be read. 2: the command line was not understood. 3: it could not look, as without
+a cluster.`,
 		Example: `  envgraft import deploy/shop > shop.yaml
   envgraft import -f shop/ --parameters parameters/`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if (len(args) == 1) == (len(flags.offline.files) > 0) || len(args) > 1 {
 				return errors.New("say what to import: KIND/NAME (as deploy/shop), or -f FILE")
 			}
-			return nil
+			return checkRefs(args)
 		},
 		RunE: func(command *cobra.Command, args []string) error {
 			stream, all, err := flags.plan(command, streams, args)
@@ -83,7 +84,11 @@ cannot be read. 2: the command line was not understood.`,
 // plan makes the plans, and lays those that are proven over the manifests.
 func (f *importFlags) plan(command *cobra.Command, streams Streams, args []string) (*manifest.Stream, []imported, error) {
 	if len(args) == 1 {
-		return f.planLive(command, args[0])
+		stream, all, err := f.planLive(command, args[0])
+		if err != nil && !errors.Is(err, adopt.ErrNothing) {
+			err = unchecked(err)
+		}
+		return stream, all, err
 	}
 	c, err := loadConfig(f.offline.config)
 	if err != nil {

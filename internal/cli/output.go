@@ -21,6 +21,20 @@ const (
 // formats are those of commands that show what is in a cluster.
 func formats() []string { return []string{formatTable, formatWide, formatJSON, formatYAML, formatName} }
 
+// writeNames writes a name a line, each once.
+func writeNames[T any](w io.Writer, all []T, name func(T) string) error {
+	var out bytes.Buffer
+	written := map[string]bool{}
+	for _, one := range all {
+		if n := name(one); !written[n] {
+			written[n] = true
+			out.WriteString(n + "\n")
+		}
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
 // writeValue writes a value for machines.
 func writeValue(w io.Writer, format string, value any) error {
 	var out bytes.Buffer

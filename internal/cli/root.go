@@ -38,6 +38,9 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
+// unchecked is for a command that could not look: neither found nor not found.
+func unchecked(err error) error { return &exitError{exitUnchecked, err} }
+
 // Main runs a command line and returns the program's exit code.
 func Main(ctx context.Context, args []string, s Streams) int {
 	return execute(ctx, New(s), args, s)
@@ -60,7 +63,7 @@ func execute(ctx context.Context, root *cobra.Command, args []string, s Streams)
 		return exitOK
 	}
 	// Nobody is left to be told where standard error is gone.
-	_, _ = fmt.Fprintln(s.Err, "envgraft:", err)
+	_, _ = fmt.Fprintln(s.Err, "envgraft:", plain(err.Error()))
 	if !understood {
 		_, _ = fmt.Fprintf(s.Err, "See %s --help\n", command.CommandPath())
 		return exitUsage
@@ -100,7 +103,7 @@ your machine and in pipelines, what it will do.`,
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newServe(s.Err), newInject(s), newExplain(s), newDoctor(s), newStatus(s), newDiff(s), newImport(s),
+	root.AddCommand(newServe(s.Err), newInject(s), newExplain(s), newDoctor(s), newStatus(s), newUI(s), newDiff(s), newImport(s),
 		newParameters(s), newExport(s), newRemove(s), newVersion(s.Out))
 	return root
 }

@@ -49,8 +49,8 @@ It reads lists alone, of pods their metadata, and no Secrets; so which data a po
 runs with goes by the versions that envgraft recorded, and is "not known" where
 there are none. Under PODS stand fresh/stale/not injected/not known.
 
-Exit code 0: shown, whatever is wrong. 1: nothing could be read. 2: the command
-line was not understood.`,
+Exit code 0: shown, whatever is wrong. 2: the command line was not understood.
+3: it could not look, as without a cluster.`,
 		Example: `  envgraft status -A
   envgraft status -n shop --watch
   envgraft status -A -o json | jq -r '.apps[] | select(.problem).workload'`,
@@ -58,14 +58,14 @@ line was not understood.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := flags.kube.open()
 			if err != nil {
-				return err
+				return unchecked(err)
 			}
 			if flags.watch {
 				return flags.follow(command, c, streams)
 			}
 			report, err := flags.read(command, c, streams.Err)
 			if err != nil {
-				return err
+				return unchecked(err)
 			}
 			return writeStatus(streams.Out, flags.output.value, report)
 		},
@@ -91,7 +91,10 @@ func (f *statusFlags) read(command *cobra.Command, c *session, errOut io.Writer)
 	if f.all {
 		namespace = ""
 	}
+	progress := newProgress(errOut)
+	progress.say("reading workloads, pods and ExternalSecrets")
 	o := c.Overview(command.Context(), settings, namespace, f.selector)
+	progress.end()
 	report := statusReport{Apps: o.Lines(), NotSeen: append([]live.Right{}, c.Missing()...)}
 	if len(report.Apps) == 0 && len(o.Causes) > 0 {
 		return report, errors.New("cannot tell: " + strings.Join(o.Causes, "; "))
@@ -100,7 +103,7 @@ func (f *statusFlags) read(command *cobra.Command, c *session, errOut io.Writer)
 		o.Causes = append(o.Causes, "the configuration is assumed to be the default: "+settings.Assumed)
 	}
 	for _, cause := range o.Causes {
-		if _, err := fmt.Fprintln(errOut, "note:", cause); err != nil {
+		if _, err := fmt.Fprintln(errOut, "note:", line(cause)); err != nil {
 			return report, err
 		}
 	}
@@ -114,7 +117,7 @@ func (f *statusFlags) follow(command *cobra.Command, c *session, streams Streams
 	for first := true; ; first = false {
 		report, err := f.read(command, c, io.Discard)
 		if err != nil && first {
-			return err
+			return unchecked(err)
 		}
 		if err == nil {
 			changed := changedLines(last, report.Apps)
@@ -162,12 +165,7 @@ func writeStatus(w io.Writer, format string, report statusReport) error {
 	case formatJSON, formatYAML:
 		return writeValue(w, format, report)
 	case formatName:
-		for _, l := range report.Apps {
-			if _, err := fmt.Fprintln(w, resourceName(l.Kind, l.Workload)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return writeNames(w, report.Apps, func(l live.Line) string { return resourceName(l.Kind, l.Workload) })
 	}
 	var out bytes.Buffer
 	writeStatusTable(&out, report.Apps, newPalette(w), format == formatWide)
@@ -208,7 +206,7 @@ func statusRow(l live.Line, wide bool) []string {
 	if wide {
 		row = append(row, timeOrDash(l.Refreshed))
 	}
-	return append(row, or(l.Problem, "-"))
+	return append(row, or(line(l.Problem), "-"))
 }
 
 func timeOrDash(t *time.Time) string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -31,8 +32,12 @@ const (
 
 // newPalette colours for a terminal, unless NO_COLOR (https://no-color.org) is set.
 func newPalette(w io.Writer) palette {
+	return palette{enabled: os.Getenv("NO_COLOR") == "" && isTerminal(w)}
+}
+
+func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
-	return palette{enabled: ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(file.Fd()))}
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 func (p palette) paint(color int, text string) string {
@@ -65,6 +70,20 @@ func (p palette) freshness(f live.Freshness) string {
 // maxValue is what a table shows of a value; -o wide shows all.
 const maxValue = 40
 
+// plain keeps what others wrote from steering the terminal that it is shown on
+// (as CVE-2021-25743 of kubectl): an annotation may hold escape sequences.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
+
+// line is plain text on one line.
+func line(text string) string { return strings.ReplaceAll(plain(text), "\n", " ") }
+
 // quote writes a value so that it stays on its line.
 func quote(value string) string { return strconv.Quote(value) }
 
@@ -87,14 +106,14 @@ func writeTable(w io.Writer, explanations []explanation, p palette, wide bool) e
 func writeExplanation(out *bytes.Buffer, e explanation, p palette, wide bool) {
 	fmt.Fprintf(out, "%s %s/%s (%s): %s", e.Kind, e.Namespace, e.Name, e.from, p.status(e.Status))
 	if e.Message != "" {
-		fmt.Fprintf(out, ": %s", e.Message)
+		fmt.Fprintf(out, ": %s", line(e.Message))
 	}
 	out.WriteByte('\n')
 	if e.Identity.App != "" {
 		writeIdentity(out, e)
 	}
 	for _, w := range e.Warnings {
-		fmt.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "warning:"), w.Message)
+		fmt.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "warning:"), line(w.Message))
 	}
 	if e.Live != nil {
 		writeLive(out, e.Live, p)
@@ -137,7 +156,7 @@ func syncOf(l *liveExplanation) string {
 	case l.ExternalSecret == nil:
 		return ", nothing that fills it was seen"
 	case !l.ExternalSecret.Synced:
-		return ", not synced: " + or(l.ExternalSecret.Message, "External Secrets Operator has said nothing yet")
+		return ", not synced: " + or(line(l.ExternalSecret.Message), "External Secrets Operator has said nothing yet")
 	case l.ExternalSecret.Refreshed == nil:
 		return ", synced"
 	}
@@ -147,7 +166,7 @@ func syncOf(l *liveExplanation) string {
 // writeLive prints the pods, and what could not be seen.
 func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
 	for _, note := range l.Notes {
-		fmt.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "note:"), note)
+		fmt.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "note:"), line(note))
 	}
 	for _, right := range l.NotSeen {
 		fmt.Fprintf(out, "  %s you may not %s\n", p.paint(colorYellow, "not seen:"), right)
@@ -163,7 +182,7 @@ func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
 		if pod.Version > 0 {
 			version = strconv.FormatInt(pod.Version, 10)
 		}
-		rows.row("  "+pod.Name, version, p.freshness(pod.Freshness), or(pod.Why, "-"))
+		rows.row("  "+pod.Name, version, p.freshness(pod.Freshness), or(line(pod.Why), "-"))
 	}
 	rows.flush()
 	for _, pod := range l.Pods {

@@ -41,7 +41,7 @@ func checkAnnotations(p Patient) Finding {
 	if have := where[api.ReloaderSecret]; have != "" {
 		value = have + "," + secret
 	}
-	return broken(p.kubectl("annotate %s '%s=%s' --overwrite", w, api.ReloaderSecret, value),
+	return broken(p.kubectl("annotate %s %s --overwrite", w, word(api.ReloaderSecret+"="+value)),
 		"%s has no annotation %s that names %s: the workload webhook was not called when it was applied", w, api.ReloaderSecret, secret)
 }
 

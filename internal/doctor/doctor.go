@@ -91,6 +91,15 @@ func chain() []link {
 	}
 }
 
+// Checks names all checks, in their order.
+func Checks() []string {
+	var names []string
+	for _, l := range chain() {
+		names = append(names, l.name)
+	}
+	return names
+}
+
 // Examine goes along the chain.
 func Examine(p Patient) []Finding {
 	var findings []Finding

@@ -26,7 +26,7 @@ func checkExternalSecret(p Patient) Finding {
 		return broken(p.kubectl("get externalsecret %s -o yaml  # see annotation %s", e.Metadata.Name, api.AnnotationRevoked),
 			"ExternalSecret %q was stopped: %s", e.Metadata.Name, e.Metadata.Annotations[api.AnnotationRevoked])
 	case e.Target() != id.Secret:
-		return broken(p.patchTemplate("annotations", api.AnnotationSecret, e.Target()),
+		return broken(p.patchTemplate("annotations", api.AnnotationSecret, name(e.Target())),
 			"ExternalSecret %q fills Secret %q, while the pods read Secret %q", e.Metadata.Name, e.Target(), id.Secret)
 	case e.Ours() && e.Parameter() != "" && e.Parameter() != id.Parameter:
 		return broken(p.restartServer(), "ExternalSecret %q reads parameter %q, while the pods' is %q", e.Metadata.Name, e.Parameter(), id.Parameter)

@@ -29,7 +29,7 @@ func checkLabels(p Patient) Finding {
 var named = regexp.MustCompile(`(annotation|label) (` + regexp.QuoteMeta(api.Group) + `/[a-z-]+)`)
 
 // command finds the command that a message of the engine ends with.
-var command = regexp.MustCompile(`kubectl (?:label|annotate) namespace [^)…]+$`)
+var command = regexp.MustCompile(`kubectl (?:label|annotate) namespace [A-Za-z0-9 ._/=,:-]+$`)
 
 // fixOf is the command in the engine's own message, else the removal of the
 // key that it names.

@@ -23,11 +23,11 @@ func checkStore(p Patient) Finding {
 		return unseen(p.Store.Cause)
 	}
 	if why := p.Store.Value.NotReady(); why != "" {
-		return broken(fmt.Sprintf("kubectl describe %s %s%s", resourceOf(ref), ref.Name, p.inNamespace(ref)), "%s is not ready: %s", ref, why)
+		return broken(fmt.Sprintf("kubectl describe %s %s%s", resourceOf(ref), name(ref.Name), p.inNamespace(ref)), "%s is not ready: %s", ref, why)
 	}
 	if p.App != nil && p.App.Namespace.State == live.Found && !p.Store.Value.Opens(p.App.Namespace.Value) {
 		return broken(fmt.Sprintf(`kubectl patch clustersecretstore %s --type json -p '[{"op":"add","path":"/spec/conditions/-","value":{"namespaces":["%s"]}}]'`,
-			ref.Name, p.App.Workload.Namespace), "%s is not open to namespace %q: see its spec.conditions", ref, p.App.Workload.Namespace)
+			name(ref.Name), p.App.Workload.Namespace), "%s is not open to namespace %q: see its spec.conditions", ref, p.App.Workload.Namespace)
 	}
 	return ok("%s is ready", ref)
 }
@@ -62,7 +62,7 @@ apiVersion: external-secrets.io/%s
 kind: %s
 metadata: {name: %s%s}
 spec: {provider: {aws: {service: ParameterStore, region: %s}}}
-END`, p.ESO.Value, p.StoreRef.Kind, p.StoreRef.Name, namespace, region)
+END`, p.ESO.Value, name(p.StoreRef.Kind), name(p.StoreRef.Name), namespace, region)
 }
 
 // createExternalSecret makes what envgraft was told not to.
@@ -76,5 +76,5 @@ spec:
   secretStoreRef: {kind: %s, name: %s}
   target: {name: %s}
   dataFrom: [{extract: {key: %s}}]
-END`, p.ESO.Value, id.ExternalSecret, p.App.Workload.Namespace, p.StoreRef.Kind, p.StoreRef.Name, id.Secret, id.Parameter)
+END`, p.ESO.Value, id.ExternalSecret, p.App.Workload.Namespace, name(p.StoreRef.Kind), name(p.StoreRef.Name), id.Secret, id.Parameter)
 }

@@ -48,6 +48,9 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	return &Reader{api: api}, nil
 }
 
+// Anew returns a reader of the same cluster that remembers no missing rights.
+func (r *Reader) Anew() *Reader { return &Reader{api: r.api} }
+
 // get reads one object into the fields of T, and no others.
 func get[T any](ctx context.Context, r *Reader, k Kind, namespace, name, accept string) Seen[T] {
 	raw, err := answer(r.api.Get().AbsPath(k.path(namespace, name)...).SetHeader("Accept", accept).Do(ctx))
@@ -91,12 +94,21 @@ func list[T any](ctx context.Context, r *Reader, k Kind, namespace string, q que
 		if page.State != Found {
 			return Seen[[]T]{State: page.State, Cause: page.Cause}
 		}
+		for i := range page.Value.Items {
+			if object, ok := any(&page.Value.Items[i]).(trimmer); ok {
+				object.trim()
+			}
+		}
 		all.Value = append(all.Value, page.Value.Items...)
 		if token = page.Value.Metadata.Continue; token == "" {
 			return all
 		}
 	}
 }
+
+// trimmer drops what nobody reads of an object in a list: of pods by the
+// thousand, managedFields are the most.
+type trimmer interface{ trim() }
 
 type page[T any] struct {
 	Metadata struct {

@@ -104,7 +104,7 @@ type Line struct {
 	Parameter string `json:"parameter"`
 	// Version is 0 where it is not known.
 	Version int64 `json:"version,omitempty"`
-	// Synced is "yes", "no", "-" (no Secret) or "not known".
+	// Synced is one of the constants below.
 	Synced    string     `json:"synced"`
 	Refreshed *time.Time `json:"refreshed,omitempty"`
 	Pods      Counts     `json:"pods"`
@@ -112,6 +112,14 @@ type Line struct {
 	Rotated *time.Time `json:"rotated,omitempty"`
 	Problem string     `json:"problem,omitempty"`
 }
+
+// What ESO made of an app's Secret; SyncedNone is for an app that has none.
+const (
+	SyncedYes     = "yes"
+	SyncedNo      = "no"
+	SyncedNone    = "-"
+	SyncedUnknown = "not known"
+)
 
 // Counts are an app's pods by what they run with.
 type Counts struct {
@@ -125,7 +133,7 @@ type Counts struct {
 // Secret, and of its pods the metadata alone.
 func (a *App) Line() Line {
 	id, w := a.Subject.Identity, a.Workload
-	l := Line{Namespace: w.Namespace, Workload: w.Name, Kind: w.Kind.Kind, App: id.App, Parameter: id.Parameter, Version: a.Version(), Synced: "-"}
+	l := Line{Namespace: w.Namespace, Workload: w.Name, Kind: w.Kind.Kind, App: id.App, Parameter: id.Parameter, Version: a.Version(), Synced: SyncedNone}
 	if a.Subject.Status == graft.StatusInjected && a.Subject.Settings.Secrets {
 		l.Synced = a.synced()
 	} else {
@@ -149,11 +157,11 @@ func (a *App) Line() Line {
 func (a *App) synced() string {
 	switch {
 	case !a.ExternalSecrets.Known():
-		return "not known"
+		return SyncedUnknown
 	case a.ExternalSecret != nil && a.ExternalSecret.Synced():
-		return "yes"
+		return SyncedYes
 	}
-	return "no"
+	return SyncedNo
 }
 
 // add counts a pod by its metadata.
