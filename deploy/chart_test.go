@@ -282,7 +282,7 @@ func TestSchema(t *testing.T) {
 	}
 	var want []string
 	for _, path := range fieldPaths(reflect.TypeFor[config.Configuration](), "") {
-		if !regexp.MustCompile(`^\.server\.(listen|metricsListen|healthListen|certificates\..*)$`).MatchString(path) {
+		if !regexp.MustCompile(`^\.server\.(listen|metricsListen|healthListen|uiListen|certificates\..*)$`).MatchString(path) {
 			want = append(want, path)
 		}
 	}

@@ -69,7 +69,7 @@ func serveCluster(ctx context.Context, c *config.Configuration, log logr.Logger)
 	defer flush()
 	s.tracer = tracer
 	for _, step := range []func(context.Context, *rest.Config) error{
-		s.addCertificates, s.addManager, s.addHandlers, s.addMetrics, s.addChecks,
+		s.addCertificates, s.addManager, s.addHandlers, s.addMetrics, s.addUI, s.addChecks,
 	} {
 		if err := step(ctx, restConfig); err != nil {
 			return err

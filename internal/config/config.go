@@ -202,6 +202,8 @@ type Server struct {
 	Listen        string `yaml:"listen"`
 	MetricsListen string `yaml:"metricsListen"`
 	HealthListen  string `yaml:"healthListen"`
+	// UIListen is a loopback address for the status page; empty for none.
+	UIListen string `yaml:"uiListen"` //nolint:tagliatelle // as clientCA
 	// HTTP2 allows HTTP/2, which is off by default (CVE-2023-44487).
 	HTTP2 bool `yaml:"http2"`
 	// DrainDelay is how long the server answers on after it is told to stop,

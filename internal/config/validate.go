@@ -182,6 +182,11 @@ func (s Server) validate(path *field.Path) field.ErrorList {
 		}
 		taken[address.value] = address.field
 	}
+	if s.UIListen != "" {
+		if err := CheckLoopback(s.UIListen); err != nil {
+			all = append(all, field.Invalid(path.Child("uiListen"), s.UIListen, err.Error()))
+		}
+	}
 	all = append(all, notNegative(path.Child("drainDelay"), s.DrainDelay)...)
 	all = append(all, s.Limits.validate(path.Child("limits"))...)
 	return append(all, s.Certificates.validate(path.Child("certificates"))...)
@@ -220,6 +225,19 @@ func splitAddress(address string) (port uint64, err error) {
 		return 0, errors.New(form + ", with an IP address or a host name")
 	}
 	return port, nil
+}
+
+// CheckLoopback holds the address of the status page to this machine's own: the
+// page asks nobody who he is.
+func CheckLoopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = splitAddress(address)
+	}
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New(`must be a loopback address with a port, as in "127.0.0.1:8084": the page asks nobody who he is`)
+	}
+	return nil
 }
 
 func (c Certificates) validate(path *field.Path) field.ErrorList {

@@ -81,6 +81,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
       "healthListen" (printf ":%d" (int .Values.ports.health))
       "certificates" $certificates) }}
 {{- if or .Values.clientCA.configMap .Values.clientCA.secret }}{{ $_ := set $own.server "clientCA" "/etc/envgraft-client-ca/ca.crt" }}{{ end }}
+{{- if .Values.ui.enabled }}{{ $_ := set $own.server "uiListen" (printf "127.0.0.1:%d" (int .Values.ports.ui)) }}{{ end }}
 {{- if $aws }}{{ $_ := set $own "aws" $aws }}{{ end }}
 {{- $_ := set $config "excludedNamespaces" (include "envgraft.excludedNamespaces" . | fromYamlArray) }}
 {{- toYaml (mergeOverwrite $own $config) }}

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/ui"
+)
+
+type uiFlags struct {
+	kube   kubeFlags
+	all    bool
+	listen string
+}
+
+// uiDrain is how long a page that is under way may take when the program ends.
+const uiDrain = 2 * time.Second
+
+func newUI(streams Streams) *cobra.Command {
+	var flags uiFlags
+	command := &cobra.Command{
+		Use:   "ui [-A]",
+		Short: "Show the apps in a browser: their chains from SSM to the pods",
+		Long: `Serve a read-only page on this machine, until it is interrupted: the apps of a
+namespace, or of all, each with its chain from the parameter to the pods, what is
+broken and the command that mends it, and where each variable of a container
+comes from. No value of a variable is on the pages.
+
+It reads with your rights and changes nothing. Whoever may open connections on
+this machine sees what you may see, as with kubectl proxy.
+
+In a cluster, server.uiListen serves the same pages from envgraft's own pods, with
+envgraft's rights: kubectl port-forward reaches them, and nobody else.
+
+Exit code 0: interrupted. 2: the command line was not understood. 3: it could not
+look, as without a cluster.`,
+		Example: `  envgraft ui -A
+  envgraft ui -n shop --listen 127.0.0.1:9000`,
+		Args: func(command *cobra.Command, args []string) error {
+			if err := config.CheckLoopback(flags.listen); err != nil {
+				return fmt.Errorf("--listen is %q: it %w", flags.listen, err)
+			}
+			return cobra.NoArgs(command, args)
+		},
+		RunE: func(command *cobra.Command, _ []string) error { return flags.serve(command, streams.Out) },
+	}
+	flags.kube.add(command)
+	flags.kube.addNamespace(command)
+	complete(command, "namespace", flags.kube.completeNamespaces)
+	command.Flags().BoolVarP(&flags.all, "all-namespaces", "A", false, "all namespaces")
+	command.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:8084", "loopback `address` to serve on; port 0 for one that is free")
+	return command
+}
+
+func (f *uiFlags) serve(command *cobra.Command, out io.Writer) error {
+	c, err := f.kube.open()
+	if err != nil {
+		return unchecked(err)
+	}
+	settings, err := f.kube.settings(command, c)
+	if err != nil {
+		return unchecked(err)
+	}
+	source := &uiSource{
+		reader: c.Reader, namespace: c.namespace, installation: f.kube.installation,
+		settings: func(context.Context, *live.Reader) live.Settings { return settings },
+	}
+	if f.all {
+		source.namespace = ""
+	}
+	if _, err := source.look(command.Context(), source.namespace).base(command.Context()); err != nil {
+		return unchecked(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(command.Context(), "tcp", f.listen)
+	if err != nil {
+		return fmt.Errorf("cannot serve on %q: %w; --listen 127.0.0.1:0 takes a port that is free", f.listen, err)
+	}
+	if _, err := fmt.Fprintf(out, "http://%s%s\n", listener.Addr(), ui.Path); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return serveUI(command.Context(), listener, source)
+}
+
+// serveUI serves until ctx is done.
+func serveUI(ctx context.Context, listener net.Listener, source ui.Source) error {
+	handler, err := ui.Handler(source)
+	if err != nil {
+		return err
+	}
+	server := ui.Server(handler)
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Serve(listener) }()
+	select {
+	case err := <-stopped:
+		return fmt.Errorf("the page is served no more: %w", err)
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), uiDrain)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return server.Close()
+	}
+	if err := <-stopped; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

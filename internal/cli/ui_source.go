@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/envgraft/envgraft/internal/doctor"
+	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/ui"
+)
+
+// uiSource reads for the status page what status, doctor and explain show.
+type uiSource struct {
+	reader   *live.Reader
+	settings func(context.Context, *live.Reader) live.Settings
+	// namespace is empty for all.
+	namespace string
+	// installation is namespace/name of envgraft's own Deployment.
+	installation string
+}
+
+var _ ui.Source = &uiSource{}
+
+// look begins a page: the rights that are missing are those of the page.
+func (s *uiSource) look(ctx context.Context, namespace string) *examiner {
+	c := &session{Reader: s.reader.Anew(), namespace: namespace}
+	return &examiner{session: c, settings: s.settings(ctx, c.Reader), installation: s.installation}
+}
+
+// Overview implements ui.Source.
+func (s *uiSource) Overview(ctx context.Context) (ui.Overview, error) {
+	e := s.look(ctx, s.namespace)
+	base, err := e.base(ctx)
+	if err != nil {
+		return ui.Overview{}, err
+	}
+	seen := e.session.Overview(ctx, e.settings, s.namespace, "")
+	o := ui.Overview{Scope: "all namespaces", Installation: doctor.Examine(base), Apps: seen.Lines(), At: time.Now()}
+	if s.namespace != "" {
+		o.Scope = "namespace " + s.namespace
+	}
+	if len(o.Apps) == 0 && len(seen.Causes) > 0 {
+		return o, errors.New("cannot tell: " + strings.Join(seen.Causes, "; "))
+	}
+	o.Notes = e.notes()
+	return o, nil
+}
+
+// App implements ui.Source.
+func (s *uiSource) App(ctx context.Context, ref live.Ref) (ui.App, error) {
+	e := s.look(ctx, ref.Namespace)
+	w := e.Workload(ctx, ref)
+	switch {
+	case w.State == live.NotFound, w.State == live.Found && len(w.Value.Template) == 0:
+		return ui.App{}, fmt.Errorf("%w: %s in namespace %q", ui.ErrNotFound, ref, ref.Namespace)
+	case w.State != live.Found:
+		return ui.App{}, fmt.Errorf("cannot read %s: %s", ref, w.Cause)
+	}
+	base, err := e.base(ctx)
+	if err != nil {
+		return ui.App{}, err
+	}
+	app := e.session.App(ctx, e.settings, w.Value)
+	patient, err := e.patient(ctx, base, app)
+	if err != nil {
+		return ui.App{}, err
+	}
+	explained, err := e.explain(ctx, app)
+	if err != nil {
+		return ui.App{}, err
+	}
+	findings := doctor.Examine(patient)
+	return ui.App{
+		Ref: ref, Identity: app.Subject.Identity, Findings: findings, Chain: ui.ChainOf(app, findings),
+		Pods: uiPods(explained.Live.Pods), Containers: uiContainers(explained.Containers), Notes: e.notes(), At: time.Now(),
+	}, nil
+}
+
+// notes are the rights that were missing.
+func (e *examiner) notes() []string {
+	var notes []string
+	if e.settings.Assumed != "" {
+		notes = append(notes, "the configuration is assumed to be the default: "+e.settings.Assumed)
+	}
+	for _, right := range e.Missing() {
+		notes = append(notes, "you may not "+right.String())
+	}
+	return notes
+}
+
+func uiPods(pods []livePod) []ui.Pod {
+	all := make([]ui.Pod, len(pods))
+	for i, p := range pods {
+		all[i] = ui.Pod{Name: p.Name, Version: p.Version, Freshness: p.Freshness, Why: p.Why}
+	}
+	return all
+}
+
+// uiContainers leaves the values behind: those of ConfigMaps, too.
+func uiContainers(containers []explainedContainer) []ui.Container {
+	all := make([]ui.Container, len(containers))
+	for i, c := range containers {
+		all[i] = ui.Container{Name: c.Name, Init: c.Init, Unknown: c.Unknown}
+		for _, v := range c.Env {
+			all[i].Variables = append(all[i].Variables, ui.Variable{Name: v.Name, Tier: v.Tier, From: v.From, Hides: v.Hides})
+		}
+	}
+	return all
+}
