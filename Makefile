@@ -69,6 +69,12 @@ test-integration: ## Run the tests against a real API server (KUBEBUILDER_ASSETS
 	assets=$$(test/controlplane/assets) && \
 		KUBEBUILDER_ASSETS=$$assets go test -race -timeout 15m ./test/integration/...
 
+# It skips, and says so, where there is no Chromium. UPDATE=-update takes the
+# picture of the documentation.
+.PHONY: test-browser
+test-browser: ## Run the tests of the status page in a headless Chromium.
+	go -C test/browser test -v -count=1 -timeout 10m ./... $(UPDATE)
+
 .PHONY: test-e2e
 test-e2e: ## Run the tests in kind. Needs Docker; test/e2e/doc.go lists the variables.
 	@docker version >/dev/null 2>&1 || { echo >&2 \
@@ -126,6 +132,7 @@ verify-workflows:
 verify-modules:
 	go mod tidy -diff
 	go -C test/controlplane mod tidy -diff
+	go -C test/browser mod tidy -diff
 	for modfile in $(filter-out go.mod,$(notdir $(wildcard test/tools/*.mod))); do \
 		go -C test/tools mod tidy -diff -modfile="$$modfile"; \
 	done
