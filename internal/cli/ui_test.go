@@ -54,7 +54,7 @@ func TestUI(t *testing.T) {
 					t.Errorf("a page shows the value %q:\n%s", value, text)
 				}
 			}
-			text = regexp.MustCompile(`Read at \S+`).ReplaceAllString(text, "Read at TIME")
+			text = regexp.MustCompile(`Read at\s+\S+`).ReplaceAllString(text, "Read at TIME")
 			if *update {
 				if err := os.WriteFile(golden, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
