@@ -60,7 +60,8 @@ func (s *bareScan) run(ctx context.Context, interval time.Duration) {
 	if err := s.workloads.wait(ctx); err != nil {
 		return // the term ends before it began
 	}
-	for s.scan(ctx) && s.pause(ctx, interval) {
+	for goes := true; goes; {
+		goes = s.scan(ctx) && s.pause(ctx, interval)
 	}
 }
 

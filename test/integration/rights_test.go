@@ -22,7 +22,7 @@ func TestRights(t *testing.T) {
 	start(t) // with the kubeconfig of one that has them
 	for _, namespace := range []string{"default", rights.Namespace} {
 		kubectl := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"),
-			"auth", "can-i", "--list", "--namespace", namespace)
+			"auth", "can-i", "--list", "--namespace", namespace) //nolint:gosec // the assets are the caller's
 		out, err := kubectl.Output()
 		if err != nil {
 			t.Fatalf("%v: %v", kubectl, err)
