@@ -11,11 +11,20 @@ func TestEndToEnd(t *testing.T) {
 	b.startSSM(t)
 	b.buildEnvgraft(t)
 
-	t.Run("Webhook", b.testWebhook)
-	b.mustNotTell(t)
-	t.Run("ExternalSecrets", b.testExternalSecrets)
-	b.mustNotTell(t)
-	t.Run("SSMFaults", b.testSSMFaults)
-	t.Run("Resilience", b.testResilience)
-	b.mustNotTell(t)
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"Webhook", b.testWebhook},
+		{"ExternalSecrets", b.testExternalSecrets},
+		{"SSMFaults", b.testSSMFaults},
+		{"Resilience", b.testResilience},
+		{"Standby", b.testStandby},
+	} {
+		if t.Run(part.name, part.run) {
+			b.mustNotTell(t)
+		}
+	}
+	// The last: it uninstalls.
+	t.Run("Lifecycle", b.testLifecycle)
 }

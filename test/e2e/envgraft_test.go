@@ -35,6 +35,13 @@ func (b *bench) buildEnvgraft(t *testing.T) {
 // fields of the configuration file that a test wants other than by default.
 func (b *bench) install(t *testing.T, settings map[string]any) {
 	t.Helper()
+	b.run(t, 10*time.Minute, b.tool("helm", "upgrade", "--install", "envgraft", "deploy/chart",
+		"--namespace", systemNamespace, "--create-namespace", "--values", b.values(t, settings), "--wait", "--timeout", "2m")...)
+}
+
+// values writes the chart's values to a file, and returns its path.
+func (b *bench) values(t *testing.T, settings map[string]any) string {
+	t.Helper()
 	file := map[string]any{"environment": "stage"}
 	maps.Copy(file, settings)
 	values, err := json.Marshal(map[string]any{
@@ -55,6 +62,5 @@ func (b *bench) install(t *testing.T, settings map[string]any) {
 	if err := os.WriteFile(path, values, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.run(t, 10*time.Minute, b.tool("helm", "upgrade", "--install", "envgraft", "deploy/chart",
-		"--namespace", systemNamespace, "--create-namespace", "--values", path, "--wait", "--timeout", "2m")...)
+	return path
 }
