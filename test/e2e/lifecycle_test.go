@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,76 +15,132 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 )
 
+// publishedImage is where the manifest has its image from.
+var publishedImage = regexp.MustCompile(`image: ghcr\.io/envgraft/envgraft:\S+`)
+
 // testLifecycle installs the chart of the commit before, upgrades to this one's,
-// rolls back and uninstalls, while pods are created all the time.
+// rolls back and uninstalls, and does the same with kubectl and the manifest,
+// while pods are created all the time. None may fail.
 func (b *bench) testLifecycle(t *testing.T) {
-	before, values := b.chartBefore(t), b.values(t, nil)
 	const namespace = "lifecycle"
 	b.optedIn(t, namespace)
 	b.ssm.putJSON(t, "/lifecycle/shop/stage/app", parameterTier())
-	if out, err := b.helm("uninstall", "envgraft", "--ignore-not-found"); err != nil {
-		t.Fatalf("cannot uninstall: %v\n%s", err, out)
+	b.uninstall(t)
+	s := b.newStream(t, namespace)
+	s.setMayBeBare(true) // while envgraft is not installed
+	s.start(t)
+	t.Cleanup(func() { t.Logf("pods created meanwhile:\n%s", s.table()) })
+	t.Run("Chart", func(t *testing.T) { b.testChartLifecycle(t, s) })
+	t.Run("Manifest", func(t *testing.T) { b.testManifestLifecycle(t, s) })
+}
+
+func (b *bench) testChartLifecycle(t *testing.T, s *stream) {
+	before, values := b.chartBefore(t), b.values(t, nil)
+	b.helm(t, "install", "envgraft", before, "--create-namespace", "--values", values, "--timeout", "2m")
+	b.mustInject(t, s)
+	s.unharmed(t, "helm upgrade from the chart of the commit before", func(t *testing.T) {
+		b.helm(t, "upgrade", "envgraft", "deploy/chart", "--values", values, "--timeout", "2m")
+	})
+	s.unharmed(t, "helm rollback to it", func(t *testing.T) { b.helm(t, "rollback", "envgraft", "1", "--timeout", "2m") })
+	s.unharmed(t, "helm upgrade again", func(t *testing.T) {
+		b.helm(t, "upgrade", "envgraft", "deploy/chart", "--values", values, "--timeout", "2m")
+	})
+	if t.Failed() {
+		return
 	}
-	if out, err := b.helm("install", "envgraft", before, "--create-namespace", "--values", values, "--timeout", "2m"); err != nil {
-		t.Fatalf("cannot install the chart of the commit before: %v\n%s", err, out)
-	}
-	b.whilePodsAreCreated(t, namespace, "upgrade", "upgrade", "envgraft", "deploy/chart", "--values", values, "--timeout", "2m")
-	b.whilePodsAreCreated(t, namespace, "rollback", "rollback", "envgraft", "1", "--timeout", "2m")
-	b.whilePodsAreCreated(t, namespace, "upgrade-again", "upgrade", "envgraft", "deploy/chart", "--values", values, "--timeout", "2m")
-	b.whilePodsAreCreated(t, namespace, "uninstall", "uninstall", "envgraft")
+	s.setMayBeBare(true)
+	s.unharmed(t, "helm uninstall", func(t *testing.T) { b.helm(t, "uninstall", "envgraft") })
 	b.testLeftovers(t)
 }
 
-// whilePodsAreCreated runs helm, and creates one pod after the other until it
-// has ended. None may fail.
-func (b *bench) whilePodsAreCreated(t *testing.T, namespace, step string, args ...string) {
-	t.Helper()
-	type result struct {
-		out string
-		err error
+// testManifestLifecycle does it with the manifest as it is in deploy/, but for
+// the image, which nobody has published.
+func (b *bench) testManifestLifecycle(t *testing.T, s *stream) {
+	text, err := os.ReadFile(filepath.Join(b.root, "deploy", "install.yaml"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	done := make(chan result, 1)
-	go func() {
-		out, err := b.helm(args...)
-		done <- result{out, err}
-	}()
-	pod := podOf(t, namespace, "during-"+step, map[string]string{api.LabelName: "shop"}, nil)
-	for created := 1; ; created++ {
-		if out, err := b.tryApply(t, "pod.yaml", pod); err != nil {
-			t.Errorf("%s: the %d. pod was not created: %v\n%s", step, created, err, out)
-		}
-		b.kubectl(t, "delete", "pod", "during-"+step, "-n", namespace, "--grace-period=0", "--force", "--ignore-not-found")
-		select {
-		case r := <-done:
-			if r.err != nil {
-				t.Fatalf("%s: %v\n%s", step, r.err, r.out)
+	manifest := filepath.Join(t.TempDir(), "install.yaml")
+	if err := os.WriteFile(manifest, publishedImage.ReplaceAll(text, []byte("image: "+envgraftImage+":"+envgraftTag)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.kubectl(t, "apply", "-f", manifest)
+	b.rolledOut(t, systemNamespace, "deployment/envgraft")
+	b.mustInject(t, s)
+	s.unharmed(t, "kubectl apply again, and a restart", func(t *testing.T) {
+		b.kubectl(t, "apply", "-f", manifest)
+		b.rollEnvgraft(t)
+	})
+	s.setMayBeBare(true)
+	s.unharmed(t, "kubectl delete, the webhook configuration first", func(t *testing.T) {
+		b.kubectl(t, "delete", "mutatingwebhookconfiguration", "envgraft")
+		b.kubectl(t, "delete", "-f", manifest, "--ignore-not-found", "--timeout=90s")
+	})
+	b.noWebhooks(t)
+}
+
+// mustInject waits until pods are injected, and has it fail the test from then
+// on if one is not.
+func (b *bench) mustInject(t *testing.T, s *stream) {
+	t.Helper()
+	eventually(t, time.Minute, "pods to be injected", func() (bool, string) {
+		now := time.Now()
+		last := s.between(now.Add(-2*time.Second), now.Add(-time.Second))
+		for _, c := range last {
+			if c.bare || c.webhook != "" {
+				return false, c.webhook
 			}
-			t.Logf("%s: %d pods created meanwhile", step, created)
-			return
-		default:
 		}
+		return len(last) > 0, "no creation came back"
+	})
+	s.setMayBeBare(false)
+}
+
+// unharmed is during for what no pod may fail by.
+func (s *stream) unharmed(t *testing.T, what string, do func(t *testing.T)) {
+	t.Helper()
+	if r := s.during(t, what, do); r.failed > 0 {
+		t.Errorf("%s: %d of %d creations failed, the first with %s", what, r.failed, r.creations, r.example)
 	}
 }
 
 // testLeftovers looks at what an uninstallation leaves: nothing that holds up a
-// pod, and what docs say.
+// pod, and what the chart's README says.
 func (b *bench) testLeftovers(t *testing.T) {
 	t.Helper()
-	if out := b.kubectl(t, "get", "mutatingwebhookconfigurations", "-o", "name"); strings.Contains(out, "envgraft") {
-		t.Errorf("a webhook configuration is left: %s", out)
-	}
+	b.noWebhooks(t)
 	var left []string
-	for _, kind := range []string{"secrets", "leases.coordination.k8s.io", "configmaps", "serviceaccounts", "services", "deployments", "roles", "rolebindings"} {
-		for _, name := range strings.Fields(b.kubectl(t, "get", kind, "-n", systemNamespace, "-o", "name")) {
+	for _, kind := range []string{"secrets", "leases.coordination.k8s.io", "configmaps", "serviceaccounts", "services", "deployments", "roles", "rolebindings", "pods"} {
+		for name := range strings.FieldsSeq(b.kubectl(t, "get", kind, "-n", systemNamespace, "-o", "name")) {
 			if strings.Contains(name, "envgraft") {
 				left = append(left, name)
 			}
 		}
 	}
-	// The chart's README says so, and how to take them away.
-	want := []string{"secret/envgraft-webhook-tls", "lease.coordination.k8s.io/envgraft-controller"}
+	for _, kind := range []string{"clusterroles", "clusterrolebindings", "priorityclasses"} {
+		for name := range strings.FieldsSeq(b.kubectl(t, "get", kind, "-o", "name")) {
+			if strings.Contains(name, "envgraft") {
+				left = append(left, name)
+			}
+		}
+	}
+	want := []string{"secret/envgraft-webhook-tls", "lease.coordination.k8s.io/" + api.Lease}
 	if diff := cmp.Diff(want, left); diff != "" {
 		t.Errorf("what is left of the installation (-want +got):\n%s", diff)
+	}
+	readme, err := os.ReadFile(filepath.Join(b.root, "deploy", "chart", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if command := "kubectl delete secret/envgraft-webhook-tls lease/" + api.Lease; !strings.Contains(string(readme), command) {
+		t.Errorf("the chart's README does not say how to take the rest away: %q", command)
+	}
+}
+
+func (b *bench) noWebhooks(t *testing.T) {
+	t.Helper()
+	if out := b.kubectl(t, "get", "mutatingwebhookconfigurations", "-o", "name"); strings.Contains(out, "envgraft") {
+		t.Errorf("a webhook configuration is left: %s", out)
 	}
 }
 
@@ -97,8 +155,15 @@ func (b *bench) chartBefore(t *testing.T) string {
 	return filepath.Join(dir, "deploy", "chart")
 }
 
-// helm runs helm on the release's namespace, and returns all that it printed.
-func (b *bench) helm(args ...string) (string, error) {
-	stdout, stderr, err := b.output(5*time.Minute, nil, b.tool("helm", append(args, "--namespace", systemNamespace, "--wait")...)...)
-	return stdout + stderr, err
+// uninstall leaves a cluster in which envgraft never was.
+func (b *bench) uninstall(t *testing.T) {
+	t.Helper()
+	b.helm(t, "uninstall", "envgraft", "--ignore-not-found")
+	b.kubectl(t, "delete", "namespace", systemNamespace, "--ignore-not-found", "--timeout=90s")
+}
+
+// helm runs helm on the release's namespace, and waits until all is ready.
+func (b *bench) helm(t *testing.T, args ...string) string {
+	t.Helper()
+	return b.run(t, 5*time.Minute, b.tool("helm", append(args, "--namespace", systemNamespace, "--wait")...)...)
 }

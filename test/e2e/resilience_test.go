@@ -32,13 +32,13 @@ func (b *bench) testResilience(t *testing.T) {
 
 	planned := func(what string, do func(t *testing.T)) {
 		t.Helper()
-		if r := s.during(t, what, true, do); r.failed > 0 {
+		if r := s.during(t, what, do); r.failed > 0 {
 			t.Errorf("%s: %d of %d creations failed, the first with %s", what, r.failed, r.creations, r.example)
 		}
 	}
 	unplanned := func(what string, do func(t *testing.T)) {
 		t.Helper()
-		if r := s.during(t, what, false, do); r.lastFailedLate > recovery {
+		if r := s.during(t, what, do); r.lastFailedLate > recovery {
 			t.Errorf("%s: a pod failed %s after it was over, with %s", what, r.lastFailedLate, r.example)
 		}
 	}

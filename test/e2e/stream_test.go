@@ -31,10 +31,11 @@ const (
 
 // creation is one pod that the stream asked for.
 type creation struct {
-	began time.Time
+	began, ended time.Time
 	// webhook is a failure that the webhook is to blame for; away is one of the
-	// way to the API server itself.
+	// way to the API server itself. A bare pod was created, and not injected.
 	webhook, away string
+	bare          bool
 }
 
 // stream creates pods all the time, by server-side dry run: the API server
@@ -43,20 +44,22 @@ type stream struct {
 	client    kubernetes.Interface
 	namespace string
 
-	mu   sync.Mutex
-	done []creation
-	rows []row
+	mu sync.Mutex
+	// mayBeBare is for what takes the webhook away on purpose.
+	mayBeBare bool
+	done      []creation
+	rows      []row
 }
 
 // row is what is told of one thing that was done.
 type row struct {
-	what           string
-	planned        bool
-	took           time.Duration
-	creations      int
-	failed, away   int
-	lastFailedLate time.Duration // how long after the end of it the last failing one began
-	example        string
+	what               string
+	took               time.Duration
+	creations          int
+	failed, away, bare int
+	gap                time.Duration // the longest time in which no creation came back well
+	lastFailedLate     time.Duration // how long after the end of it the last failing one began
+	example            string
 }
 
 // newStream is a stream that stands still.
@@ -109,17 +112,28 @@ func (s *stream) create(ctx context.Context) {
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "stream-", Labels: map[string]string{api.LabelName: "shop"}},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "example/app"}}},
 	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	c.ended = time.Now()
 	switch {
 	case err != nil && strings.Contains(err.Error(), "webhook"):
 		c.webhook = err.Error()
 	case err != nil:
 		c.away = err.Error()
-	case pod.Annotations[api.AnnotationInjected] == "":
-		c.webhook = "the pod was admitted without being injected"
+	default:
+		c.bare = pod.Annotations[api.AnnotationInjected] == ""
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.bare && !s.mayBeBare {
+		c.webhook = "the pod was admitted without being injected"
+	}
 	s.done = append(s.done, c)
+}
+
+// setMayBeBare says whether pods may come back without being injected from now on.
+func (s *stream) setMayBeBare(may bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mayBeBare = may
 }
 
 // between returns the creations that began from one time to another.
@@ -156,7 +170,7 @@ func (s *stream) quiet(t *testing.T) {
 
 // during does something under the stream, which returns when it is over, and
 // tells what became of the creations.
-func (s *stream) during(t *testing.T, what string, planned bool, do func(t *testing.T)) row {
+func (s *stream) during(t *testing.T, what string, do func(t *testing.T)) row {
 	t.Helper()
 	s.quiet(t)
 	began := time.Now()
@@ -164,8 +178,11 @@ func (s *stream) during(t *testing.T, what string, planned bool, do func(t *test
 	over := time.Now()
 	s.quiet(t)
 
-	r := row{what: what, planned: planned, took: over.Sub(began)}
-	for _, c := range s.between(began, time.Now().Add(-time.Second)) {
+	r := row{what: what, took: over.Sub(began)}
+	// What is under way now is not counted, and neither is its absence.
+	counted := s.between(began, time.Now().Add(-time.Second))
+	var well []time.Time
+	for _, c := range counted {
 		r.creations++
 		switch {
 		case c.webhook != "":
@@ -174,7 +191,18 @@ func (s *stream) during(t *testing.T, what string, planned bool, do func(t *test
 			r.lastFailedLate = c.began.Sub(over)
 		case c.away != "":
 			r.away++
+		default:
+			well = append(well, c.ended)
+			if c.bare {
+				r.bare++
+			}
 		}
+	}
+	slices.SortFunc(well, time.Time.Compare)
+	last := began
+	for _, ended := range well {
+		r.gap = max(r.gap, ended.Sub(last))
+		last = ended
 	}
 	s.rows = append(s.rows, r)
 	return r
@@ -183,13 +211,14 @@ func (s *stream) during(t *testing.T, what string, planned bool, do func(t *test
 // table prints the rows as docs/operations.md has them.
 func (s *stream) table() string {
 	var text strings.Builder
-	text.WriteString("| what was done | it took | creations | failed at the webhook | API server away | the last failing one began |\n|---|---|---|---|---|---|\n")
+	text.WriteString("| what was done | it took | creations | failed at the webhook | API server away | not injected | longest gap | the last failing one began |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range s.rows {
 		late := "–"
 		if r.failed > 0 {
 			late = fmt.Sprintf("%+.1f s of its end", r.lastFailedLate.Seconds())
 		}
-		fmt.Fprintf(&text, "| %s | %.0f s | %d | %d | %d | %s |\n", r.what, r.took.Seconds(), r.creations, r.failed, r.away, late)
+		fmt.Fprintf(&text, "| %s | %.0f s | %d | %d | %d | %d | %.1f s | %s |\n",
+			r.what, r.took.Seconds(), r.creations, r.failed, r.away, r.bare, r.gap.Seconds(), late)
 	}
 	return text.String()
 }
