@@ -102,7 +102,7 @@ format: ## Format the Go files.
 generate: ## Render deploy/install.yaml, deploy/policy.yaml, the chart's README and docs/.
 	@mkdir -p bin
 	{ echo '# Rendered from deploy/chart by make generate; do not edit.'; \
-		$(call tool,helm) template envgraft deploy/chart --namespace envgraft-system --values deploy/install-values.yaml; } > bin/install.yaml
+		$(call tool,helm) template envgraft deploy/chart --namespace envgraft-system --values deploy/install-values.yaml --skip-tests; } > bin/install.yaml
 	mv bin/install.yaml deploy/install.yaml
 	{ echo '# What envgraft export policy writes for the defaults, by make generate; do not edit.'; \
 		go run ./cmd/envgraft export policy; } > bin/policy.yaml

@@ -202,6 +202,7 @@ func TestRestricted(t *testing.T) {
 func TestKeys(t *testing.T) {
 	known := map[string]bool{
 		api.LabelInject: true, api.LabelBypass: true, api.LabelSystem: true, api.LabelEnvironment: true, api.LabelApp: true, api.AnnotationWritten: true,
+		api.AnnotationReload: true, api.AnnotationSecrets: true, // of helm test
 		"config." + api.Group + "/v1alpha1": true,
 	}
 	key := regexp.MustCompile(`[a-z.]*` + regexp.QuoteMeta(api.Group) + `/[a-z0-9-]+`)

@@ -60,7 +60,7 @@ func helm(t *testing.T, args ...string) (string, error) {
 
 func template(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := helm(t, append([]string{"template", "envgraft", "chart", "--namespace", systemNamespace}, args...)...)
+	out, err := helm(t, append([]string{"template", "envgraft", "chart", "--namespace", systemNamespace, "--skip-tests"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

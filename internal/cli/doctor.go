@@ -30,6 +30,7 @@ type doctorFlags struct {
 	kube     kubeFlags
 	aws      awsFlags
 	useAWS   bool
+	strict   bool
 	selector string
 	output   *choice
 }
@@ -47,11 +48,12 @@ looks at the installation alone.
 
 It reads with your rights and changes nothing: to ask the webhook it has the API
 server admit a pod for show (a dry run). What you may not see is said, and is no
-fault. --aws looks at the parameter, too, with your AWS credentials. No value of
+fault, unless --strict makes it one. --aws looks at the parameter, too, with your AWS credentials. No value of
 a Secret or parameter is ever printed.
 
 Exit code 0: no broken link was found. 1: a link is broken. 2: the command line
-was not understood. 3: it could not look, as without a cluster.`,
+was not understood. 3: it could not look, as without a cluster, or with --strict
+without a right.`,
 		Example: `  envgraft doctor
   envgraft doctor deploy/shop
   envgraft doctor -n shop -l app.kubernetes.io/name=shop -o json`,
@@ -72,6 +74,9 @@ was not understood. 3: it could not look, as without a cluster.`,
 			if sick := slices.DeleteFunc(all, func(d diagnosis) bool { return d.Healthy }); len(sick) > 0 {
 				return fmt.Errorf("found a broken link: %s", sick[0].headline())
 			}
+			if flags.strict {
+				return allSeen(all)
+			}
 			return nil
 		},
 	}
@@ -79,6 +84,7 @@ was not understood. 3: it could not look, as without a cluster.`,
 	flags.kube.addNamespace(command)
 	flags.aws.add(command)
 	command.Flags().BoolVar(&flags.useAWS, "aws", false, "look at the parameter with your AWS credentials")
+	command.Flags().BoolVar(&flags.strict, "strict", false, "fail if a link could not be looked at, for checks that nobody reads")
 	command.Flags().StringVarP(&flags.selector, "selector", "l", "", "workloads and pods with these `labels`")
 	flags.output = addChoice(command, "output", "o", "format", formatTable, formatJSON, formatYAML, formatName)
 	command.ValidArgsFunction = flags.kube.completeWorkloads
@@ -159,6 +165,18 @@ func (d diagnosis) headline() string {
 		}
 	}
 	return ""
+}
+
+// allSeen is an error if a check could not look.
+func allSeen(all []diagnosis) error {
+	for _, d := range all {
+		for _, f := range d.Findings {
+			if f.Status == doctor.Unseen {
+				return &exitError{exitUnchecked, fmt.Errorf("cannot look at %s of %s: %s", f.Check, d.name(), f.Message)}
+			}
+		}
+	}
+	return nil
 }
 
 func writeDiagnoses(w io.Writer, format string, all []diagnosis) error {

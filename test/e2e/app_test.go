@@ -19,10 +19,11 @@ const printenvImage = "localhost/envgraft-e2e/printenv:e2e"
 // app is a Deployment of testdata/app.yaml.
 type app struct {
 	Namespace, Name, App, Image string
+	Annotations                 string // of the pod template, in JSON
 }
 
 func newApp(namespace, name string) app {
-	return app{Namespace: namespace, Name: name, App: name, Image: printenvImage}
+	return app{Namespace: namespace, Name: name, App: name, Image: printenvImage, Annotations: "{}"}
 }
 
 // environment is what printenv tells of the process that it is.

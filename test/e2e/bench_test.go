@@ -25,7 +25,9 @@ type bench struct {
 	cluster    string // kind's name of the cluster
 	kubeconfig string
 	kubectlBin string
+	program    string // envgraft
 	ssm        parameters
+	eso        bool // the operator has been started
 }
 
 // newBench starts the cluster, or takes the existing one that E2E_CLUSTER

@@ -14,12 +14,15 @@ import (
 func (b *bench) mustNotTell(t *testing.T) {
 	t.Helper()
 	said := map[string]string{
-		"envgraft's log": b.kubectl(t, "logs", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft", "--all-containers", "--prefix", "--tail=-1"),
-		"an Event":       b.kubectl(t, "get", "events", "-A", "-o", "yaml"),
+		"an Event": b.kubectl(t, "get", "events", "-A", "-o", "yaml"),
 		"an object": b.kubectl(t, "get", "pods,replicasets,deployments,statefulsets,daemonsets,jobs,cronjobs,configmaps,namespaces,leases", "-A",
 			"--show-managed-fields", "-o", "yaml"),
 	}
-	for _, r := range b.replicas(t) {
+	replicas := b.replicas(t) // none, where the part has uninstalled
+	if len(replicas) > 0 {
+		said["envgraft's log"] = b.kubectl(t, "logs", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft", "--all-containers", "--prefix", "--tail=-1")
+	}
+	for _, r := range replicas {
 		said["a metric of "+r.Metadata.Name] = b.kubectl(t, "get", "--raw",
 			fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:8080/proxy/metrics", systemNamespace, r.Metadata.Name))
 	}

@@ -25,7 +25,8 @@ const (
 func (b *bench) buildEnvgraft(t *testing.T) {
 	t.Helper()
 	dir, image := t.TempDir(), envgraftImage+":"+envgraftTag
-	b.compile(t, "./cmd/envgraft", filepath.Join(dir, "bin", "linux", runtime.GOARCH, "envgraft"))
+	b.program = filepath.Join(dir, "bin", "linux", runtime.GOARCH, "envgraft")
+	b.compile(t, "./cmd/envgraft", b.program)
 	b.run(t, commandTimeout, "docker", "build", "--quiet", "--tag", image, "--file", filepath.Join(b.root, "Dockerfile"),
 		"--build-arg", "BASE=scratch", "--build-arg", "TARGETARCH="+runtime.GOARCH, dir)
 	b.load(t, image)

@@ -18,11 +18,15 @@ const (
 	esoPublished = "ghcr.io/external-secrets/external-secrets:v0.19.2"
 )
 
-// startESO installs the real operator's controller with a ClusterSecretStore
+// startESO installs the real operator's controller, once, with a ClusterSecretStore
 // that points at the fake. Its webhook and cert-controller serve objects of
 // older versions only, and stay out.
 func (b *bench) startESO(t *testing.T) {
 	t.Helper()
+	if b.eso {
+		return
+	}
+	b.eso = true
 	image := getenv("ESO_IMAGE", esoPublished)
 	b.load(t, image)
 	b.run(t, commandTimeout, b.kubectlBin, "apply", "--server-side", "--force-conflicts", "-f", b.esoCRDs(t))

@@ -31,6 +31,10 @@ func (b *bench) testExternalSecrets(t *testing.T) {
 	t.Run("Rotation", b.testRotation)
 	t.Run("LastWorkload", b.testLastWorkload)
 	t.Run("WorkloadOptsIn", b.testWorkloadOptsIn)
+	t.Run("SecretByHand", b.testSecretByHand)
+	t.Run("ForeignSecret", b.testForeignSecret)
+	t.Run("Revoked", b.testRevoked)
+	t.Run("Moved", b.testMoved)
 	t.Run("Plugin", b.testPlugin)
 }
 

@@ -13,10 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/test/ssmfake"
 )
-
-// publishedImage is where the manifest has its image from.
-var publishedImage = regexp.MustCompile(`image: ghcr\.io/envgraft/envgraft:\S+`)
 
 // testLifecycle installs the chart of the commit before, upgrades to this one's,
 // rolls back and uninstalls, and does the same with kubectl and the manifest,
@@ -38,32 +36,52 @@ func (b *bench) testChartLifecycle(t *testing.T, s *stream) {
 	before, values := b.chartBefore(t), b.values(t, nil)
 	b.helm(t, "install", "envgraft", before, "--create-namespace", "--values", values, "--timeout", "2m")
 	b.mustInject(t, s)
-	s.unharmed(t, "helm upgrade from the chart of the commit before", func(t *testing.T) {
-		b.helm(t, "upgrade", "envgraft", "deploy/chart", "--values", values, "--timeout", "2m")
-	})
+	// New pods, as with a new version's image: charts of two commits may be equal.
+	upgrade := []string{"upgrade", "envgraft", "deploy/chart", "--values", values, "--set", "podAnnotations.upgraded=yes", "--timeout", "2m"}
+	s.unharmed(t, "helm upgrade from the chart of the commit before", func(t *testing.T) { b.helm(t, upgrade...) })
 	s.unharmed(t, "helm rollback to it", func(t *testing.T) { b.helm(t, "rollback", "envgraft", "1", "--timeout", "2m") })
-	s.unharmed(t, "helm upgrade again", func(t *testing.T) {
-		b.helm(t, "upgrade", "envgraft", "deploy/chart", "--values", values, "--timeout", "2m")
-	})
-	if t.Failed() {
-		return
-	}
+	s.unharmed(t, "helm upgrade again", func(t *testing.T) { b.helm(t, upgrade...) })
+	b.testHelmTest(t)
 	s.setMayBeBare(true)
 	s.unharmed(t, "helm uninstall", func(t *testing.T) { b.helm(t, "uninstall", "envgraft") })
 	b.testLeftovers(t)
 }
 
-// testManifestLifecycle does it with the manifest as it is in deploy/, but for
-// the image, which nobody has published.
+// testHelmTest has the chart test itself.
+func (b *bench) testHelmTest(t *testing.T) {
+	t.Helper()
+	if out := b.helm(t, "test", "envgraft", "--logs"); !strings.Contains(out, "a pod of the template is injected") {
+		t.Errorf("helm test has seen no pod injected:\n%s", out)
+	}
+	b.gone(t, time.Minute, "", "namespace/envgraft-test")
+	if out := b.kubectl(t, "get", "clusterroles,clusterrolebindings", "-o", "name"); strings.Contains(out, "envgraft-test") {
+		t.Errorf("helm test leaves rights:\n%s", out)
+	}
+}
+
+// testManifestLifecycle does it with the manifest of deploy/, edited as a person
+// does: the image, and where SSM is.
 func (b *bench) testManifestLifecycle(t *testing.T, s *stream) {
 	text, err := os.ReadFile(filepath.Join(b.root, "deploy", "install.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, change := range []struct{ from, to string }{
+		{`image: ghcr\.io/envgraft/envgraft:\S+`, "image: " + envgraftImage + ":" + envgraftTag},
+		{`(?m)^    environment: stage$`, "$0\n    aws: {region: " + ssmfake.Region + ", ssmEndpoint: \"" + ssmEndpoint + "\"}"},
+		{`(?m)^          env:$`, "$0\n            - {name: AWS_ACCESS_KEY_ID, value: fake}\n            - {name: AWS_SECRET_ACCESS_KEY, value: fake}"},
+	} {
+		pattern := regexp.MustCompile(change.from)
+		if n := len(pattern.FindAll(text, -1)); n != 1 {
+			t.Fatalf("deploy/install.yaml has %q %d times, want once", change.from, n)
+		}
+		text = pattern.ReplaceAll(text, []byte(change.to))
+	}
 	manifest := filepath.Join(t.TempDir(), "install.yaml")
-	if err := os.WriteFile(manifest, publishedImage.ReplaceAll(text, []byte("image: "+envgraftImage+":"+envgraftTag)), 0o600); err != nil {
+	if err := os.WriteFile(manifest, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { b.kubectl(t, "delete", "-f", manifest, "--ignore-not-found", "--timeout=90s") })
 	b.kubectl(t, "apply", "-f", manifest)
 	b.rolledOut(t, systemNamespace, "deployment/envgraft")
 	b.mustInject(t, s)
@@ -109,8 +127,12 @@ func (s *stream) unharmed(t *testing.T, what string, do func(t *testing.T)) {
 func (b *bench) testLeftovers(t *testing.T) {
 	t.Helper()
 	b.noWebhooks(t)
+	eventually(t, time.Minute, "the replicas to have ended", func() (bool, string) {
+		out, err := b.try("get", "pods", "-n", systemNamespace, "-o", "name")
+		return err == nil && out == "", out
+	})
 	var left []string
-	for _, kind := range []string{"secrets", "leases.coordination.k8s.io", "configmaps", "serviceaccounts", "services", "deployments", "roles", "rolebindings", "pods"} {
+	for _, kind := range []string{"secrets", "leases.coordination.k8s.io", "configmaps", "serviceaccounts", "services", "deployments", "roles", "rolebindings"} {
 		for name := range strings.FieldsSeq(b.kubectl(t, "get", kind, "-n", systemNamespace, "-o", "name")) {
 			if strings.Contains(name, "envgraft") {
 				left = append(left, name)
@@ -165,5 +187,8 @@ func (b *bench) uninstall(t *testing.T) {
 // helm runs helm on the release's namespace, and waits until all is ready.
 func (b *bench) helm(t *testing.T, args ...string) string {
 	t.Helper()
-	return b.run(t, 5*time.Minute, b.tool("helm", append(args, "--namespace", systemNamespace, "--wait")...)...)
+	if args[0] != "test" {
+		args = append(args, "--wait")
+	}
+	return b.run(t, 5*time.Minute, b.tool("helm", append(args, "--namespace", systemNamespace)...)...)
 }

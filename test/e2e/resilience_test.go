@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,12 +33,12 @@ func (b *bench) testResilience(t *testing.T) {
 
 	planned := func(what string, do func(t *testing.T)) {
 		t.Helper()
-		if r := s.during(t, what, do); r.failed > 0 {
-			t.Errorf("%s: %d of %d creations failed, the first with %s", what, r.failed, r.creations, r.example)
-		}
+		b.settled(t)
+		s.unharmed(t, what, do)
 	}
 	unplanned := func(what string, do func(t *testing.T)) {
 		t.Helper()
+		b.settled(t)
 		if r := s.during(t, what, do); r.lastFailedLate > recovery {
 			t.Errorf("%s: a pod failed %s after it was over, with %s", what, r.lastFailedLate, r.example)
 		}
@@ -49,6 +50,7 @@ func (b *bench) testResilience(t *testing.T) {
 	planned("another replica leads", b.changeLeader)
 	planned("the API server is restarted", b.restartAPIServer)
 	unplanned("both replicas are killed", b.killReplicas)
+	unplanned("both pods are deleted by force", b.forceReplicas)
 	unplanned("the network of a replica's node is cut for 10 s", b.cutNode)
 	unplanned("every node is restarted", b.restartNodes)
 }
@@ -107,6 +109,9 @@ func (b *bench) replicas(t *testing.T) []replica {
 type replica struct {
 	Metadata struct{ Name, DeletionTimestamp string }
 	Spec     struct{ NodeName string }
+	Status   struct {
+		ContainerStatuses []struct{ RestartCount int }
+	}
 }
 
 func (b *bench) deleteReplica(t *testing.T) {
@@ -153,26 +158,88 @@ func (b *bench) restartAPIServer(t *testing.T) {
 	})
 }
 
-// killReplicas kills both at once, without a word to anybody.
+// killReplicas kills the process of both at once; the kubelets start them again.
 func (b *bench) killReplicas(t *testing.T) {
 	t.Helper()
+	replicas := b.replicas(t)
+	var killed sync.WaitGroup
+	for _, r := range replicas {
+		killed.Go(func() {
+			if _, stderr, err := b.output(commandTimeout, nil, "docker", "exec", r.Spec.NodeName, "sh", "-c",
+				"crictl stop --timeout 0 $(crictl ps --quiet --name envgraft --label io.kubernetes.pod.name="+r.Metadata.Name+")"); err != nil {
+				t.Errorf("cannot kill %s: %v\n%s", r.Metadata.Name, err, stderr)
+			}
+		})
+	}
+	killed.Wait()
+	restarts := func(of []replica) (count int) {
+		for _, r := range of {
+			for _, c := range r.Status.ContainerStatuses {
+				count += c.RestartCount
+			}
+		}
+		return count
+	}
+	before := restarts(replicas)
+	eventually(t, time.Minute, "a replica that is ready again", func() (bool, string) {
+		now := b.replicas(t)
+		return restarts(now) >= before+len(replicas) && strings.Contains(b.endpoints(), "true"), fmt.Sprintf("%+v", now)
+	})
+}
+
+// forceReplicas deletes both pods without waiting for anything.
+func (b *bench) forceReplicas(t *testing.T) {
+	t.Helper()
+	old := b.replicas(t)
 	b.kubectl(t, "delete", "pods", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft", "--grace-period=0", "--force")
-	eventually(t, time.Minute, "a replica that is ready", func() (bool, string) {
-		out, err := b.try("get", "endpointslices", "-n", systemNamespace, "-l", "kubernetes.io/service-name=envgraft-webhook",
-			"-o", "jsonpath={range .items[*].endpoints[*]}{.conditions.ready} {end}")
-		return err == nil && strings.Contains(out, "true"), out
+	eventually(t, time.Minute, "another replica that is ready", func() (bool, string) {
+		now := b.endpoints()
+		for _, r := range old {
+			if strings.Contains(now, r.Metadata.Name) {
+				return false, now
+			}
+		}
+		return strings.Contains(now, "true"), now
+	})
+}
+
+// endpoints lists the pods that the webhook's Service has, and whether they are ready.
+func (b *bench) endpoints() string {
+	out, err := b.try("get", "endpointslices", "-n", systemNamespace, "-l", "kubernetes.io/service-name=envgraft-webhook",
+		"-o", "jsonpath={range .items[*].endpoints[*]}{.targetRef.name} {.conditions.ready}{'\\n'}{end}")
+	if err != nil {
+		return err.Error()
+	}
+	return out
+}
+
+// settled waits until the cluster is whole: what happens next must be the only
+// thing that happens.
+func (b *bench) settled(t *testing.T) {
+	t.Helper()
+	eventually(t, 3*time.Minute, "all pods to be ready, and the replicas to be on two nodes", func() (bool, string) {
+		out, err := b.try("get", "pods", "-A", "-o",
+			"jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {.status.conditions[?(@.type=='Ready')].status}{'\\n'}{end}")
+		if err != nil {
+			return false, out
+		}
+		for line := range strings.Lines(out) {
+			for _, namespace := range []string{"kube-system/", systemNamespace + "/", ssmNamespace + "/"} {
+				if strings.HasPrefix(line, namespace) && !strings.HasSuffix(line, " True\n") {
+					return false, line
+				}
+			}
+		}
+		replicas := b.replicas(t)
+		return len(replicas) == 2 && replicas[0].Spec.NodeName != replicas[1].Spec.NodeName, fmt.Sprintf("%+v", replicas)
 	})
 }
 
 // cutNode cuts the node of one replica off from everything else.
 func (b *bench) cutNode(t *testing.T) {
 	t.Helper()
-	replicas := b.replicas(t)
-	if len(replicas) < 2 || replicas[0].Spec.NodeName == replicas[1].Spec.NodeName {
-		t.Fatalf("the replicas are not on two nodes: %+v", replicas)
-	}
 	const length = 10 * time.Second
-	b.node(t, replicas[0].Spec.NodeName, "sh", "-c", fmt.Sprintf(
+	b.node(t, b.replicas(t)[0].Spec.NodeName, "sh", "-c", fmt.Sprintf(
 		`for c in INPUT OUTPUT FORWARD; do iptables -w -I $c -i eth0 -j DROP 2>/dev/null || iptables -w -I $c -o eth0 -j DROP; done
 		sleep %d
 		for c in INPUT OUTPUT FORWARD; do iptables -w -D $c -i eth0 -j DROP 2>/dev/null || iptables -w -D $c -o eth0 -j DROP; done`, int(length.Seconds())))

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -43,10 +44,12 @@ func (b *bench) testSSMFaults(t *testing.T) {
 		{"throttling", ssmfake.Fault{Kind: ssmfake.Throttle}},
 		{"failing", ssmfake.Fault{Kind: ssmfake.Fail}},
 		{"denying", ssmfake.Fault{Kind: ssmfake.Deny}},
+		{"rejecting credentials", ssmfake.Fault{Kind: ssmfake.Reject}},
+		{"unreachable", ssmfake.Fault{Kind: ssmfake.Drop}},
 		{"garbled", ssmfake.Fault{Kind: ssmfake.Malformed}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			app := "app-" + tc.name
+			app := "app-" + strings.ReplaceAll(tc.name, " ", "-")
 			path := "/" + namespace + "/" + app + "/stage/app"
 			b.ssm.putJSON(t, path, parameterTier())
 			tc.fault.Path = path

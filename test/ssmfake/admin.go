@@ -40,10 +40,10 @@ func decodeFault(r *http.Request) (Fault, error) {
 		return fault, fmt.Errorf("cannot decode fault: %w", err)
 	}
 	switch fault.Kind {
-	case Throttle, Deny, Fail, Malformed, Hang:
+	case Throttle, Deny, Reject, Drop, Fail, Malformed, Hang:
 		return fault, nil
 	}
-	return fault, fmt.Errorf("cannot inject fault %q: want throttle, deny, fail, malformed or hang", fault.Kind)
+	return fault, fmt.Errorf("cannot inject fault %q: want throttle, deny, reject, drop, fail, malformed or hang", fault.Kind)
 }
 
 // allCalls maps operation to parameter to count.

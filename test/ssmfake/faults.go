@@ -16,6 +16,10 @@ const (
 	Throttle Kind = "throttle"
 	// Deny answers AccessDeniedException, in IAM's words.
 	Deny Kind = "deny"
+	// Reject answers UnrecognizedClientException, as to credentials that are wrong.
+	Reject Kind = "reject"
+	// Drop closes the connection without an answer, which the SDK retries.
+	Drop Kind = "drop"
 	// Fail answers 500 InternalServerError, which the SDK retries.
 	Fail Kind = "fail"
 	// Malformed answers 200 with a body that is not JSON.
@@ -98,6 +102,10 @@ func (f *Fault) serve(w http.ResponseWriter, r *http.Request, operation, name st
 		writeError(w, apiError{"AccessDeniedException", fmt.Sprintf(
 			"User: arn:aws:iam::%s:user/fake is not authorized to perform: ssm:%s on resource: %s "+
 				"because no identity-based policy allows the ssm:%s action", Account, operation, arnOf(name), operation)})
+	case Reject:
+		writeError(w, apiError{"UnrecognizedClientException", "The security token included in the request is invalid."})
+	case Drop:
+		panic(http.ErrAbortHandler)
 	case Malformed:
 		w.Header().Set("Content-Type", contentType)
 		_, _ = w.Write([]byte(`{"Parameter": {"Name`))

@@ -153,6 +153,8 @@ func TestFaults(t *testing.T) {
 		"ThrottleTwice":  {"the SDK's third attempt gets through", ssmfake.Fault{Kind: ssmfake.Throttle, Path: path, Times: 2}, "", 3},
 		"ThrottleAlways": {"the SDK gives up after three", ssmfake.Fault{Kind: ssmfake.Throttle, Path: path}, "ThrottlingException", 3},
 		"Deny":           {"a denial is not retried", ssmfake.Fault{Kind: ssmfake.Deny, Path: "/popapps/*"}, "AccessDeniedException", 1},
+		"Reject":         {"credentials are not retried", ssmfake.Fault{Kind: ssmfake.Reject, Path: path}, "UnrecognizedClientException", 1},
+		"DropOnce":       {"a lost connection is retried", ssmfake.Fault{Kind: ssmfake.Drop, Times: 1}, "", 2},
 		"FailOnce":       {"a 500 is retried", ssmfake.Fault{Kind: ssmfake.Fail, Times: 1}, "", 2},
 		"Malformed":      {"half a body is an error", ssmfake.Fault{Kind: ssmfake.Malformed, Path: path, Times: 1}, "other", 1},
 		"OtherPath":      {"a fault keeps to its path", ssmfake.Fault{Kind: ssmfake.Deny, Path: "/popapps/other"}, "", 1},
