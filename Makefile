@@ -9,6 +9,9 @@ ARCH    ?= $(shell go env GOARCH)
 BASE    ?= gcr.io/distroless/static-debian12:nonroot
 IMAGE   ?= ghcr.io/envgraft/envgraft:$(VERSION)
 
+# The cluster of make kind.
+KIND_CLUSTER ?= envgraft
+
 # For one benchmark or fuzz target: make bench PACKAGES=./webhook BENCH=Pods
 PACKAGES ?= ./...
 BENCH    ?= .
@@ -35,6 +38,15 @@ build: ## Build bin/envgraft, a static program.
 .PHONY: demo
 demo: ## Show on the example app what happens to a pod. No cluster, no network.
 	@go run ./test/demo
+
+.PHONY: kind
+kind: ## Bring up a kind cluster with ESO, a fake of SSM, envgraft and the example, to try it out.
+	E2E_KIND=1 E2E_KEEP=1 E2E_CLUSTER=$(KIND_CLUSTER) go test -v -count=1 -tags e2e -timeout 25m -run '^TestKind$$' ./test/e2e
+	$(call tool,kind) export kubeconfig --name $(KIND_CLUSTER)
+
+.PHONY: kind-down
+kind-down: ## Delete that cluster.
+	$(call tool,kind) delete cluster --name $(KIND_CLUSTER)
 
 .PHONY: image
 image: ## Build the container image IMAGE on BASE, for linux/ARCH.

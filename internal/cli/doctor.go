@@ -48,8 +48,8 @@ looks at the installation alone.
 
 It reads with your rights and changes nothing: to ask the webhook it has the API
 server admit a pod for show (a dry run). What you may not see is said, and is no
-fault, unless --strict makes it one. --aws looks at the parameter, too, with your AWS credentials. No value of
-a Secret or parameter is ever printed.
+fault, unless --strict makes it one. --aws looks at the parameter, too, with your
+AWS credentials. No value of a Secret or parameter is ever printed.
 
 Exit code 0: no broken link was found. 1: a link is broken. 2: the command line
 was not understood. 3: it could not look, as without a cluster, or with --strict

@@ -69,13 +69,17 @@ func serveCluster(ctx context.Context, c *config.Configuration, log logr.Logger)
 	defer flush()
 	s.tracer = tracer
 	for _, step := range []func(context.Context, *rest.Config) error{
-		s.addCertificates, s.addManager, s.addHandlers, s.addMetrics, s.addUI, s.addChecks,
+		s.waitForAPI, s.addCertificates, s.addManager, s.addHandlers, s.addMetrics, s.addUI, s.addChecks,
 	} {
 		if err := step(ctx, restConfig); err != nil {
 			return err
 		}
 	}
 	return s.manager.Start(s.drained(ctx))
+}
+
+func (s *cluster) waitForAPI(ctx context.Context, restConfig *rest.Config) error {
+	return waitForAPI(ctx, restConfig, apiTimeout, s.log)
 }
 
 func (s *cluster) addCertificates(_ context.Context, restConfig *rest.Config) (err error) {

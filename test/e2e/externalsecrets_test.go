@@ -22,10 +22,7 @@ const reloaderNamespace = "reloader"
 // labels a namespace and deploys, and everything else follows.
 func (b *bench) testExternalSecrets(t *testing.T) {
 	b.startESO(t)
-	b.install(t, map[string]any{"externalSecrets": map[string]any{
-		"enabled": true, "refreshInterval": "5s", "minRefreshInterval": "5s", "deletionPolicy": "Delete",
-		"secretStore": map[string]string{"kind": api.DefaultStoreKind, "name": api.DefaultStoreName},
-	}})
+	b.installForPeople(t, "5s")
 	t.Run("FromOneLabel", b.testFromOneLabel)
 	t.Run("Placeholder", b.testPlaceholder)
 	t.Run("Rotation", b.testRotation)
@@ -36,6 +33,28 @@ func (b *bench) testExternalSecrets(t *testing.T) {
 	t.Run("Revoked", b.testRevoked)
 	t.Run("Moved", b.testMoved)
 	t.Run("Plugin", b.testPlugin)
+}
+
+// installForPeople installs envgraft as a person has it who waits for refreshes.
+func (b *bench) installForPeople(t *testing.T, interval string) {
+	t.Helper()
+	b.install(t, map[string]any{"externalSecrets": map[string]any{
+		"enabled": true, "refreshInterval": interval, "minRefreshInterval": "5s", "deletionPolicy": "Delete",
+		"secretStore": map[string]string{"kind": api.DefaultStoreKind, "name": api.DefaultStoreName},
+	}})
+}
+
+// startReloader installs Reloader where there is an image of it.
+func (b *bench) startReloader(t *testing.T) bool {
+	t.Helper()
+	image := os.Getenv("RELOADER_IMAGE")
+	if image == "" {
+		return false
+	}
+	b.load(t, image)
+	b.apply(t, "reloader.yaml", map[string]string{"Namespace": reloaderNamespace, "Image": image})
+	b.rolledOut(t, reloaderNamespace, "deployment/reloader")
+	return true
 }
 
 // optedIn makes a namespace as a person does who wants all of its apps grafted.
@@ -99,15 +118,11 @@ func (b *bench) testPlaceholder(t *testing.T) {
 
 // testRotation changes a parameter under a running app.
 func (b *bench) testRotation(t *testing.T) {
-	image := os.Getenv("RELOADER_IMAGE")
-	if image == "" {
+	if !b.startReloader(t) {
 		t.Skip("RELOADER_IMAGE is empty: set it to an image of stakater/Reloader to see a rotation through")
 	}
 	t.Parallel()
 	const namespace, path = "rotating", "/rotating/shop/stage/app"
-	b.load(t, image)
-	b.apply(t, "reloader.yaml", map[string]string{"Namespace": reloaderNamespace, "Image": image})
-	b.rolledOut(t, reloaderNamespace, "deployment/reloader")
 	b.ssm.putJSON(t, path, parameterTier())
 	b.optedIn(t, namespace)
 	shop := newApp(namespace, "shop")

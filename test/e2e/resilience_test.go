@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -52,7 +53,9 @@ func (b *bench) testResilience(t *testing.T) {
 	unplanned("both replicas are killed", b.killReplicas)
 	unplanned("both pods are deleted by force", b.forceReplicas)
 	unplanned("the network of a replica's node is cut for 10 s", b.cutNode)
-	unplanned("every node is restarted", b.restartNodes)
+	b.settled(t)
+	// Nothing is promised but that it all comes back, which is waited for.
+	s.during(t, "every node is restarted", b.restartNodes)
 }
 
 // certificate returns a field of the Secret that the replicas share.
@@ -172,19 +175,20 @@ func (b *bench) killReplicas(t *testing.T) {
 		})
 	}
 	killed.Wait()
-	restarts := func(of []replica) (count int) {
-		for _, r := range of {
-			for _, c := range r.Status.ContainerStatuses {
-				count += c.RestartCount
-			}
-		}
-		return count
-	}
 	before := restarts(replicas)
 	eventually(t, time.Minute, "a replica that is ready again", func() (bool, string) {
 		now := b.replicas(t)
 		return restarts(now) >= before+len(replicas) && strings.Contains(b.endpoints(), "true"), fmt.Sprintf("%+v", now)
 	})
+}
+
+func restarts(of []replica) (count int) {
+	for _, r := range of {
+		for _, c := range r.Status.ContainerStatuses {
+			count += c.RestartCount
+		}
+	}
+	return count
 }
 
 // forceReplicas deletes both pods without waiting for anything.
@@ -230,6 +234,9 @@ func (b *bench) settled(t *testing.T) {
 				}
 			}
 		}
+		if !strings.Contains(out, systemNamespace+"/") {
+			return false, out
+		}
 		replicas := b.replicas(t)
 		return len(replicas) == 2 && replicas[0].Spec.NodeName != replicas[1].Spec.NodeName, fmt.Sprintf("%+v", replicas)
 	})
@@ -245,12 +252,19 @@ func (b *bench) cutNode(t *testing.T) {
 		for c in INPUT OUTPUT FORWARD; do iptables -w -D $c -i eth0 -j DROP 2>/dev/null || iptables -w -D $c -o eth0 -j DROP; done`, int(length.Seconds())))
 }
 
-// restartNodes restarts the machines one after the other, as power does not.
+// restartNodes restarts all machines at once, and waits until everything runs
+// again. What a status says from before does not count.
 func (b *bench) restartNodes(t *testing.T) {
 	t.Helper()
+	before := restarts(b.replicas(t))
 	b.run(t, 3*time.Minute, append([]string{"docker", "restart", "--time", "2"}, b.nodes(t)...)...)
-	eventually(t, 3*time.Minute, "envgraft to be ready again", func() (bool, string) {
-		out, err := b.try("get", "deployment/envgraft", "-n", systemNamespace, "-o", "jsonpath={.status.readyReplicas}")
-		return err == nil && out == "2", out
+	eventually(t, 5*time.Minute, "both replicas to have been started again", func() (bool, string) {
+		out, err := b.try("get", "pods", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft", "-o", "json")
+		var list struct{ Items []replica }
+		if err == nil {
+			err = json.Unmarshal([]byte(out), &list)
+		}
+		return err == nil && restarts(list.Items) >= before+2, out
 	})
+	b.settled(t)
 }

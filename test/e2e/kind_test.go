@@ -1,0 +1,95 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/envgraft/envgraft/test/ssmfake"
+)
+
+// toTry is what make kind prints in the end.
+const toTry = `
+The cluster has the External Secrets Operator, %s,
+a fake of SSM, envgraft, and the app of examples/fastapi with a program that answers
+its environment. Once make has written your kubeconfig:
+
+  kubectl get pods,externalsecrets -n popapps
+  kubectl describe pod -n popapps -l app.kubernetes.io/name=myapp     # what was injected
+
+  # The environment of the process
+  kubectl port-forward -n popapps deployment/myapp 8080 &
+  curl -s localhost:8080
+
+  # Where each variable is from, and the links of the chain
+  go run ./cmd/envgraft explain -n popapps deploy/myapp
+  go run ./cmd/envgraft doctor -n popapps deploy/myapp
+
+  # A rotation, as aws ssm put-parameter makes it
+  kubectl port-forward -n ssm service/ssmfake 4566 &
+  AWS_ACCESS_KEY_ID=fake AWS_SECRET_ACCESS_KEY=fake aws ssm put-parameter \
+    --endpoint-url http://localhost:4566 --region %s --overwrite --type SecureString \
+    --name /popapps/myapp/stage/app --value '{"DATABASE_URL":"postgres://changed","API_KEY":"changed","DEBUG":"false"}'
+  kubectl get events -n popapps --watch
+
+  make kind-down     # the end of it
+`
+
+// TestKind makes a cluster for a person, and leaves it: make kind calls it.
+func TestKind(t *testing.T) {
+	if os.Getenv("E2E_KIND") != "1" {
+		t.Skip("E2E_KIND is not 1: make kind sets it, to bring up a cluster to try envgraft in")
+	}
+	b := newBench(t)
+	b.startSSM(t)
+	b.buildEnvgraft(t)
+	b.startESO(t)
+	reloader := "no Reloader (set RELOADER_IMAGE)"
+	if b.startReloader(t) {
+		reloader = "Reloader"
+	}
+	b.installForPeople(t, "15s")
+	example := filepath.Join(b.root, "examples", "fastapi")
+	parameter, err := os.ReadFile(filepath.Join(example, "parameters", "popapps", "myapp", "stage", "app.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ssm.put(t, "/popapps/myapp/stage/app", string(parameter))
+	for _, file := range []string{
+		filepath.Join(example, "namespace.yaml"), filepath.Join(example, "configmap.yaml"),
+		b.runnable(t, filepath.Join(example, "deployment.yaml")),
+	} {
+		b.kubectl(t, "apply", "-f", file)
+	}
+	b.rolledOut(t, "popapps", "deployment/myapp")
+	fmt.Printf(toTry, reloader, ssmfake.Region)
+}
+
+// runnable is the example's Deployment with a program that is there.
+func (b *bench) runnable(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d appsv1.Deployment
+	if err := yaml.UnmarshalStrict(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	app := &d.Spec.Template.Spec.Containers[0]
+	app.Image, app.Args, app.Command = printenvImage, append([]string{"--"}, app.Command...), nil
+	if text, err = yaml.Marshal(d); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), filepath.Base(file))
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
