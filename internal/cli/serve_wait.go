@@ -43,7 +43,9 @@ func waitForAPI(ctx context.Context, config *rest.Config, timeout time.Duration,
 		if last == nil {
 			log.Info("Waiting for the API server", "host", config.Host, "reason", err.Error())
 		}
-		last = err
+		if last == nil || ctx.Err() == nil {
+			last = err // not that the time is over, if there is a better cause
+		}
 		return false, nil
 	})
 	if err != nil {
