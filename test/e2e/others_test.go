@@ -80,14 +80,14 @@ func (b *bench) testSecretByHand(t *testing.T) {
 	b.kubectl(t, append([]string{"create", "secret", "generic", "shop-secrets", "-n", namespace}, literals(byHand)...)...)
 	b.apply(t, "app.yaml", shop)
 	expect(t, "the app without a parameter", b.environmentOf(t, namespace, b.pod(t, shop).Metadata.Name, 8080), byHand)
-	b.syncedTwice(t, namespace, "shop-external")
+	b.reports(t, namespace, "shop-external", "could not get secret data")
 	b.untouched(t, "the parameter is missing", namespace, "shop-secrets", byHand)
 
 	b.ssm.putJSON(t, path, parameterTier())
 	if said := b.event(t, shop, eso.ReasonOccupied); !strings.Contains(said, "shop-secrets") {
 		t.Errorf("the Event does not name the Secret: %s", said)
 	}
-	b.syncedTwice(t, namespace, "shop-external")
+	b.reports(t, namespace, "shop-external", "could not update")
 	b.untouched(t, "the parameter has keys", namespace, "shop-secrets", byHand)
 	b.kubectl(t, "delete", "pods", "-n", namespace, "-l", "instance=shop", "--wait=false")
 	b.podWith(t, shop, "ONLY_HERE", "by-hand")
@@ -95,6 +95,15 @@ func (b *bench) testSecretByHand(t *testing.T) {
 	b.kubectl(t, "delete", "deployment", "shop", "-n", namespace)
 	b.gone(t, time.Minute, namespace, "externalsecret/shop-external")
 	b.untouched(t, "its workload was deleted", namespace, "shop-secrets", byHand)
+}
+
+// reports waits until the operator says so of an ExternalSecret.
+func (b *bench) reports(t *testing.T, namespace, name, want string) {
+	t.Helper()
+	eventually(t, time.Minute, "ExternalSecret "+name+" to say "+want, func() (bool, string) {
+		out, err := b.try("get", "externalsecret", name, "-n", namespace, "-o", "jsonpath={.status.conditions}")
+		return err == nil && strings.Contains(out, want), out
+	})
 }
 
 // testForeignSecret has the author of one pod ask for a Secret that is somebody

@@ -280,9 +280,10 @@ func (s *shop) replacePods() {
 type finding struct{ Check, Status, Message, Fix string }
 
 // doctor runs the command as a person does.
-func (s *shop) doctor(kubeconfig string) (findings []finding, code int, text string) {
+func (s *shop) doctor(kubeconfig string, flags ...string) (findings []finding, code int, text string) {
 	s.t.Helper()
 	args := []string{"doctor", "deploy/shop", "-n", s.ns, "-o", "json", "--installation", "envgraft/envgraft"}
+	args = append(args, flags...)
 	if kubeconfig != "" {
 		args = append(args, "--kubeconfig", kubeconfig)
 	}
@@ -523,5 +524,8 @@ func TestDoctorWithTheRightsOfANamespaceAdmin(t *testing.T) {
 		if got[check] != want {
 			t.Errorf("%s is %q, want %q: %s", check, got[check], want, text)
 		}
+	}
+	if _, code, text := s.doctor(file, "--strict"); code != 3 || !strings.Contains(text, "you may not") {
+		t.Errorf("exit code %d with --strict, want 3 and the right that is missing: %s", code, text)
 	}
 }
