@@ -57,6 +57,7 @@ type Server struct {
 	clients *clientCA
 	limits  *limits
 	started atomic.Bool
+	retires atomic.Bool
 }
 
 var _ webhook.Server = &Server{}
@@ -138,13 +139,27 @@ func (s *Server) Start(ctx context.Context) error {
 	return <-stopped
 }
 
+// Retire has each connection end with its next answer. A server that stops
+// closes connections that wait for a request, which an API server may be sending
+// at that moment, and the pod would fail; told by the answer, it takes another.
+func (s *Server) Retire() { s.retires.Store(true) }
+
+func (s *Server) retiring(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.retires.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func (s *Server) httpServer() *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(s.options.HTTP2)
 	connections := newConnections(s.options.Limits.MaxConnections)
 	return &http.Server{
-		Handler:           s.WebhookMux(),
+		Handler:           s.retiring(s.WebhookMux()),
 		TLSConfig:         s.tlsConfig(),
 		Protocols:         &protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams},

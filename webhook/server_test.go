@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +162,32 @@ func TestServerDrains(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("the server ended with %v", err)
+	}
+}
+
+// TestRetire holds the server to telling its clients, before it stops, to take
+// another connection: one that it closes may be in use at that moment.
+func TestRetire(t *testing.T) {
+	retiring := &Server{}
+	server := httptest.NewServer(retiring.retiring(http.NotFoundHandler()))
+	defer server.Close()
+	closes := func() bool {
+		t.Helper()
+		response, err := server.Client().Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		return response.Close
+	}
+	if closes() {
+		t.Error("a server that is to go on ends its connections")
+	}
+	retiring.Retire()
+	if !closes() {
+		t.Error("a server that is to stop keeps its connections")
 	}
 }
 

@@ -212,6 +212,7 @@ func (s *cluster) drained(ctx context.Context) context.Context {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() {
 		s.draining.Store(true)
+		s.webhooks.Retire()
 		s.log.Info("Draining", "delay", s.config.Server.DrainDelay.String())
 		time.AfterFunc(s.config.Server.DrainDelay, stop)
 	})

@@ -178,12 +178,12 @@ func (b *bench) testWorkloadOptsIn(t *testing.T) {
 	b.namespace(t, namespace)
 	shop := newApp(namespace, "shop")
 	b.apply(t, "app.yaml", shop)
-	b.podWith(t, shop, "DEBUG", "from-the-pod")
+	b.podWith(t, shop, "DATABASE_URL", "")
 
 	b.kubectl(t, "label", "deployment", shop.Name, "-n", namespace, api.LabelInject+"="+api.Enabled)
-	b.podWith(t, shop, "DEBUG", fromParameter)
+	b.podWith(t, shop, "DATABASE_URL", fromParameter)
 	b.kubectl(t, "label", "deployment", shop.Name, "-n", namespace, api.LabelInject+"-")
-	b.podWith(t, shop, "DEBUG", "from-the-pod")
+	b.podWith(t, shop, "DATABASE_URL", "")
 	if got, ok := b.deployment(t, shop).Metadata.Annotations[api.ReloaderSecret]; ok {
 		t.Errorf("annotation %s = %q is left on a Deployment that opted out", api.ReloaderSecret, got)
 	}
