@@ -34,7 +34,7 @@ func checkAnnotations(p Patient) Finding {
 	if names(where[api.ReloaderSecret], secret) {
 		return ok("%s names %s", api.ReloaderSecret, secret)
 	}
-	if p.off(where) {
+	if where[api.ReloaderAuto] == "false" {
 		return unneeded("reloads are switched off for %s", w)
 	}
 	value := secret
@@ -49,7 +49,7 @@ func checkAnnotations(p Patient) Finding {
 func (p Patient) reloads() bool {
 	switch p.App.Workload.Kind.Kind {
 	case "Deployment", "StatefulSet", "DaemonSet", "Rollout":
-		return p.App.Subject.Status == graft.StatusInjected
+		return p.App.Subject.Status == graft.StatusInjected && !p.reloadDisabled()
 	}
 	return false
 }
@@ -58,7 +58,14 @@ func (p Patient) noReload() string {
 	if kind := p.App.Workload.Kind.Kind; kind == "CronJob" || kind == "Job" {
 		return "Reloader would run a " + kind + " off schedule; each run starts with the data of its time"
 	}
+	if p.reloadDisabled() {
+		return "annotation " + api.AnnotationReload + ": " + api.Disabled
+	}
 	return "nothing restarts it"
+}
+
+func (p Patient) reloadDisabled() bool {
+	return p.App.Workload.Annotations[api.AnnotationReload] == api.Disabled
 }
 
 // names says that an expression of the list is the name. It tells nothing of
@@ -73,6 +80,3 @@ func names(value, name string) bool {
 	return false
 }
 
-func (p Patient) off(annotations map[string]string) bool {
-	return annotations[api.ReloaderAuto] == "false" || p.App.Workload.Annotations[api.AnnotationReload] == api.Disabled
-}
