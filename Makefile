@@ -94,9 +94,26 @@ test-e2e: ## Run the tests in kind. Needs Docker; test/e2e/doc.go lists the vari
 	go test -v -count=1 -tags e2e -timeout 25m ./test/e2e/...
 
 .PHONY: bench
-bench: ## Run the benchmarks that match BENCH, of PACKAGES.
+bench: ## Run the benchmarks that match BENCH, of PACKAGES, then bench-admission.
 	assets=$$(test/controlplane/assets) && \
 		KUBEBUILDER_ASSETS=$$assets go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(PACKAGES)
+	@$(MAKE) --no-print-directory bench-admission
+
+.PHONY: bench-admission
+bench-admission: ## Print what an admission costs beside its peers.
+	go run ./test/bench/admission
+
+.PHONY: profile
+profile: ## Profile the CPU of warm admissions into bin/cpu.pprof.
+	@mkdir -p bin
+	go run ./test/bench/admission -only envgraft -rounds 3 -requests 15000 -profile bin/cpu.pprof
+
+.PHONY: plots
+plots: ## Draw docs/performance/*.csv as SVG.
+	for table in docs/performance/*.csv; do \
+		go -C test/bench/plot run . -title "CPU of an admission by $$(basename $$table .csv)" \
+			$(CURDIR)/$$table $(CURDIR)/$${table%.csv}.svg; \
+	done
 
 # Building the targets is not part of their time: it takes minutes where the
 # caches are cold.
@@ -145,6 +162,7 @@ verify-modules:
 	go mod tidy -diff
 	go -C test/controlplane mod tidy -diff
 	go -C test/browser mod tidy -diff
+	go -C test/bench/plot mod tidy -diff
 	for modfile in $(filter-out go.mod,$(notdir $(wildcard test/tools/*.mod))); do \
 		go -C test/tools mod tidy -diff -modfile="$$modfile"; \
 	done

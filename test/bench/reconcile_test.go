@@ -15,32 +15,36 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	runtimeapi "k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 	"sigs.k8s.io/yaml"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/reconcile"
+	"github.com/envgraft/envgraft/webhook"
 )
 
 // The cluster that is measured. BENCH_APPS makes it smaller for a quick look.
@@ -63,9 +67,10 @@ func apps() (int, error) {
 	return n, nil
 }
 
-// BenchmarkController measures two starts of the controller on a cluster of
-// apps, each with a Deployment, a ReplicaSet and a pod: the first makes all
-// ExternalSecrets, the second, as after a change of the leader, finds them.
+// BenchmarkController measures starts of the controller on a cluster of one app
+// and on one of many, each with a Deployment, a ReplicaSet and a pod: the first
+// start makes all ExternalSecrets, the second, as after a change of the leader,
+// finds them. Pods are admitted by what the replica then knows.
 // One pass is a measurement of its own: run it with -benchtime 1x.
 func BenchmarkController(b *testing.B) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
@@ -77,6 +82,8 @@ func BenchmarkController(b *testing.B) {
 		b.Fatal(err)
 	}
 	env := &envtest.Environment{}
+	env.ControlPlane.Etcd = &envtest.Etcd{}
+	env.ControlPlane.Etcd.Configure().Enable("unsafe-no-fsync") // the disk is not what is measured
 	restConfig, err := env.Start()
 	if err != nil {
 		b.Fatal(err)
@@ -87,15 +94,24 @@ func BenchmarkController(b *testing.B) {
 		}
 	})
 	restConfig.QPS = -1
-	if err := populate(b, restConfig, n); err != nil {
+	if err := installESO(b, restConfig); err != nil {
 		b.Fatal(err)
 	}
-	for _, phase := range []string{"install", "restart"} {
-		b.Run(phase, func(b *testing.B) {
-			for b.Loop() {
-				measure(b, restConfig, n)
-			}
-		})
+	for _, span := range [][2]int{{0, 1}, {1, n}} {
+		from, to := span[0], span[1]
+		if from >= to {
+			continue
+		}
+		if err := populate(b, restConfig, from, to); err != nil {
+			b.Fatal(err)
+		}
+		for _, phase := range []string{"install", "restart"} {
+			b.Run(fmt.Sprintf("apps=%d/%s", to, phase), func(b *testing.B) {
+				for b.Loop() {
+					measure(b, restConfig, to)
+				}
+			})
+		}
 	}
 }
 
@@ -108,7 +124,7 @@ func measure(b *testing.B, restConfig *rest.Config, apps int) {
 	registry := prometheus.NewRegistry()
 	before := heap()
 
-	mgr, err := newManager(counted, registry)
+	mgr, pods, err := newManager(counted, registry)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -116,6 +132,11 @@ func measure(b *testing.B, restConfig *rest.Config, apps int) {
 	defer cancel()
 	stopped := make(chan error, 1)
 	began := time.Now()
+	var ready atomic.Int64
+	// Runnables start once the caches have synced, which is when serve is ready.
+	if err := mgr.Add(manager.RunnableFunc(func(context.Context) error { ready.Store(int64(time.Since(began))); return nil })); err != nil {
+		b.Fatal(err)
+	}
 	go func() { stopped <- mgr.Start(ctx) }()
 	if err := converge(ctx, registry, apps, counter); err != nil {
 		b.Fatal(err)
@@ -125,6 +146,17 @@ func measure(b *testing.B, restConfig *rest.Config, apps int) {
 	if err := writeHeap(b.Name()); err != nil {
 		b.Fatal(err)
 	}
+	one, err := admit(ctx, pods, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	all, err := admit(ctx, pods, apps)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(one.Nanoseconds())/1000, "µs/admission-of-one")
+	b.ReportMetric(float64(all.Nanoseconds())/1000, "µs/admission-of-all")
+	b.ReportMetric(time.Duration(ready.Load()).Seconds(), "s/ready")
 	b.ReportMetric(took.Seconds(), "s/converge")
 	b.ReportMetric(float64(counter.total.Load())/float64(apps), "calls/app")
 	b.ReportMetric(float64(counter.writes.Load())/float64(apps), "writes/app")
@@ -136,40 +168,90 @@ func measure(b *testing.B, restConfig *rest.Config, apps int) {
 	}
 }
 
-func newManager(restConfig *rest.Config, registry *prometheus.Registry) (ctrl.Manager, error) {
+// admit has pods admitted, of as many apps as are asked for in turn, and says
+// how much CPU one took.
+func admit(ctx context.Context, pods *webhook.Pods, apps int) (time.Duration, error) {
+	const admissions = 20000
+	requests := make([]admission.Request, min(apps, 2000))
+	for i := range requests {
+		n := i * apps / len(requests)
+		requests[i].AdmissionRequest = admissionv1.AdmissionRequest{
+			Operation: admissionv1.Create, Namespace: fmt.Sprintf("team-%d", n%namespaces),
+			Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+		}
+		requests[i].Object.Raw = fmt.Appendf(nil, `{"metadata":{"generateName":"app-","labels":{"app.kubernetes.io/name":"app-%d"}},`+
+			`"spec":{"containers":[{"name":"app","image":"app","env":[{"name":"KEY_1","value":"x"},{"name":"OTHER","value":"y"}]}]}}`, n)
+	}
+	var before time.Duration
+	for i := range len(requests) + admissions {
+		if i == len(requests) { // by then, all parameters are known
+			var err error
+			if before, err = usedCPU(); err != nil {
+				return 0, err
+			}
+		}
+		response := pods.Handle(ctx, requests[i%len(requests)])
+		if !response.Allowed || len(response.Patches) == 0 || len(response.Warnings) > 1 {
+			return 0, fmt.Errorf("a pod of %s was not injected by what is known: %v, %q", requests[i%len(requests)].Namespace, response.Result, response.Warnings)
+		}
+	}
+	after, err := usedCPU()
+	return (after - before) / admissions, err
+}
+
+// usedCPU is what this process has used.
+func usedCPU() (time.Duration, error) {
+	var u syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
+}
+
+// newManager returns a manager with the controller, and a webhook that goes by
+// what it knows.
+func newManager(restConfig *rest.Config, registry *prometheus.Registry) (ctrl.Manager, *webhook.Pods, error) {
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Logger:  logr.Discard(),
 		Metrics: metricsserver.Options{BindAddress: "0"},
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c := config.Default()
 	c.Environment = "stage"
-	_, err = reconcile.Setup(mgr, reconcile.Dependencies{
-		Decider:    graft.New(c.Engine()),
-		Namespaces: informed{mgr.GetClient()},
-		Parameters: nothing{},
-		Metrics:    metrics.New(registry),
+	m := metrics.New(registry)
+	namespaces, err := facts.NewNamespaces(context.Background(), mgr.GetCache(), mgr.GetAPIReader())
+	if err != nil {
+		return nil, nil, err
+	}
+	pods := &webhook.Pods{
+		Engine: graft.New(c.Engine()), Namespaces: namespaces, Parameters: facts.NewCache(keys{}, m, facts.CacheOptions{}), ConfigMaps: facts.Static{},
+		Metrics: m, Log: logr.Discard(), FactsTimeout: 300 * time.Millisecond,
+	}
+	external, err := reconcile.Setup(mgr, reconcile.Dependencies{
+		Decider:    pods.Engine,
+		Namespaces: namespaces,
+		Parameters: facts.Direct{Source: keys{}},
+		Metrics:    m,
 		Settings:   c.ExternalSecretFor,
 		Reach:      facts.AnyStore{},
-	}, reconcile.Options{})
-	return mgr, err
+	}, reconcile.Options{LookupsPerSecond: 1e6})
+	pods.ExternalSecrets = external
+	return mgr, pods, err
 }
 
-// informed reads Namespaces from the manager's informer, as serve does.
-type informed struct{ client.Reader }
+// keys are the same ten of every parameter.
+type keys struct{}
 
-func (i informed) Namespace(ctx context.Context, name string) (identity.Namespace, error) {
-	ns := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
-	err := i.Get(ctx, types.NamespacedName{Name: name}, ns)
-	return identity.Namespace{Name: name, Labels: ns.Labels, Annotations: ns.Annotations}, err
-}
+func (keys) Name() metrics.Source           { return metrics.SourceSSM }
+func (keys) Key(q facts.Question) facts.Key { return facts.Key{Name: q.Parameter} }
 
-type nothing struct{}
-
-func (nothing) Parameter(context.Context, facts.Question) facts.Parameter {
-	return facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterUnchecked}}
+func (keys) Read(context.Context, facts.Key) facts.Parameter {
+	var p facts.Parameter
+	p.State, p.Version = graft.ParameterFound, 1
+	for n := range 10 {
+		p.Keys = append(p.Keys, fmt.Sprintf("KEY_%d", n))
+	}
+	return p
 }
 
 // converge waits until every app was seen to and no calls are made any more.
@@ -208,8 +290,10 @@ func pending(registry *prometheus.Registry) (int, error) {
 	return 0, errors.New("no metric envgraft_external_secrets")
 }
 
-// requests counts calls of the API server, less watches and Events.
-type requests struct{ total, writes atomic.Int64 }
+// requests counts calls of the API server, less watches and Events. Scans are
+// those for pods that the webhook did not see, one a namespace every 5 min,
+// whatever the apps.
+type requests struct{ total, writes, scans atomic.Int64 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
@@ -217,7 +301,11 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func (c *requests) count(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if r.URL.Query().Get("watch") == "" && !strings.HasSuffix(r.URL.Path, "/events") {
+		switch namespaced := strings.Contains(r.URL.Path, "/namespaces/"); {
+		case r.URL.Query().Get("watch") != "", strings.HasSuffix(r.URL.Path, "/events"):
+		case namespaced && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/pods"):
+			c.scans.Add(1)
+		default:
 			c.total.Add(1)
 			if r.Method != http.MethodGet {
 				c.writes.Add(1)
@@ -234,7 +322,7 @@ func writeHeap(name string) error {
 	if dir == "" {
 		return nil
 	}
-	file, err := os.Create(filepath.Join(dir, filepath.Base(name)+".heap"))
+	file, err := os.Create(filepath.Join(dir, strings.ReplaceAll(name, "/", "-")+".heap"))
 	if err != nil {
 		return err
 	}
@@ -268,7 +356,7 @@ func resident() float64 {
 }
 
 // populate makes the cluster that is measured.
-func populate(b *testing.B, restConfig *rest.Config, apps int) error {
+func populate(b *testing.B, restConfig *rest.Config, from, to int) error {
 	b.Helper()
 	writing := rest.CopyConfig(restConfig)
 	writing.ContentType = runtimeapi.ContentTypeProtobuf
@@ -276,13 +364,10 @@ func populate(b *testing.B, restConfig *rest.Config, apps int) error {
 	if err != nil {
 		return err
 	}
-	if err := installESO(b, writer); err != nil {
-		return err
-	}
 	group, ctx := errgroup.WithContext(b.Context())
 	group.SetLimit(32)
 	var once [namespaces]sync.Once
-	for n := range apps {
+	for n := from; n < to; n++ {
 		group.Go(func() error {
 			at, name := n%namespaces, fmt.Sprintf("app-%d", n)
 			ns := fmt.Sprintf("team-%d", at)
@@ -292,7 +377,7 @@ func populate(b *testing.B, restConfig *rest.Config, apps int) error {
 					Name: ns, Labels: map[string]string{api.LabelInject: api.Enabled},
 				}})
 			})
-			if err != nil {
+			if err != nil && !apierrors.IsAlreadyExists(err) {
 				return err
 			}
 			return app(ctx, writer, ns, name)
@@ -338,8 +423,12 @@ func app(ctx context.Context, writer client.Client, ns, name string) error {
 }
 
 // installESO installs the CRDs that the controller looks at, and the store.
-func installESO(b *testing.B, writer client.Client) error {
+func installESO(b *testing.B, restConfig *rest.Config) error {
 	b.Helper()
+	writer, err := client.New(restConfig, client.Options{})
+	if err != nil {
+		return err
+	}
 	command := exec.CommandContext(b.Context(), "go", "mod", "download", "-json", "github.com/external-secrets/external-secrets@v0.19.2")
 	command.Dir = b.TempDir()
 	output, err := command.Output()

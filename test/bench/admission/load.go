@@ -25,10 +25,11 @@ import (
 
 // server is a process that answers reviews.
 type server struct {
-	name    string
-	url     string
-	client  *http.Client
-	command *exec.Cmd
+	name      string
+	url       string
+	transport *http.Transport
+	client    *http.Client
+	command   *exec.Cmd
 }
 
 func build(ctx context.Context, to string) error {
@@ -102,9 +103,11 @@ func (s *server) connect(ctx context.Context, ca string) error {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	s.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+	// HTTP/1.1 without a cache of TLS sessions is what API servers speak to webhooks.
+	s.transport = &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 1000,
-	}}
+	}
+	s.client = &http.Client{Timeout: 30 * time.Second, Transport: s.transport}
 	return s.post(ctx, podReview(1))
 }
 
@@ -140,8 +143,14 @@ func (s *server) load(ctx context.Context, review []byte, o options) (sample, er
 	group, ctx := errgroup.WithContext(ctx)
 	for c := range o.connections {
 		group.Go(func() error {
-			for range o.requests / o.connections {
+			for n := range o.requests / o.connections {
 				begun := time.Now()
+				if o.rate > 0 {
+					// A late review counts from when it was due, or a slow answer would
+					// hide those that waited behind it.
+					begun = start.Add(time.Duration(float64(n*o.connections+c) / o.rate * float64(time.Second)))
+					time.Sleep(time.Until(begun)) //nolint:forbidigo // the rate is what is asked for
+				}
 				if err := s.post(ctx, review); err != nil {
 					return err
 				}
@@ -189,21 +198,22 @@ func (s *server) cpu() (time.Duration, error) {
 	return total, nil
 }
 
-// memory is what the process holds now and has held at most, in bytes.
-func (s *server) memory() (now, peak int64, err error) {
+// memory is what the process holds now, of that what no file is behind, and what
+// it has held at most, in bytes.
+func (s *server) memory() (now, anonymous, peak int64, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.command.Process.Pid))
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		for name, to := range map[string]*int64{"VmRSS:": &now, "VmHWM:": &peak} {
+		for name, to := range map[string]*int64{"VmRSS:": &now, "RssAnon:": &anonymous, "VmHWM:": &peak} {
 			if rest, ok := strings.CutPrefix(line, name); ok {
 				if _, err := fmt.Sscan(rest, to); err != nil {
-					return 0, 0, err
+					return 0, 0, 0, err
 				}
 				*to <<= 10
 			}
 		}
 	}
-	return now, peak, nil
+	return now, anonymous, peak, nil
 }

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -14,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,10 +25,18 @@ import (
 type options struct {
 	rounds, requests, connections int
 	containers                    int
-	timeout                       time.Duration
-	envgraft                      string
+	// rate is how many reviews a second are sent, whatever the answers; 0 sends
+	// the next as soon as the last is answered.
+	rate float64
+	// fresh opens a connection for each review. API servers keep 25 and open
+	// others as they need them, which resume no TLS session.
+	fresh    bool
+	timeout  time.Duration
+	envgraft string
 	// profile is where the CPU profile of envgraft's turns goes; empty for none.
 	profile string
+	// sweep is what is measured at several values, and csv where that goes.
+	sweep, csv string
 	// only names the servers that take part, comma separated; empty for all.
 	only string
 }
@@ -50,6 +60,10 @@ func run() error {
 	flag.IntVar(&o.requests, "requests", 4000, "`reviews` a server and round")
 	flag.IntVar(&o.connections, "connections", 8, "`connections` of the load generator")
 	flag.IntVar(&o.containers, "containers", 2, "`containers` of the pod")
+	flag.Float64Var(&o.rate, "rate", 0, "`reviews` a second that are sent, answered or not; 0 sends the next after the last's answer")
+	flag.BoolVar(&o.fresh, "fresh", false, "open a connection for each review")
+	flag.StringVar(&o.sweep, "sweep", "", "measure at each of several `values`, as in containers=1,10,100 or connections=1,8,64")
+	flag.StringVar(&o.csv, "csv", "", "the `file` that a sweep's CPU of each server goes to")
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "the most that all of it takes")
 	flag.StringVar(&o.envgraft, "envgraft", "", "a `program` to measure; built from here where it is empty")
 	flag.StringVar(&o.profile, "profile", "", "the `file` that a CPU profile of envgraft goes to")
@@ -90,44 +104,110 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer stopAll(servers)
+	for _, s := range servers {
+		s.transport.DisableKeepAlives = o.fresh
+		s.transport.CloseIdleConnections()
+	}
+	return sweep(ctx, out, servers, o)
+}
+
+// sweep measures once, or at each of the values that were asked for.
+func sweep(ctx context.Context, out io.Writer, servers []*server, o options) error {
+	name, values, err := o.values()
+	if err != nil {
+		return err
+	}
+	rows := []string{cmp.Or(name, "run") + ",server,cpu_us"}
+	for _, value := range values {
+		switch name {
+		case "containers":
+			o.containers = value
+		case "connections":
+			o.connections = value
+		}
+		samples, err := play(ctx, out, servers, o)
+		if err != nil {
+			return err
+		}
+		for _, s := range servers {
+			rows = append(rows, fmt.Sprintf("%d,%s,%.1f", value, s.name, cpuOf(samples[s.name])))
+		}
+		if err := printTable(out, servers, samples); err != nil {
+			return err
+		}
+	}
+	if o.csv == "" {
+		return nil
+	}
+	return os.WriteFile(o.csv, []byte(strings.Join(rows, "\n")+"\n"), 0o644) //nolint:gosec // for everyone to read
+}
+
+// values reads the sweep; without one there is a single value, of nothing.
+func (o options) values() (name string, values []int, err error) {
+	if o.sweep == "" {
+		return "", []int{0}, nil
+	}
+	name, list, _ := strings.Cut(o.sweep, "=")
+	if name != "containers" && name != "connections" {
+		return "", nil, fmt.Errorf("-sweep is %q: use containers=… or connections=…", o.sweep)
+	}
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return "", nil, fmt.Errorf("-sweep is %q: use numbers, comma separated", o.sweep)
+		}
+		values = append(values, n)
+	}
+	return name, values, nil
+}
+
+// play has the servers take turns.
+func play(ctx context.Context, out io.Writer, servers []*server, o options) (map[string][]sample, error) {
 	review := podReview(o.containers)
 	samples := map[string][]sample{}
 	for round := range o.rounds + 1 {
 		for _, s := range servers {
 			got, err := s.load(ctx, review, o)
 			if err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
+				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
 			if round > 0 { // the first warms up
 				samples[s.name] = append(samples[s.name], got)
 			}
 		}
 	}
-	if _, err := fmt.Fprintf(out, "%d containers, a review of %d bytes, %d connections, %d rounds of %d reviews\n\n",
-		o.containers, len(review), o.connections, o.rounds, o.requests); err != nil {
-		return err
+	how := "each after the last's answer"
+	if o.rate > 0 {
+		how = fmt.Sprintf("%.0f a second", o.rate)
 	}
-	return printTable(out, servers, samples)
+	_, err := fmt.Fprintf(out, "\n%d containers, a review of %d bytes, %d connections, %d rounds of %d reviews, %s\n\n",
+		o.containers, len(review), o.connections, o.rounds, o.requests, how)
+	return samples, err
+}
+
+// cpuOf is the median of what a review cost, in microseconds.
+func cpuOf(samples []sample) float64 {
+	return median(samples, func(s sample) float64 { return float64(s.cpu.Nanoseconds()) / 1000 })
 }
 
 func printTable(out io.Writer, servers []*server, samples map[string][]sample) error {
 	var text strings.Builder
-	text.WriteString("server\tCPU µs a review\tof the floor\treviews/s\tp50 µs\tp99 µs\tRSS MiB\tpeak MiB\t\n")
+	text.WriteString("server\tCPU µs a review\tof the floor\treviews/s\tp50 µs\tp99 µs\tRSS MiB\tanonymous\tpeak\t\n")
 	var floor float64
 	for _, s := range servers {
-		cpu := median(samples[s.name], func(s sample) float64 { return float64(s.cpu.Nanoseconds()) / 1000 })
+		cpu := cpuOf(samples[s.name])
 		if floor == 0 {
 			floor = cpu
 		}
-		now, peak, err := s.memory()
+		now, anonymous, peak, err := s.memory()
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&text, "%s\t%.1f\t%.2f\t%.0f\t%.0f\t%.0f\t%d\t%d\t\n", s.name, cpu, cpu/floor,
+		fmt.Fprintf(&text, "%s\t%.1f\t%.2f\t%.0f\t%.0f\t%.0f\t%d\t%d\t%d\t\n", s.name, cpu, cpu/floor,
 			median(samples[s.name], func(s sample) float64 { return s.rate }),
 			median(samples[s.name], func(s sample) float64 { return float64(s.p50.Microseconds()) }),
 			median(samples[s.name], func(s sample) float64 { return float64(s.p99.Microseconds()) }),
-			now>>20, peak>>20)
+			now>>20, anonymous>>20, peak>>20)
 	}
 	table := tabwriter.NewWriter(out, 2, 0, 2, ' ', tabwriter.AlignRight)
 	if _, err := io.WriteString(table, text.String()); err != nil {
