@@ -65,3 +65,21 @@ func BenchmarkEngine(b *testing.B) {
 		}
 	}
 }
+
+// TestSkippedPodsAreNotRead holds that of a pod that is left alone nothing is
+// built but what its metadata says, however many containers it has.
+func TestSkippedPodsAreNotRead(t *testing.T) {
+	ns := identity.Namespace{Name: "popapps", Labels: map[string]string{api.LabelInject: api.Enabled}}
+	engine := graft.New(testConfig())
+	allocations := func(containers int) float64 {
+		pod := benchPod(containers, `,"`+api.LabelInject+`":"`+api.Disabled+`"`)
+		return testing.AllocsPerRun(100, func() {
+			if status := engine.Inspect(ns, pod).Graft(graft.Facts{}).Report.Status; status != graft.StatusSkipped {
+				t.Fatalf("got %s", status)
+			}
+		})
+	}
+	if few, many := allocations(1), allocations(100); few != many {
+		t.Errorf("%.0f allocations with one container, %.0f with 100", few, many)
+	}
+}
