@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -241,8 +241,11 @@ func (l listing) List(_ context.Context, into client.ObjectList, options ...clie
 	o.ApplyOptions(options)
 	list := into.(*metav1.PartialObjectMetadataList)
 	for name, system := range l.systems {
-		if o.LabelSelector.Matches(labels.Set{api.LabelSystem: system}) {
-			list.Items = append(list.Items, metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		object := metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{api.LabelSystem: system}}}
+		for _, indexed := range systemOf(&object) {
+			if o.FieldSelector.Matches(fields.Set{indexSystem: indexed}) {
+				list.Items = append(list.Items, object)
+			}
 		}
 	}
 	return nil

@@ -24,14 +24,21 @@ type Namespaces struct {
 	api      client.Reader
 }
 
+// indexSystem finds Namespaces by their label of it. A selector of labels would
+// go through all of them, for each admission.
+const indexSystem = "system"
+
 // NewNamespaces adds the informer to a manager's cache, which may not have
-// started yet. The api reader must not be a cache.
-func NewNamespaces(ctx context.Context, informers cache.Cache, api client.Reader) (*Namespaces, error) {
+// started yet. The current reader must not be a cache.
+func NewNamespaces(ctx context.Context, informers cache.Cache, current client.Reader) (*Namespaces, error) {
 	informer, err := informers.GetInformer(ctx, namespaceMetadata(), cache.BlockUntilSynced(false))
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch Namespaces: %w", err)
 	}
-	return &Namespaces{informer: informer, cached: informers, api: api}, nil
+	if err := informers.IndexField(ctx, namespaceMetadata(), indexSystem, systemOf); err != nil {
+		return nil, fmt.Errorf("cannot index Namespaces by their system: %w", err)
+	}
+	return &Namespaces{informer: informer, cached: informers, api: current}, nil
 }
 
 // Namespace returns what identity needs of a Namespace. An error is
@@ -48,6 +55,13 @@ func (n *Namespaces) Namespace(ctx context.Context, name string) (identity.Names
 	return n.Current(ctx, name)
 }
 
+func systemOf(ns client.Object) []string {
+	if system := ns.GetLabels()[api.LabelSystem]; system != "" {
+		return []string{system}
+	}
+	return nil
+}
+
 // claimant returns another Namespace whose label has the system that this one
 // takes by its name. It is for a warning, so what is not known is left out.
 func (n *Namespaces) claimant(ctx context.Context, ns identity.Namespace) string {
@@ -56,7 +70,7 @@ func (n *Namespaces) claimant(ctx context.Context, ns identity.Namespace) string
 	}
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
-	err := n.cached.List(ctx, list, client.MatchingLabels{api.LabelSystem: ns.Name}, client.UnsafeDisableDeepCopy)
+	err := n.cached.List(ctx, list, client.MatchingFields{indexSystem: ns.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil || len(list.Items) == 0 {
 		return ""
 	}
