@@ -79,4 +79,3 @@ func names(value, name string) bool {
 	}
 	return false
 }
-
