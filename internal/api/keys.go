@@ -75,6 +75,10 @@ const (
 	ModeAudit      = "audit"
 	// AnnotationReload, on a workload, switches reload annotations off.
 	AnnotationReload = Group + "/reload"
+	// AnnotationReleaseRestarts, on a workload that was restarted and whose new
+	// pods do not get ready, has others of its parameter restarted all the same.
+	// It is what the workload was restarted for, as the Event RestartsHeld has it.
+	AnnotationReleaseRestarts = Group + "/release-restarts"
 )
 
 // Annotations that envgraft writes.

@@ -29,6 +29,7 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 	}, reconcile.Options{
 		NoRestarts:         !s.config.Reload.Enabled || !s.config.Restarts.Enabled,
 		Repair:             s.config.Restarts.Repair == config.RepairRestart,
+		Queue:              s.config.Reload.Queue(),
 		MinRestartInterval: s.config.Restarts.MinInterval,
 		Lease:              &reconcile.Lease{Namespace: s.namespace, Name: api.Lease},
 		KeepUnused:         s.config.ExternalSecrets.KeepUnused,

@@ -194,6 +194,13 @@ type Reload struct {
 	// RolloutStrategy is how Reloader replaces the pods of Argo Rollouts:
 	// "restart" or "rollout", which starts a canary.
 	RolloutStrategy string `yaml:"rolloutStrategy"`
+	// MaxConcurrent is how many workloads the controller restarts at a time.
+	MaxConcurrent int `yaml:"maxConcurrent"`
+	// Windows are when it does, as "Mon-Fri 09:00-17:00 Europe/Berlin"; empty is always.
+	Windows []string `yaml:"windows"`
+	// ReadyTimeout is how long new pods may take before other workloads of the
+	// parameter are held.
+	ReadyTimeout time.Duration `yaml:"readyTimeout"`
 }
 
 // Server configures how the webhook is served.
@@ -203,7 +210,7 @@ type Server struct {
 	MetricsListen string `yaml:"metricsListen"`
 	HealthListen  string `yaml:"healthListen"`
 	// UIListen is a loopback address for the status page; empty for none.
-	UIListen string `yaml:"uiListen"` //nolint:tagliatelle // as clientCA
+	UIListen string `yaml:"uiListen"`
 	// HTTP2 allows HTTP/2, which is off by default (CVE-2023-44487).
 	HTTP2 bool `yaml:"http2"`
 	// DrainDelay is how long the server answers on after it is told to stop,

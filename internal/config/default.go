@@ -59,7 +59,7 @@ func Default() *Configuration {
 			KeepUnused:           24 * time.Hour,
 			VersionCheckInterval: time.Minute,
 		},
-		Reload:   Reload{Enabled: true, RolloutStrategy: reload.StrategyRestart},
+		Reload:   Reload{Enabled: true, RolloutStrategy: reload.StrategyRestart, MaxConcurrent: 10, ReadyTimeout: 10 * time.Minute},
 		Restarts: Restarts{Enabled: true, MinInterval: 10 * time.Minute, Repair: RepairEvent},
 		Server: Server{
 			Listen:        ":9443",

@@ -18,6 +18,7 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/reload"
+	"github.com/envgraft/envgraft/internal/restarts"
 )
 
 // Mode says where a configuration is used.
@@ -84,7 +85,33 @@ func (c *Configuration) validatePolicies() field.ErrorList {
 			graft.MissingWait, c.Facts.KeySource)))
 	}
 	all = append(all, oneOf(field.NewPath("reload", "rolloutStrategy"), c.Reload.RolloutStrategy, reload.StrategyRestart, reload.StrategyRollout)...)
+	all = append(all, c.Reload.validate(field.NewPath("reload"))...)
 	return append(all, labels(field.NewPath("skipContainers"), c.SkipContainers)...)
+}
+
+func (r Reload) validate(path *field.Path) field.ErrorList {
+	all := positive(path.Child("readyTimeout"), r.ReadyTimeout)
+	if r.MaxConcurrent < 1 {
+		all = append(all, field.Invalid(path.Child("maxConcurrent"), r.MaxConcurrent, "must be at least 1"))
+	}
+	for i, text := range r.Windows {
+		if _, err := restarts.ParseSpan(text); err != nil {
+			all = append(all, field.Invalid(path.Child("windows").Index(i), text, err.Error()))
+		}
+	}
+	return all
+}
+
+// Queue is how restarts wait for each other. Validate has held the windows to
+// their form.
+func (r Reload) Queue() restarts.Options {
+	options := restarts.Options{MaxConcurrent: r.MaxConcurrent, ReadyTimeout: r.ReadyTimeout}
+	for _, text := range r.Windows {
+		if span, err := restarts.ParseSpan(text); err == nil {
+			options.Windows = append(options.Windows, span)
+		}
+	}
+	return options
 }
 
 func (n Names) validate(path *field.Path) field.ErrorList {

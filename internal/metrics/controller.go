@@ -1,6 +1,10 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus/promauto"
+import (
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/envgraft/envgraft/internal/restarts"
+)
 
 // ExternalSecretState is how an app's ExternalSecret fares.
 type ExternalSecretState string
@@ -66,8 +70,13 @@ func (m *Metrics) registerController(factory promauto.Factory) {
 			"OtherIdentity (given the objects of another app, system or environment), HiddenKey (admitted while the keys were not known, and hides some), "+
 			"OlderVersion (admitted by an older version of the parameter, and not restarted since). Only the leader sets it."),
 		[]string{"reason"})
+	m.restartsWaiting = factory.NewGaugeVec(gauge("restarts_waiting",
+		"Restarts that wait, by reason: window (none of reload.windows is open), turn (reload.maxConcurrent are under way, or the first of a parameter), "+
+			"held (new pods of another workload of the parameter do not get ready). Only the leader sets it."),
+		[]string{"reason"})
 	m.SetExternalSecrets(nil)
 	m.SetStalePods(nil)
+	m.SetRestartsWaiting(nil)
 }
 
 // SetExternalSecrets sets how many apps are in each state; a state that is not
@@ -83,6 +92,14 @@ func (m *Metrics) SetExternalSecrets(counts map[ExternalSecretState]int) {
 func (m *Metrics) SetStalePods(counts map[StaleReason]int) {
 	for _, reason := range StaleReasons() {
 		m.stalePods.WithLabelValues(string(reason)).Set(float64(counts[reason]))
+	}
+}
+
+// SetRestartsWaiting sets how many restarts wait; a reason that is not in counts
+// has none.
+func (m *Metrics) SetRestartsWaiting(counts map[restarts.Reason]int) {
+	for _, reason := range restarts.Reasons() {
+		m.restartsWaiting.WithLabelValues(string(reason)).Set(float64(counts[reason]))
 	}
 }
 

@@ -35,6 +35,7 @@ type Metrics struct {
 	forceSyncs         prometheus.Counter
 	restarts           prometheus.Counter
 	stalePods          *prometheus.GaugeVec
+	restartsWaiting    *prometheus.GaugeVec
 	certificateExpiry  prometheus.Gauge
 	buildInfo          *prometheus.GaugeVec
 }

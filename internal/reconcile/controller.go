@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/restarts"
 )
 
 // terms makes a controller for each time that this replica leads.
@@ -66,6 +67,7 @@ func (c *terms) run(ctx context.Context) error {
 		return err
 	}
 	go scan.run(ctx, c.options.ScanInterval)
+	defer c.needs.Metrics.SetRestartsWaiting(nil)
 	defer c.needs.Metrics.SetExternalSecrets(nil) // the next leader's are to count
 	defer c.needs.Metrics.SetStalePods(nil)
 	return runs.Start(ctx)
@@ -89,8 +91,16 @@ func (c *terms) reconciler(s *tables) *reconciler {
 		settled:      utilcache.NewLRUExpireCache(remembered),
 		hiding:       utilcache.NewLRUExpireCache(remembered),
 		unused:       utilcache.NewLRUExpireCache(remembered),
+		queue:        c.queue(),
 		lookups:      newLookups(c.needs.Parameters, rate.NewLimiter(rate.Limit(c.options.LookupsPerSecond), lookupBurst), s.changed),
 	}
+}
+
+// queue is that of this term: whoever led before did not say what he waited for.
+func (c *terms) queue() *restarts.Queue {
+	options := c.options.Queue
+	options.Now, options.Waiting = c.options.Clock.Now, c.needs.Metrics.SetRestartsWaiting
+	return restarts.New(options)
 }
 
 // tables are the controller's source: workloads, pods, Namespaces, and what

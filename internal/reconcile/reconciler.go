@@ -17,6 +17,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/restarts"
 )
 
 // reconciler makes the ExternalSecret of one app at a time. What it remembers
@@ -45,6 +46,7 @@ type reconciler struct {
 	// unused is since when ExternalSecrets were seen that nobody asks for, by UID.
 	unused  *utilcache.LRUExpireCache
 	lookups *lookups
+	queue   *restarts.Queue
 }
 
 // Reconcile implements reconcile.Reconciler. The request's name is an app's.

@@ -31,12 +31,14 @@ const settledTTL = 24 * time.Hour
 // cause is why a workload is to be restarted.
 type cause struct {
 	workload workload
+	// parameter is what holds it together with other workloads.
+	parameter string
 	// about is settled when there is no more to think of.
 	about any
 	// version is what the workload is said to be restarted for.
 	version string
 	// served says that a restart for this was, and that there is no other.
-	served func(restarts) bool
+	served func(pastRestarts) bool
 	// done and left are the Events: that it was restarted, and that somebody
 	// else has to.
 	done, left event
@@ -54,8 +56,8 @@ func appeared(c claim, version string) cause {
 		how = restartCommand(c.Workload)
 	}
 	return cause{
-		workload: c.Workload, about: c.Awaiting, version: version,
-		served: func(r restarts) bool { return r.lastFor == version },
+		workload: c.Workload, parameter: c.Wants.Parameter, about: c.Awaiting, version: version,
+		served: func(r pastRestarts) bool { return r.lastFor == version },
 		done: event{eventRestarted, fmt.Sprintf(
 			"restarted: its pods had started before Secret %q existed, which now holds %q", c.Wants.Secret, version)},
 		left: event{eventNotRestarted, fmt.Sprintf(
@@ -96,11 +98,15 @@ func (p *pass) restart(ctx context.Context, c cause) error {
 		p.leave(c)
 		return nil
 	}
+	if !p.mayRestart(ctx, c) {
+		return nil
+	}
 	patch, err := restartPatch(w, c.version, p.clock.Now())
 	if err != nil {
 		return err
 	}
 	if err := p.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(api.FieldManager)); err != nil {
+		p.queue.Withdraw(w.UID)
 		return fmt.Errorf("cannot restart %q: %w", w, err)
 	}
 	p.Metrics.Restart()
@@ -154,14 +160,14 @@ func optedOut(object *unstructured.Unstructured) bool {
 	return set && reload != api.Enabled || annotations[api.ReloaderAuto] == "false"
 }
 
-// restarts is what a workload remembers of those by the controller.
-type restarts struct {
+// pastRestarts is what a workload remembers of those by the controller.
+type pastRestarts struct {
 	lastFor string
 	last    time.Time // zero where there was none, or nobody can read when
 }
 
-func restartsOf(object *unstructured.Unstructured) restarts {
-	r := restarts{lastFor: restartAnnotation(object, api.AnnotationRestartedFor)}
+func restartsOf(object *unstructured.Unstructured) pastRestarts {
+	r := pastRestarts{lastFor: restartAnnotation(object, api.AnnotationRestartedFor)}
 	if last, err := time.Parse(time.RFC3339, restartAnnotation(object, api.AnnotationRestartedAt)); err == nil {
 		r.last = last
 	}
@@ -170,7 +176,7 @@ func restartsOf(object *unstructured.Unstructured) restarts {
 
 // rest is how long a workload is left alone. A time that lies ahead was not
 // written here, and holds up nothing for longer than one that was.
-func (r restarts) rest(now time.Time, interval time.Duration) time.Duration {
+func (r pastRestarts) rest(now time.Time, interval time.Duration) time.Duration {
 	if r.last.IsZero() {
 		return 0
 	}

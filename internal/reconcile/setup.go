@@ -17,6 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/restarts"
 )
 
 // Name is the controller's, in logs, in metrics and as the source of Events.
@@ -77,6 +78,8 @@ type Options struct {
 	// Lease settles which replica runs the controller; nil is for one that has
 	// nobody to ask.
 	Lease *Lease
+	// Queue is how restarts wait for each other; its clock and its metric are set here.
+	Queue restarts.Options
 	// MinRestartInterval is the least time between two restarts of one workload.
 	// The default is 10 minutes.
 	MinRestartInterval time.Duration

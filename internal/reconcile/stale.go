@@ -356,8 +356,8 @@ func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, 
 	}
 	what := c.what(reason, stale[len(stale)-1])
 	return p.restart(ctx, cause{
-		workload: c.workload, about: about, version: version,
-		served: func(r restarts) bool {
+		workload: c.workload, parameter: c.parameter(), about: about, version: version,
+		served: func(r pastRestarts) bool {
 			return r.lastFor == version && p.clock.Now().Sub(r.last) < helpsAgain && !helped(r.last)
 		},
 		done: event{eventRepaired, "restarted, as restarts.repair has it: " + what},

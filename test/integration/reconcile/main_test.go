@@ -122,6 +122,9 @@ func start(t *testing.T, options reconcile.Options) *replica {
 	if options.MinRestartInterval == 0 {
 		options.MinRestartInterval = time.Nanosecond
 	}
+	if options.Queue.MaxConcurrent == 0 {
+		options.Queue.MaxConcurrent = 1000 // no new pod gets ready here, and none gives its place back
+	}
 	options.Workers = 1 // so that settle can tell what was done
 	r.ExternalSecrets, err = reconcile.Setup(mgr, reconcile.Dependencies{
 		Decider:    r.engine,
