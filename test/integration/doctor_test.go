@@ -340,6 +340,16 @@ func TestDoctorFindsEachBrokenLink(t *testing.T) {
 			"envgraft", "rollout restart",
 			func(s *shop) { s.operator("envgraft", "envgraft", 0) }, func(s *shop) { s.operator("envgraft", "envgraft", 1) },
 		},
+		"NoWorkloadWebhook": {
+			"webhook", "helm upgrade",
+			func(s *shop) {
+				s.changeWebhooks(func(c *admissionregistrationv1.WebhookClientConfig) {
+					url := strings.Replace(*c.URL, api.WorkloadsWebhook, "/mutate/elsewhere", 1)
+					c.URL = &url
+				})
+			},
+			(*shop).restoreWebhooks,
+		},
 		"WrongCA": {
 			"certificate", "rollout restart deployment/envgraft",
 			func(s *shop) {
