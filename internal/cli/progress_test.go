@@ -32,7 +32,7 @@ func TestPlain(t *testing.T) {
 		"a\x1b]0;title\x07b":      "a\uFFFD]0;title\uFFFDb",
 		"right\u202eleft\u200b":   "right\uFFFDleft\uFFFD",
 		"two\r\nlines":            "two\uFFFD\nlines",
-		"größer ✓ 日本":             "größer ✓ 日本",
+		"größer ✓":                "größer ✓",
 		strings.Repeat("x", 3000): strings.Repeat("x", 3000),
 	} {
 		if got := plain(text); got != want {

@@ -81,8 +81,6 @@ type ExternalSecretStatus struct {
 	Conditions []metav1.Condition `json:"conditions"`
 }
 
-func (e *ExternalSecret) trim() { e.Metadata.ManagedFields = nil }
-
 // Target is the name of the Secret that ESO fills.
 func (e ExternalSecret) Target() string {
 	if e.Spec.Target.Name != "" {

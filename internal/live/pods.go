@@ -29,8 +29,6 @@ type Pod struct {
 	Status   corev1.PodStatus  `json:"status"`
 }
 
-func (p *Pod) trim() { p.Metadata.ManagedFields = nil }
-
 // Injected says that the webhook injected the pod when it was created.
 func (p Pod) Injected() bool {
 	_, ok := p.Metadata.Annotations[api.AnnotationInjected]

@@ -95,9 +95,7 @@ func list[T any](ctx context.Context, r *Reader, k Kind, namespace string, q que
 			return Seen[[]T]{State: page.State, Cause: page.Cause}
 		}
 		for i := range page.Value.Items {
-			if object, ok := any(&page.Value.Items[i]).(trimmer); ok {
-				object.trim()
-			}
+			trim(&page.Value.Items[i])
 		}
 		all.Value = append(all.Value, page.Value.Items...)
 		if token = page.Value.Metadata.Continue; token == "" {
@@ -106,9 +104,16 @@ func list[T any](ctx context.Context, r *Reader, k Kind, namespace string, q que
 	}
 }
 
-// trimmer drops what nobody reads of an object in a list: of pods by the
-// thousand, managedFields are the most.
-type trimmer interface{ trim() }
+// trim drops what nobody reads of an object in a list: of pods by the thousand,
+// managedFields are the most.
+func trim(object any) {
+	switch o := object.(type) {
+	case *Pod:
+		o.Metadata.ManagedFields = nil
+	case *ExternalSecret:
+		o.Metadata.ManagedFields = nil
+	}
+}
 
 type page[T any] struct {
 	Metadata struct {

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/envgraft/envgraft/internal/doctor"
@@ -138,16 +139,16 @@ func count(app *live.App) string {
 			counts[app.Judge(p).Freshness]++
 		}
 	}
-	text := ""
+	var texts []string
 	for _, f := range []live.Freshness{live.Fresh, live.Stale, live.Bare, live.Waiting, live.Unsure} {
 		if counts[f] > 0 {
-			text += fmt.Sprintf(", %d %s", counts[f], f)
+			texts = append(texts, fmt.Sprintf("%d %s", counts[f], f))
 		}
 	}
-	if text == "" {
+	if len(texts) == 0 {
 		return "none runs"
 	}
-	return text[len(", "):]
+	return strings.Join(texts, ", ")
 }
 
 // linksOfLine is the picture by what a list tells: nothing was read of Secrets.
