@@ -42,8 +42,10 @@ func (c Cluster) Overview(context.Context) (ui.Overview, error) {
 		Installation: []doctor.Finding{
 			{Check: "configuration", Status: doctor.OK, Message: "read from ConfigMap envgraft-system/envgraft"},
 			{Check: "envgraft", Status: doctor.OK, Message: "2 of 2 pods ready"},
-			{Check: "webhook", Status: doctor.OK}, {Check: "certificate", Status: doctor.OK},
-			{Check: "operator", Status: doctor.OK}, {Check: "store", Status: doctor.OK},
+			{Check: "webhook", Status: doctor.OK},
+			{Check: "certificate", Status: doctor.OK},
+			{Check: "operator", Status: doctor.OK},
+			{Check: "store", Status: doctor.OK},
 			{Check: "reloader", Status: doctor.Unseen, Message: "you may not list deployments.apps"},
 		},
 		Apps: []live.Line{
@@ -67,15 +69,20 @@ func (Cluster) App(_ context.Context, ref live.Ref) (ui.App, error) {
 		Ref: ref, At: at(),
 		Identity: identity.Identity{App: ref.Name, System: ref.Namespace, Environment: "stage"},
 		Findings: []doctor.Finding{
-			{Check: "configuration", Status: doctor.OK}, {Check: "namespace", Status: doctor.OK}, {Check: "labels", Status: doctor.OK},
+			{Check: "configuration", Status: doctor.OK},
+			{Check: "namespace", Status: doctor.OK},
+			{Check: "labels", Status: doctor.OK},
 			{Check: "admission", Status: doctor.Unseen, Message: "no pod was created for show here"},
-			{Check: "operator", Status: doctor.OK}, {Check: "store", Status: doctor.OK}, {Check: "sync", Status: doctor.OK},
+			{Check: "operator", Status: doctor.OK},
+			{Check: "store", Status: doctor.OK},
+			{Check: "sync", Status: doctor.OK},
 			{Check: "secret", Status: doctor.OK, Message: "has all 2 keys"},
 			{
 				Check: "pods", Status: doctor.Broken, Message: "pod search-0 is stale: it was admitted by version 3 of the parameter, which is at 4",
 				Fix: "kubectl -n popapps rollout restart statefulset.apps/search",
 			},
-			{Check: "reloader", Status: doctor.Unreached}, {Check: "annotations", Status: doctor.Unreached},
+			{Check: "reloader", Status: doctor.Unreached},
+			{Check: "annotations", Status: doctor.Unreached},
 		},
 		Pods: []ui.Pod{
 			{Name: "search-0", Version: 3, Freshness: live.Stale, Why: "it was admitted by version 3 of the parameter, which is at 4"},
