@@ -21,6 +21,10 @@ import (
 // each ExternalSecret fares. CRDs that arrive late, go, or change their served
 // version are noticed without a restart.
 type ExternalSecrets struct {
+	// MaxPerNamespace is the most that are made in a namespace; 0 is as many as
+	// are asked for. It is set before Start.
+	MaxPerNamespace int
+
 	log        logr.Logger
 	discoverer discovery.ServerResourcesInterface
 	interval   time.Duration

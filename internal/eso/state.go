@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
@@ -59,6 +61,9 @@ func (x *ExternalSecrets) look(ctx context.Context, namespace string, d graft.De
 	}
 	state.SecretMissing = i.Installed() && (e == nil || e.SecretName() != wants.Secret || !e.SecretExists() && !e.Occupied())
 	state.Problem = i.Examine(ctx, namespace, d.Identity, ref, e, now).Message
+	if e == nil && state.Problem == "" && !d.Identity.SecretReferenced {
+		state.Problem = x.full(ctx, i, client.ObjectKey{Namespace: namespace, Name: d.Identity.App})
+	}
 	return state
 }
 

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -14,24 +13,10 @@ const (
 	eventReferencedOnly = "SecretReferencedOnly"
 )
 
-// The rule: one namespace must not use up what all have of SSM. Invented apps
-// cost nothing where pods need not even run.
-
-// full says that a namespace has as many ExternalSecrets of ours as it may.
-func (p *pass) full(ctx context.Context) (bool, error) {
-	if p.options.MaxPerNamespace == 0 {
-		return false, nil
-	}
-	made, err := p.installation.Made(ctx, p.app.Namespace, "")
-	return len(made) >= p.options.MaxPerNamespace, err
-}
-
-func (p *pass) refuseMore(claims []claim) {
+// refuseMore says on workloads that their namespace has all that it may have.
+func (p *pass) refuseMore(claims []claim, why string) {
 	for _, c := range claims {
-		p.events.warn(c.Workload, eventTooMany, "Apply", fmt.Sprintf(
-			"namespace %q has %d ExternalSecrets of envgraft already, which is the most that externalSecrets.maxPerNamespace allows, "+
-				"so none is made for app %q: delete workloads that are not used, or have an administrator raise it",
-			p.app.Namespace, p.options.MaxPerNamespace, p.app.Name))
+		p.events.warn(c.Workload, eventTooMany, "Apply", why)
 	}
 }
 

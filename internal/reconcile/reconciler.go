@@ -197,12 +197,12 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 		return false, nil // they are going
 	}
 	if existing == nil {
-		full, err := p.full(ctx)
+		full, err := p.external.Full(ctx, p.installation, p.app)
 		if err != nil {
 			return false, err
 		}
-		if full {
-			p.refuseMore(claims)
+		if full != "" {
+			p.refuseMore(claims, full)
 			return false, nil
 		}
 	}

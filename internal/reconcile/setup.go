@@ -143,6 +143,7 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 	if err != nil {
 		return nil, err
 	}
+	external.MaxPerNamespace = options.MaxPerNamespace
 	if err := mgr.Add(external); err != nil {
 		return nil, fmt.Errorf("cannot add the informers of ExternalSecrets: %w", err)
 	}

@@ -118,7 +118,25 @@ func newBench() (*bench, error) {
 	if b.client, err = client.New(restConfig, client.Options{}); err != nil {
 		return nil, err
 	}
-	return b, errors.Join(b.serve(), b.waitReady())
+	if err := errors.Join(b.serve(), b.waitReady()); err != nil {
+		return b, err
+	}
+	return b, b.become("admin", envtest.User{Name: "admin", Groups: []string{"system:masters"}})
+}
+
+// become has kubectl, and commands that are not the server, call the API server
+// as somebody.
+func (b *bench) become(file string, user envtest.User) error {
+	added, err := b.env.AddUser(user, nil)
+	if err != nil {
+		return err
+	}
+	kubeconfig, err := added.KubeConfig()
+	if err != nil {
+		return err
+	}
+	file = filepath.Join(b.env.WebhookInstallOptions.LocalServingCertDir, file)
+	return errors.Join(os.WriteFile(file, kubeconfig, 0o600), os.Setenv("KUBECONFIG", file))
 }
 
 // installedWebhooks reads what people install.
@@ -139,15 +157,13 @@ func installedWebhooks() (*admissionregistrationv1.MutatingWebhookConfiguration,
 	return nil, errors.New("deploy/install.yaml holds no MutatingWebhookConfiguration")
 }
 
-// serve runs the command as the chart's Deployment does, with the certificate
-// that envtest's webhook configuration trusts.
+// serve runs the command as the chart's Deployment does, with its rights, and
+// with the certificate that envtest's webhook configuration trusts.
 func (b *bench) serve() error {
-	user, err := rights.Grant(context.Background(), b.env, b.client, "../../deploy/install.yaml")
-	if err != nil {
+	if err := rights.Grant(context.Background(), b.client, "../../deploy/install.yaml"); err != nil {
 		return err
 	}
-	kubeconfig, err := user.KubeConfig()
-	if err != nil {
+	if err := b.become("server", rights.User()); err != nil {
 		return err
 	}
 	options := b.env.WebhookInstallOptions
@@ -175,13 +191,11 @@ server:
   drainDelay: 0s
   certificates: {certFile: %q, keyFile: %q}
 `, b.ssmHTTP.URL, listen, filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
-	for file, content := range map[string]string{"kubeconfig": string(kubeconfig), "config.yaml": config} {
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
-			return err
-		}
+	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(config), 0o600); err != nil {
+		return err
 	}
 	for name, value := range map[string]string{
-		"KUBECONFIG": filepath.Join(dir, "kubeconfig"), "POD_NAMESPACE": "default",
+		"POD_NAMESPACE":     "default",
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
 	} {
 		if err := os.Setenv(name, value); err != nil {

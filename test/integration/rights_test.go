@@ -3,7 +3,6 @@ package integration
 import (
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -19,15 +18,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // TestRights shows reviewers what an installation may do, in the cluster and in
 // its own namespace, as the API server itself says it.
 func TestRights(t *testing.T) {
-	start(t) // with the kubeconfig of one that has them
+	b := start(t)
+	server := filepath.Join(b.env.WebhookInstallOptions.LocalServingCertDir, "server")
 	for _, namespace := range []string{"default", rights.Namespace} {
-		kubectl := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"),
-			"auth", "can-i", "--list", "--namespace", namespace) //nolint:gosec // the assets are the caller's
-		out, err := kubectl.Output()
-		if err != nil {
-			t.Fatalf("%v: %v", kubectl, err)
-		}
-		got := tidy(string(out))
+		out, _ := b.mustRun(t, "", "--kubeconfig", server, "auth", "can-i", "--list", "--namespace", namespace)
+		got := tidy(out)
 		file := filepath.Join("testdata", "can-i", namespace+".txt")
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -39,7 +34,7 @@ func TestRights(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("kubectl auth can-i --list -n %s --as %s: -%s, +now (go test ./test/integration -run TestRights -update):\n%s", namespace, rights.User, file, diff)
+			t.Errorf("kubectl auth can-i --list -n %s --as %s: -%s, +now (go test ./test/integration -run TestRights -update):\n%s", namespace, rights.User().Name, file, diff)
 		}
 	}
 }

@@ -15,32 +15,35 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Namespace is the one that the file installs into, and User the name that its
-// ServiceAccount has for the API server.
-const (
-	Namespace = "envgraft-system"
-	User      = "system:serviceaccount:" + Namespace + ":envgraft"
-)
+// Namespace is the one that the file installs into.
+const Namespace = "envgraft-system"
 
-// Grant creates the roles of the file and their bindings, and returns the user
-// that has them.
-func Grant(ctx context.Context, env *envtest.Environment, admin client.Client, file string) (*envtest.AuthenticatedUser, error) {
+// User is the ServiceAccount that has them, as the API server knows it.
+func User() envtest.User {
+	return envtest.User{
+		Name:   "system:serviceaccount:" + Namespace + ":envgraft",
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + Namespace},
+	}
+}
+
+// Grant creates the roles of the file, and their bindings.
+func Grant(ctx context.Context, admin client.Client, file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	kinds := []string{"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 	for document := range bytes.SplitSeq(data, []byte("\n---\n")) {
 		object := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal(document, &object.Object); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return fmt.Errorf("%s: %w", file, err)
 		}
 		if !slices.Contains(kinds, object.GetKind()) {
 			continue
 		}
 		if err := admin.Create(ctx, object); err != nil {
-			return nil, fmt.Errorf("cannot create %s %q: %w", object.GetKind(), object.GetName(), err)
+			return fmt.Errorf("cannot create %s %q: %w", object.GetKind(), object.GetName(), err)
 		}
 	}
-	return env.AddUser(envtest.User{Name: User, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + Namespace}}, nil)
+	return nil
 }

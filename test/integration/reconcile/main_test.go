@@ -71,9 +71,14 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "cannot make a client:", err)
 		return 1
 	}
-	user, err := rights.Grant(context.Background(), plane, kube, "../../../deploy/install.yaml")
+	err = rights.Grant(context.Background(), kube, "../../../deploy/install.yaml")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cannot grant what deploy/install.yaml grants:", err)
+		return 1
+	}
+	user, err := plane.AddUser(rights.User(), nil)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot add a user:", err)
 		return 1
 	}
 	installed = user.Config()

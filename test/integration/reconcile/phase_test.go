@@ -143,17 +143,18 @@ func TestRevoked(t *testing.T) {
 // TestMaxPerNamespace has a namespace ask for more than it may.
 func TestMaxPerNamespace(t *testing.T) {
 	ready(t)
-	start(t, reconcile.Options{MaxPerNamespace: 2})
+	r := start(t, reconcile.Options{MaxPerNamespace: 2})
 	ns := namespace(t, optedIn())
 	for _, app := range []string{"one", "two"} {
 		deployment(t, ns, app, app, marks{})
 		waitFor(t, ns, app+"-external", nil)
 	}
-	d, _ := deployment(t, ns, "three", "three", marks{})
+	d, p := deployment(t, ns, "three", "three", marks{})
 	if note := waitForEvent(t, d, "TooManyExternalSecrets"); !strings.Contains(note, "maxPerNamespace") {
 		t.Errorf("the Event says %q", note)
 	}
 	if _, err := getExternalSecret(t, ns, "three-external"); !apierrors.IsNotFound(err) {
 		t.Errorf("there is one: %v", err)
 	}
+	r.waitForWarning(t, p, "maxPerNamespace")
 }

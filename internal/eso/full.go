@@ -1,0 +1,35 @@
+package eso
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// The rule: one namespace must not use up what all have of SSM. Invented apps
+// cost nothing where pods need not even run.
+
+// full is Full for an admission, which does not fail for it.
+func (x *ExternalSecrets) full(ctx context.Context, i *Installation, app client.ObjectKey) string {
+	why, err := x.Full(ctx, i, app)
+	if err != nil {
+		x.log.Error(err, "Cannot count ExternalSecrets", "namespace", app.Namespace)
+	}
+	return why
+}
+
+// Full says for people that a namespace has as many ExternalSecrets of ours as
+// it may, so that an app gets none; "" where it may have more.
+func (x *ExternalSecrets) Full(ctx context.Context, i *Installation, app client.ObjectKey) (string, error) {
+	if x.MaxPerNamespace == 0 {
+		return "", nil
+	}
+	made, err := i.Made(ctx, app.Namespace, "")
+	if err != nil || len(made) < x.MaxPerNamespace {
+		return "", err
+	}
+	return fmt.Sprintf("namespace %q has %d ExternalSecrets of envgraft already, and externalSecrets.maxPerNamespace allows %d, "+
+		"so none is made for app %q: delete workloads that are not used, or have an administrator raise it",
+		app.Namespace, len(made), x.MaxPerNamespace, app.Name), nil
+}
