@@ -11,28 +11,13 @@ func TestEndToEnd(t *testing.T) {
 	b.startSSM(t)
 	b.buildEnvgraft(t)
 
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T)
-	}{
-		{"Webhook", b.testWebhook},
-		{"ExternalSecrets", b.testExternalSecrets},
-		{"SSMFaults", b.testSSMFaults},
-		{"Standby", b.testStandby},
-		// These two uninstall.
-		{"WaysOut", b.testWaysOut},
-		{"Lifecycle", b.testLifecycle},
-		// The last: the ways into the cluster are cut by it.
-		{"Resilience", b.testResilience},
-	} {
-		t.Run(part.name, func(t *testing.T) {
-			// When the part's own parallel tests have ended, too.
-			t.Cleanup(func() {
-				if !t.Failed() && !t.Skipped() {
-					b.mustNotTell(t)
-				}
-			})
-			part.run(t)
-		})
-	}
+	t.Run("Webhook", b.testWebhook)
+	t.Run("ExternalSecrets", b.testExternalSecrets)
+	t.Run("SSMFaults", b.testSSMFaults)
+	t.Run("Standby", b.testStandby)
+	// These two uninstall.
+	t.Run("WaysOut", b.testWaysOut)
+	t.Run("Lifecycle", b.testLifecycle)
+	// The last: the ways into the cluster are cut by it.
+	t.Run("Resilience", b.testResilience)
 }

@@ -20,6 +20,7 @@ import (
 // rolls back and uninstalls, and does the same with kubectl and the manifest,
 // while pods are created all the time. None may fail.
 func (b *bench) testLifecycle(t *testing.T) {
+	b.tellsNothing(t)
 	const namespace = "lifecycle"
 	b.optedIn(t, namespace)
 	b.ssm.putJSON(t, "/lifecycle/shop/stage/app", parameterTier())
@@ -33,17 +34,30 @@ func (b *bench) testLifecycle(t *testing.T) {
 }
 
 func (b *bench) testChartLifecycle(t *testing.T, s *stream) {
+	t.Helper()
 	before, values := b.chartBefore(t), b.values(t, nil)
 	b.helm(t, "install", "envgraft", before, "--create-namespace", "--values", values, "--timeout", "2m")
 	b.mustInject(t, s)
 	// New pods, as with a new version's image: charts of two commits may be equal.
 	upgrade := []string{"upgrade", "envgraft", "deploy/chart", "--values", values, "--set", "podAnnotations.upgraded=yes", "--timeout", "2m"}
-	s.unharmed(t, "helm upgrade from the chart of the commit before", func(t *testing.T) { b.helm(t, upgrade...) })
-	s.unharmed(t, "helm rollback to it", func(t *testing.T) { b.helm(t, "rollback", "envgraft", "1", "--timeout", "2m") })
-	s.unharmed(t, "helm upgrade again", func(t *testing.T) { b.helm(t, upgrade...) })
+	s.unharmed(t, "helm upgrade from the chart of the commit before", func(t *testing.T) {
+		t.Helper()
+		b.helm(t, upgrade...)
+	})
+	s.unharmed(t, "helm rollback to it", func(t *testing.T) {
+		t.Helper()
+		b.helm(t, "rollback", "envgraft", "1", "--timeout", "2m")
+	})
+	s.unharmed(t, "helm upgrade again", func(t *testing.T) {
+		t.Helper()
+		b.helm(t, upgrade...)
+	})
 	b.testHelmTest(t)
 	s.setMayBeBare(true)
-	s.unharmed(t, "helm uninstall", func(t *testing.T) { b.helm(t, "uninstall", "envgraft") })
+	s.unharmed(t, "helm uninstall", func(t *testing.T) {
+		t.Helper()
+		b.helm(t, "uninstall", "envgraft")
+	})
 	b.testLeftovers(t)
 }
 
@@ -62,6 +76,7 @@ func (b *bench) testHelmTest(t *testing.T) {
 // testManifestLifecycle does it with the manifest of deploy/, edited as a person
 // does: the image, and where SSM is.
 func (b *bench) testManifestLifecycle(t *testing.T, s *stream) {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(b.root, "deploy", "install.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -86,11 +101,13 @@ func (b *bench) testManifestLifecycle(t *testing.T, s *stream) {
 	b.rolledOut(t, systemNamespace, "deployment/envgraft")
 	b.mustInject(t, s)
 	s.unharmed(t, "kubectl apply again, and a restart", func(t *testing.T) {
+		t.Helper()
 		b.kubectl(t, "apply", "-f", manifest)
 		b.rollEnvgraft(t)
 	})
 	s.setMayBeBare(true)
 	s.unharmed(t, "kubectl delete, the webhook configuration first", func(t *testing.T) {
+		t.Helper()
 		b.kubectl(t, "delete", "mutatingwebhookconfiguration", "envgraft")
 		b.kubectl(t, "delete", "-f", manifest, "--ignore-not-found", "--timeout=90s")
 	})

@@ -49,6 +49,7 @@ type waysOut struct {
 // looks at what pods get then. The first ones are taken while no replica
 // answers, which is when they are needed.
 func (b *bench) testWaysOut(t *testing.T) {
+	b.tellsNothing(t)
 	b.install(t, nil)
 	w := waysOut{b, b.newStream(t, "").client}
 	for _, way := range waysIn() {
@@ -118,6 +119,7 @@ func (w waysOut) each(t *testing.T, command string) {
 }
 
 func (w waysOut) testGlassOfNamespace(t *testing.T) {
+	t.Helper()
 	w.kubectl(t, "scale", "deployment", "envgraft", "-n", systemNamespace, "--replicas=0")
 	w.kubectl(t, "delete", "pods", "-n", systemNamespace, "-l", "app.kubernetes.io/name=envgraft", "--grace-period=0", "--force")
 	w.expect(t, "no replica answers", "refused")
@@ -136,6 +138,7 @@ func (w waysOut) testGlassOfNamespace(t *testing.T) {
 }
 
 func (w waysOut) testGlassOfCluster(t *testing.T) {
+	t.Helper()
 	w.documented(t, "docs/operations.md", "kubectl delete mutatingwebhookconfiguration envgraft")
 	w.expect(t, "the glass is broken for the cluster", "bare")
 	w.install(t, nil)
@@ -143,6 +146,7 @@ func (w waysOut) testGlassOfCluster(t *testing.T) {
 }
 
 func (w waysOut) testNamespaceOut(t *testing.T) {
+	t.Helper()
 	w.each(t, "kubectl label namespace NAME envgraft.dev/inject-")
 	found := map[string]string{}
 	for _, way := range waysIn() {
@@ -169,6 +173,7 @@ func (w waysOut) testNamespaceOut(t *testing.T) {
 
 // testLeave opts in again, and has envgraft removed.
 func (w waysOut) testLeave(t *testing.T) {
+	t.Helper()
 	for _, way := range waysIn() {
 		if way.in != nil {
 			w.kubectl(t, way.in...)
