@@ -10,17 +10,19 @@ import (
 	"testing"
 )
 
-// documented runs a command that a file of the documentation holds word for
-// word, with names in the place of its placeholders, as a person does who has
+// runbook is the file whose commands are tried.
+const runbook = "docs/operations.md"
+
+// documented runs a command that the runbook holds word for word, with names in the place of its placeholders, as a person does who has
 // kubectl, helm and envgraft on the PATH. It returns what it printed.
-func (b *bench) documented(t *testing.T, file, command string, names ...string) string {
+func (b *bench) documented(t *testing.T, command string, names ...string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(b.root, file))
+	text, err := os.ReadFile(filepath.Join(b.root, runbook))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(text), command) {
-		t.Fatalf("%s does not have the command %q", file, command)
+		t.Fatalf("%s does not have the command %q", runbook, command)
 	}
 	return b.run(t, 2*commandTimeout, "env", "PATH="+b.path(t), "sh", "-c", strings.NewReplacer(names...).Replace(command))
 }
@@ -30,7 +32,7 @@ func (b *bench) path(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	helm := fmt.Sprintf("#!/bin/sh\ncd '%s' && exec %s \"$@\"\n", b.root, strings.Join(b.tool("helm"), " "))
-	if err := os.WriteFile(filepath.Join(dir, "helm"), []byte(helm), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(dir, "helm"), []byte(helm), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if filepath.IsAbs(b.kubectlBin) {

@@ -166,8 +166,8 @@ func (b *bench) testLastWorkload(t *testing.T) {
 		t.Error("the Secret is gone while a workload still uses it")
 	}
 	b.kubectl(t, "delete", "deployment", "worker", "-n", namespace)
-	b.gone(t, time.Minute, namespace, "externalsecret/shop-external")
-	b.gone(t, time.Minute, namespace, "secret/shop-secrets")
+	b.gone(t, namespace, "externalsecret/shop-external")
+	b.gone(t, namespace, "secret/shop-secrets")
 }
 
 // testWorkloadOptsIn labels one Deployment of a namespace that opted in to

@@ -68,7 +68,9 @@ func TestKind(t *testing.T) {
 		b.kubectl(t, "apply", "-f", file)
 	}
 	b.rolledOut(t, "popapps", "deployment/myapp")
-	fmt.Printf(toTry, reloader, ssmfake.Region)
+	if _, err := fmt.Fprintf(os.Stdout, toTry, reloader, ssmfake.Region); err != nil {
+		t.Error(err)
+	}
 }
 
 // runnable is the example's Deployment with a program that is there.

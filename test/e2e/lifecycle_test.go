@@ -67,7 +67,7 @@ func (b *bench) testHelmTest(t *testing.T) {
 	if out := b.helm(t, "test", "envgraft", "--logs"); !strings.Contains(out, "a pod of the template is injected") {
 		t.Errorf("helm test has seen no pod injected:\n%s", out)
 	}
-	b.gone(t, time.Minute, "", "namespace/envgraft-test")
+	b.gone(t, "", "namespace/envgraft-test")
 	if out := b.kubectl(t, "get", "clusterroles,clusterrolebindings", "-o", "name"); strings.Contains(out, "envgraft-test") {
 		t.Errorf("helm test leaves rights:\n%s", out)
 	}

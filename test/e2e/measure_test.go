@@ -130,7 +130,7 @@ func (m *measurement) readyPod(t *testing.T, a measuredApp, name, value string) 
 			}
 			asked[pod.Name] = true
 		}
-		time.Sleep(25 * time.Millisecond)
+		<-time.After(25 * time.Millisecond)
 	}
 	t.Fatalf("%s of %s has no ready pod with the value that %s was given", a.Name, a.Namespace, name)
 }
@@ -148,7 +148,7 @@ func (m *measurement) measureStart(t *testing.T) {
 			if _, err := m.client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			for deadline := start.Add(time.Minute); pod.Status.Phase != corev1.PodRunning; time.Sleep(25 * time.Millisecond) {
+			for deadline := start.Add(time.Minute); pod.Status.Phase != corev1.PodRunning; <-time.After(25 * time.Millisecond) {
 				now, err := m.client.CoreV1().Pods(namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
 				if err != nil || time.Now().After(deadline) {
 					t.Fatalf("pod %s of %s does not run: %v", pod.Name, namespace, err)

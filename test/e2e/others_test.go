@@ -32,11 +32,15 @@ func (b *bench) secret(t *testing.T, namespace, name string) secret {
 	return s
 }
 
-// untouched fails if a Secret has other data than a person gave it, or an owner
+// handNamespace is that of the app whose Secret was made by hand.
+const handNamespace = "by-hand"
+
+// untouched fails if its Secret has other data than a person gave it, or an owner
 // with which it would go.
-func (b *bench) untouched(t *testing.T, after, namespace, name string, want map[string]string) {
+func (b *bench) untouched(t *testing.T, after string, want map[string]string) {
 	t.Helper()
-	s := b.secret(t, namespace, name)
+	const name = "shop-secrets"
+	s := b.secret(t, handNamespace, name)
 	got := map[string]string{}
 	for key, value := range s.Data {
 		got[key] = string(value)
@@ -73,7 +77,7 @@ func (b *bench) event(t *testing.T, a app, reason string) string {
 // keeps its data whatever happens around it.
 func (b *bench) testSecretByHand(t *testing.T) {
 	t.Parallel()
-	const namespace, path = "by-hand", "/by-hand/shop/stage/app"
+	const namespace, path = handNamespace, "/by-hand/shop/stage/app"
 	byHand := map[string]string{"DATABASE_URL": "by-hand", "ONLY_HERE": "by-hand"}
 	shop := newApp(namespace, "shop")
 	b.optedIn(t, namespace)
@@ -81,20 +85,20 @@ func (b *bench) testSecretByHand(t *testing.T) {
 	b.apply(t, "app.yaml", shop)
 	expect(t, "the app without a parameter", b.environmentOf(t, namespace, b.pod(t, shop).Metadata.Name, 8080), byHand)
 	b.reports(t, namespace, "shop-external", "could not get secret data")
-	b.untouched(t, "the parameter is missing", namespace, "shop-secrets", byHand)
+	b.untouched(t, "the parameter is missing", byHand)
 
 	b.ssm.putJSON(t, path, parameterTier())
 	if said := b.event(t, shop, eso.ReasonOccupied); !strings.Contains(said, "shop-secrets") {
 		t.Errorf("the Event does not name the Secret: %s", said)
 	}
 	b.reports(t, namespace, "shop-external", "could not update")
-	b.untouched(t, "the parameter has keys", namespace, "shop-secrets", byHand)
+	b.untouched(t, "the parameter has keys", byHand)
 	b.kubectl(t, "delete", "pods", "-n", namespace, "-l", "instance=shop", "--wait=false")
 	b.podWith(t, shop, "ONLY_HERE", "by-hand")
-	b.untouched(t, "its pods were deleted", namespace, "shop-secrets", byHand)
+	b.untouched(t, "its pods were deleted", byHand)
 	b.kubectl(t, "delete", "deployment", "shop", "-n", namespace)
-	b.gone(t, time.Minute, namespace, "externalsecret/shop-external")
-	b.untouched(t, "its workload was deleted", namespace, "shop-secrets", byHand)
+	b.gone(t, namespace, "externalsecret/shop-external")
+	b.untouched(t, "its workload was deleted", byHand)
 }
 
 // reports waits until the operator says so of an ExternalSecret.
@@ -122,7 +126,7 @@ func (b *bench) testForeignSecret(t *testing.T) {
 	}
 	b.apply(t, "pod.yaml", podOf(t, namespace, "thief", optIn("thief"), map[string]string{api.AnnotationSecret: "ingress-tls"}))
 	// One that came later has been seen to: so has the first.
-	expect(t, "a pod that asks for its own", b.runPod(t, namespace, "honest", optIn("honest"), nil), map[string]string{"DATABASE_URL": fromParameter})
+	expect(t, "a pod that asks for its own", b.runPod(t, namespace, "honest", optIn("honest")), map[string]string{"DATABASE_URL": fromParameter})
 	b.kubectl(t, "delete", "pod", "thief", "-n", namespace)
 	b.syncedTwice(t, namespace, "honest-external")
 	if out := b.kubectl(t, "get", "externalsecrets", "-n", namespace, "-o", "name"); out != "externalsecret.external-secrets.io/honest-external\n" {

@@ -40,7 +40,7 @@ func (b *bench) testStandby(t *testing.T) {
 	})
 	want := injected()
 	want["DEBUG"] = "from-the-pod" // no facts: a literal goes on hiding its key
-	expect(t, "a pod that no replica has seen", b.runPod(t, namespace, "grafted", labels, nil), want)
+	expect(t, "a pod that no replica has seen", b.runPod(t, namespace, "grafted", labels), want)
 	alone := map[string]string{api.LabelName: "shop", api.LabelInject: api.Disabled}
-	expect(t, "a pod that opted out", b.runPod(t, namespace, "alone", alone, nil), map[string]string{"DATABASE_URL": absent, "LOG_LEVEL": absent})
+	expect(t, "a pod that opted out", b.runPod(t, namespace, "alone", alone), map[string]string{"DATABASE_URL": absent, "LOG_LEVEL": absent})
 }

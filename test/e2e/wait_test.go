@@ -26,9 +26,9 @@ func eventually(t *testing.T, timeout time.Duration, what string, ask func() (ye
 }
 
 // gone waits until an object does not exist.
-func (b *bench) gone(t *testing.T, timeout time.Duration, namespace, object string) {
+func (b *bench) gone(t *testing.T, namespace, object string) {
 	t.Helper()
-	eventually(t, timeout, object+" to be gone from "+namespace, func() (bool, string) {
+	eventually(t, time.Minute, object+" to be gone from "+namespace, func() (bool, string) {
 		out, err := b.try("get", object, "-n", namespace, "--ignore-not-found", "-o", "yaml")
 		return err == nil && out == "", out
 	})

@@ -114,7 +114,7 @@ func (w waysOut) expect(t *testing.T, after, want string) {
 func (w waysOut) each(t *testing.T, command string) {
 	t.Helper()
 	for _, way := range waysIn() {
-		w.documented(t, "docs/operations.md", command, "NAME", way.namespace)
+		w.documented(t, command, "NAME", way.namespace)
 	}
 }
 
@@ -139,7 +139,7 @@ func (w waysOut) testGlassOfNamespace(t *testing.T) {
 
 func (w waysOut) testGlassOfCluster(t *testing.T) {
 	t.Helper()
-	w.documented(t, "docs/operations.md", "kubectl delete mutatingwebhookconfiguration envgraft")
+	w.documented(t, "kubectl delete mutatingwebhookconfiguration envgraft")
 	w.expect(t, "the glass is broken for the cluster", "bare")
 	w.install(t, nil)
 	w.expect(t, "helm upgrade has put it back", "injected")
@@ -150,17 +150,15 @@ func (w waysOut) testNamespaceOut(t *testing.T) {
 	w.each(t, "kubectl label namespace NAME envgraft.dev/inject-")
 	found := map[string]string{}
 	for _, way := range waysIn() {
-		found[way.namespace] = w.documented(t, "docs/operations.md",
-			"kubectl -n NAME get deployments,statefulsets,daemonsets,jobs,cronjobs,pods -l envgraft.dev/inject", "NAME", way.namespace)
+		found[way.namespace] = w.documented(t, "kubectl -n NAME get deployments,statefulsets,daemonsets,jobs,cronjobs,pods -l envgraft.dev/inject", "NAME", way.namespace)
 	}
 	for namespace, want := range map[string]string{"in-workload": "deployment.apps/shop", "in-template": "pod/shop-"} {
 		if !strings.Contains(found[namespace], want) {
 			t.Errorf("the documented command finds no %s in %s:\n%s", want, namespace, found[namespace])
 		}
 	}
-	w.documented(t, "docs/operations.md", "kubectl -n NAME label deployment APP envgraft.dev/inject-", "NAME", "in-workload", "APP", "shop")
-	w.documented(t, "docs/operations.md",
-		`kubectl -n NAME patch deployment APP -p '{"spec":{"template":{"metadata":{"labels":{"envgraft.dev/inject":null}}}}}'`,
+	w.documented(t, "kubectl -n NAME label deployment APP envgraft.dev/inject-", "NAME", "in-workload", "APP", "shop")
+	w.documented(t, `kubectl -n NAME patch deployment APP -p '{"spec":{"template":{"metadata":{"labels":{"envgraft.dev/inject":null}}}}}'`,
 		"NAME", "in-template", "APP", "shop")
 	for _, namespace := range []string{"in-namespace", "in-workload", "in-template"} {
 		w.kubectl(t, "rollout", "restart", "deployment/shop", "-n", namespace)
@@ -181,12 +179,12 @@ func (w waysOut) testLeave(t *testing.T) {
 	}
 	w.expect(t, "opted in again", "injected")
 	const show = "envgraft remove"
-	if out := w.documented(t, "docs/operations.md", show); !strings.Contains(out, "Deployment in-workload/shop") {
+	if out := w.documented(t, show); !strings.Contains(out, "Deployment in-workload/shop") {
 		t.Errorf("%s does not say what it would do:\n%s", show, out)
 	}
 	w.expect(t, show+" has shown what it would do", "injected")
 	before := w.names(t)
-	w.documented(t, "docs/operations.md", "envgraft remove --yes && helm uninstall envgraft --namespace envgraft-system")
+	w.documented(t, "envgraft remove --yes && helm uninstall envgraft --namespace envgraft-system")
 	w.expect(t, "envgraft has left", "bare")
 	for _, way := range waysIn() {
 		w.nothingWritten(t, way.namespace)

@@ -56,14 +56,14 @@ func (b *bench) testWebhook(t *testing.T) {
 	b.apply(t, "app.yaml", newApp(namespace, "myapp"))
 	t.Run("Tiers", b.testTiers)
 	t.Run("PodOptsOut", func(t *testing.T) {
-		out := b.runPod(t, namespace, "left-alone", map[string]string{api.LabelName: "myapp", api.LabelInject: api.Disabled}, nil)
+		out := b.runPod(t, namespace, "left-alone", map[string]string{api.LabelName: "myapp", api.LabelInject: api.Disabled})
 		expect(t, "a pod that opts out", out, map[string]string{"DEBUG": "from-the-pod", "DATABASE_URL": absent, "LOG_LEVEL": absent})
 	})
 	t.Run("Denials", b.testDenials)
 	t.Run("Rollback", b.testRollback)
 	t.Run("PodOptsIn", func(t *testing.T) {
 		// The namespace has been opted out by now.
-		out := b.runPod(t, namespace, "opted-in", map[string]string{api.LabelName: "myapp", api.LabelInject: api.Enabled}, nil)
+		out := b.runPod(t, namespace, "opted-in", map[string]string{api.LabelName: "myapp", api.LabelInject: api.Enabled})
 		expect(t, "a pod that opts in", out, injected())
 	})
 }
@@ -132,9 +132,9 @@ func (b *bench) testTiers(t *testing.T) {
 }
 
 // runPod runs a pod to its end and returns the environment that it printed.
-func (b *bench) runPod(t *testing.T, namespace, name string, labels, annotations map[string]string) environment {
+func (b *bench) runPod(t *testing.T, namespace, name string, labels map[string]string) environment {
 	t.Helper()
-	b.apply(t, "pod.yaml", podOf(t, namespace, name, labels, annotations))
+	b.apply(t, "pod.yaml", podOf(t, namespace, name, labels, nil))
 	b.kubectl(t, "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", "-n", namespace, "pod/"+name)
 	return b.printedEnvironment(t, namespace, name, "app")
 }
