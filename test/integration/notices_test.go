@@ -1,18 +1,27 @@
 package integration
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/notices"
+	"github.com/envgraft/envgraft/test/rights"
 )
 
 // owner makes a Deployment and its ReplicaSet, as the controllers do that do
@@ -57,59 +66,68 @@ func (b *bench) eventsOn(t *testing.T, namespace string, uid types.UID) map[stri
 }
 
 // TestFindingsBecomeEvents has what a pod's author does not see stand on the
-// Deployment at the top, once however many pods there are; and neither a dry
-// run nor a pod of an invented owner write any.
+// Deployment at the top, once however many pods there are, by the rights that
+// install.yaml grants; and nothing stand there for a pod of an invented owner.
+// That dry runs tell nobody is webhook's to test.
 func TestFindingsBecomeEvents(t *testing.T) {
 	b := start(t)
-	ns := b.namespace(t, optedIn())
-	b.app(t, ns)
-	hides := func(p *corev1.Pod) {
-		p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "API_KEY", ValueFrom: &corev1.EnvVarSource{
-			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"},
-		}}}
+	ns := b.namespace(t, nil)
+	n := b.notices(t)
+	reports := map[string]graft.Report{
+		"nameless": {Status: graft.StatusSkipped, Warnings: []graft.Warning{{Reason: graft.WarnNoApp, Message: "no app is named"}}},
+		"hiding":   {Status: graft.StatusInjected, Warnings: []graft.Warning{{Reason: graft.WarnHiddenKey, Message: "API_KEY is hidden"}}},
+		"unknown":  {Status: graft.StatusInjected, Warnings: []graft.Warning{{Reason: graft.WarnUncheckedLiterals, Message: "keys are not known"}}},
 	}
-	uids, references := map[string]types.UID{}, map[string]metav1.OwnerReference{}
-	for _, name := range []string{"nameless", "hiding", "dry", "forged"} {
-		uids[name], references[name] = b.owner(t, ns, name)
-	}
-	nameless := func(p *corev1.Pod) { p.Labels = nil }
-	create := func(owner string, change func(*corev1.Pod), options ...client.CreateOption) {
-		t.Helper()
-		p := pod(ns, change)
-		p.OwnerReferences = []metav1.OwnerReference{references[owner]}
-		if owner == "forged" {
-			p.OwnerReferences[0].UID = "00000000-0000-0000-0000-000000000000"
+	forgedUID, forged := b.owner(t, ns, "forged")
+	forged.UID = "00000000-0000-0000-0000-000000000000"
+	n.Notify(ns, forged, reports["nameless"])
+	for name, report := range reports {
+		uid, owner := b.owner(t, ns, name)
+		for range 3 {
+			n.Notify(ns, owner, report)
 		}
-		if err := b.client.Create(t.Context(), p, options...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	create("dry", nameless, client.DryRunAll)
-	create("forged", nameless)
-	for range 3 {
-		create("nameless", nameless)
-		create("hiding", hides)
-	}
-	for name, want := range map[string]struct{ reason, note string }{
-		"nameless": {"NoApp", api.LabelName}, "hiding": {"HiddenKey", "API_KEY"},
-	} {
+		want := report.Warnings[0]
 		deadline := time.Now().Add(30 * time.Second)
 		for {
-			notes := b.eventsOn(t, ns, uids[name])[want.reason]
-			if len(notes) == 1 && strings.Contains(notes[0], want.note) {
+			all := b.eventsOn(t, ns, uid)
+			if notes := all[string(want.Reason)]; len(all) == 1 && len(notes) == 1 && strings.Contains(notes[0], want.Message) {
 				break
 			}
-			if len(notes) > 1 || time.Now().After(deadline) {
-				t.Fatalf("Deployment %s has Events %s %q, want one with %q; all are %v",
-					name, want.reason, notes, want.note, b.eventsOn(t, ns, uids[name]))
+			if time.Now().After(deadline) {
+				t.Fatalf("Deployment %s has Events %v, want one %s with %q", name, all, want.Reason, want.Message)
 			}
 			<-time.After(20 * time.Millisecond)
 		}
 	}
-	// The Events above were asked for after these, by the same replica.
-	for _, name := range []string{"dry", "forged"} {
-		if all := b.eventsOn(t, ns, uids[name]); len(all) > 0 {
-			t.Errorf("Deployment %s has Events: %v", name, all)
-		}
+	// The Events above were asked for after this one, and are written in turn.
+	if all := b.eventsOn(t, ns, forgedUID); len(all) > 0 {
+		t.Errorf("a pod of an invented owner has Events written: %v", all)
 	}
+}
+
+// notices runs what every replica runs beside its webhook.
+func (b *bench) notices(t *testing.T) *notices.Notices {
+	t.Helper()
+	user, err := b.env.AddUser(rights.User(), nil) // its rights are granted already
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := ctrl.NewManager(user.Config(), manager.Options{Metrics: metricsserver.Options{BindAddress: "0"}, Logger: logr.Discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := notices.New(m.GetAPIReader(), m.GetEventRecorder("envgraft"), metrics.New(prometheus.NewRegistry()), logr.Discard())
+	if err := m.Add(n); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	stopped := make(chan error, 1)
+	go func() { stopped <- m.Start(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	})
+	return n
 }
