@@ -416,8 +416,12 @@ func app(ctx context.Context, writer client.Client, ns, name string) error {
 	return writer.Create(ctx, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: ns, Name: name + "-1-1",
-			Labels:          map[string]string{api.LabelName: name, api.LabelApp: name, "pod-template-hash": "1"},
-			Annotations:     map[string]string{api.AnnotationInjected: "ConfigMap/" + name + "-config,Secret/" + name + "-secrets"},
+			Labels: map[string]string{api.LabelName: name, api.LabelApp: name, "pod-template-hash": "1"},
+			Annotations: map[string]string{
+				api.AnnotationInjected:         "ConfigMap/" + name + "-config,Secret/" + name + "-secrets",
+				api.AnnotationParameter:        "/" + ns + "/" + name + "/stage/app",
+				api.AnnotationParameterVersion: "1",
+			},
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))},
 		},
 		Spec: template.Spec,
