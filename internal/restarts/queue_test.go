@@ -145,7 +145,7 @@ func TestTimes(t *testing.T) {
 		"Before":      {"an hour too early", []string{"Mon-Fri 09:00-17:00 Europe/Berlin"}, "2026-03-02T07:00:00Z", time.Hour},
 		"End":         {"the end is not in it", []string{"Mon-Fri 09:00-17:00 Europe/Berlin"}, "2026-03-02T16:00:00Z", time.Hour},
 		"Weekend":     {"asked again in an hour at the latest", []string{"Mon-Fri 09:00-17:00"}, "2026-03-07T10:00:00Z", time.Hour},
-		"Midnight":    {"Friday's goes on on Saturday", []string{"Fri 22:00-04:00"}, "2026-03-07T03:59:00Z", 0},
+		"Midnight":    {"Friday's lasts into Saturday", []string{"Fri 22:00-04:00"}, "2026-03-07T03:59:00Z", 0},
 		"NotOnFriday": {"Thursday night is none", []string{"Fri 22:00-04:00"}, "2026-03-06T03:59:00Z", time.Hour},
 		"Around":      {"a range over the week's end", []string{"Sat-Mon 00:00-23:59"}, "2026-03-08T12:00:00Z", 0},
 		"Second":      {"one of two", []string{"Mon 01:00-02:00", "Mon 03:30-04:00"}, "2026-03-02T03:00:00Z", 30 * time.Minute},

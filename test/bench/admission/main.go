@@ -139,7 +139,7 @@ func sweep(ctx context.Context, out io.Writer, servers []*server, o options) err
 	if o.csv == "" {
 		return nil
 	}
-	return os.WriteFile(o.csv, []byte(strings.Join(rows, "\n")+"\n"), 0o644) //nolint:gosec // for everyone to read
+	return os.WriteFile(o.csv, []byte(strings.Join(rows, "\n")+"\n"), 0o644)
 }
 
 // values reads the sweep; without one there is a single value, of nothing.
