@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -19,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -289,8 +291,9 @@ func TestServerStopsBesideEndlessBodies(t *testing.T) {
 	}
 }
 
-// TestIdleConnections answers honest reviews beside thousands of connections
-// that do nothing, and holds no more than it may.
+// TestIdleConnections answers honest reviews beside ten thousand connections
+// that do nothing, or as many as a process may have here, and holds no more than
+// it may.
 func TestIdleConnections(t *testing.T) {
 	address, roots, _, _ := serving(t, false, (&world{}).handler(&strings.Builder{}))
 	client, url := clientOf(roots), "https://"+address+api.PodsWebhook
@@ -307,13 +310,20 @@ func TestIdleConnections(t *testing.T) {
 			_ = conn.Close()
 		}
 	}()
-	for i := range 2000 {
+	for i := range 10_000 {
 		conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+		if errors.Is(err, syscall.EMFILE) && i > 2000 {
+			t.Logf("a process may have %d connections here", i)
+			for _, conn := range idle[i-100:] { // an honest review needs some
+				_ = conn.Close()
+			}
+			break
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		idle = append(idle, conn)
-		if i%500 == 0 {
+		if i%1000 == 0 {
 			honest()
 		}
 	}
@@ -323,7 +333,7 @@ func TestIdleConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := idle[0].Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
-		t.Errorf("2,000 idle connections are all held: %v", err)
+		t.Errorf("%d idle connections are all held: %v", len(idle), err)
 	}
 }
 
