@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
@@ -26,7 +27,7 @@ type ExternalSecrets struct {
 	MaxPerNamespace int
 
 	log        logr.Logger
-	discoverer discovery.ServerResourcesInterface
+	discoverer discoverer
 	interval   time.Duration
 	restConfig *rest.Config
 	cache      cache.Options
@@ -42,6 +43,11 @@ type ExternalSecrets struct {
 	// elsewhere is nil where no other replica could lead.
 	elsewhere atomic.Pointer[LeadsElsewhere]
 	news      news
+}
+
+// discoverer tells what an API server serves.
+type discoverer interface {
+	ServerResourcesForGroupVersionWithContext(ctx context.Context, groupVersion string) (*metav1.APIResourceList, error)
 }
 
 // Listener is told what changed.
@@ -85,7 +91,7 @@ func (x *ExternalSecrets) Start(ctx context.Context) error {
 }
 
 func (x *ExternalSecrets) check(ctx context.Context) {
-	found, err := discover(x.discoverer)
+	found, err := discover(ctx, x.discoverer)
 	if err != nil {
 		x.log.Error(err, "Cannot tell whether the External Secrets Operator is installed")
 		return

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -21,6 +20,10 @@ import (
 
 // indexTarget finds the ExternalSecrets that fill a Secret.
 const indexTarget = "target"
+
+// discoveryTimeout bounds the questions of what is served: the next discovery
+// asks again. A client that was made of another's connections has no timeout.
+const discoveryTimeout = 10 * time.Second
 
 // syncTimeout bounds the wait for informers. The next discovery tries again.
 const syncTimeout = 30 * time.Second
@@ -47,9 +50,11 @@ type served struct {
 // discover asks which version of ExternalSecrets is served, the newest first.
 // Only "not found" means that there is none: a cluster whose API server fails
 // to answer has not lost its ExternalSecrets.
-func discover(client discovery.ServerResourcesInterface) (served, error) {
+func discover(ctx context.Context, client discoverer) (served, error) {
+	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
+	defer cancel()
 	for _, version := range []string{"v1", "v1beta1"} {
-		list, err := client.ServerResourcesForGroupVersion(Group + "/" + version)
+		list, err := client.ServerResourcesForGroupVersionWithContext(ctx, Group+"/"+version)
 		if apierrors.IsNotFound(err) {
 			continue
 		}
