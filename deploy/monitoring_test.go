@@ -15,6 +15,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/restarts"
 )
 
 // row is a metric in a table of docs/metrics.md.
@@ -48,6 +49,9 @@ func labelValues() map[string]bool {
 	}
 	for _, state := range metrics.ExternalSecretStates() {
 		all[string(state)] = true
+	}
+	for _, reason := range restarts.Reasons() {
+		all[string(reason)] = true
 	}
 	return all
 }
