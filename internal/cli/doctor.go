@@ -71,8 +71,8 @@ without a right.`,
 			if err := writeDiagnoses(streams.Out, flags.output.value, all); err != nil {
 				return err
 			}
-			if sick := slices.DeleteFunc(all, func(d diagnosis) bool { return d.Healthy }); len(sick) > 0 {
-				return fmt.Errorf("found a broken link: %s", sick[0].headline())
+			if sick := slices.IndexFunc(all, func(d diagnosis) bool { return !d.Healthy }); sick >= 0 {
+				return fmt.Errorf("found a broken link: %s", all[sick].headline())
 			}
 			if flags.strict {
 				return allSeen(all)
