@@ -38,7 +38,7 @@ type bareScan struct {
 	workloads  *workloads
 	table      *table[*podRow]
 	log        logr.Logger
-	// asked are Namespaces that changed, which may have opted in.
+	// asked are Namespaces whose opt-in changed.
 	asked <-chan string
 	// found are the pods by namespace; most have none.
 	found map[string][]any
@@ -86,7 +86,8 @@ func (s *bareScan) scan(ctx context.Context) bool {
 	return true
 }
 
-// pause lets time pass, in which it looks at Namespaces that changed.
+// pause lets time pass, in which it looks at Namespaces whose opt-in changed, no
+// faster than a scan does: all of them may be labelled at once.
 func (s *bareScan) pause(ctx context.Context, d time.Duration) bool {
 	over := time.NewTimer(d)
 	defer over.Stop()
@@ -95,6 +96,11 @@ func (s *bareScan) pause(ctx context.Context, d time.Duration) bool {
 		case ns := <-s.asked:
 			if namespaces, err := s.optedIn(ctx); err == nil && slices.Contains(namespaces, ns) {
 				s.look(ctx, ns)
+			}
+			select {
+			case <-time.After(scanPause):
+			case <-ctx.Done():
+				return false
 			}
 		case <-over.C:
 			return true

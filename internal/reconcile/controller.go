@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/restarts"
 )
@@ -112,7 +113,7 @@ type tables struct {
 	workloads  *workloads
 	pods       *table[*podRow]
 	bare       *table[*podRow]
-	// relabelled hears of Namespaces that changed, which may be opt-ins.
+	// relabelled hears of Namespaces whose opt-in changed.
 	relabelled chan string
 	ledger     *ledger
 	queue      workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -198,10 +199,9 @@ func (t *tables) watchNamespaces(ctx context.Context) error {
 		b, ok2 := next.(*metav1.PartialObjectMetadata)
 		if ok && ok2 && !(maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations)) {
 			t.all(b.Name)
-			select {
-			case t.relabelled <- b.Name:
-			default: // the next scan sees it
-			}
+		}
+		if ok && ok2 && a.Labels[api.LabelInject] != b.Labels[api.LabelInject] {
+			t.lookFor(b.Name)
 		}
 	}})
 	if err != nil {
@@ -213,6 +213,14 @@ func (t *tables) watchNamespaces(ctx context.Context) error {
 		}
 	})
 	return nil
+}
+
+// lookFor has a namespace scanned for pods that were not injected.
+func (t *tables) lookFor(namespace string) {
+	select {
+	case t.relabelled <- namespace:
+	default: // the next scan sees it
+	}
 }
 
 func partialNamespace() *metav1.PartialObjectMetadata {

@@ -101,11 +101,14 @@ func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*podRow)
 	}
 	crews := make(map[types.UID]*crew)
 	for _, pod := range pods {
+		if pod.deleting || pod.optsOut() {
+			continue
+		}
 		top, err := p.owners.top(ctx, pod)
 		if err != nil {
 			return nil, err
 		}
-		if pod.deleting || pod.optsOut() || top == nil || top.groupKind().Group == groupBatch {
+		if top == nil || top.groupKind().Group == groupBatch {
 			continue
 		}
 		c, known := crews[top.UID]
