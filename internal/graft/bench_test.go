@@ -79,7 +79,10 @@ func TestSkippedPodsAreNotRead(t *testing.T) {
 			}
 		})
 	}
-	if few, many := allocations(1), allocations(100); few != many {
+	// A container that is read costs one allocation at least. The slack is for
+	// pools, which the race detector and the garbage collector empty at will.
+	const slack = 10
+	if few, many := allocations(1), allocations(100); many > few+slack {
 		t.Errorf("%.0f allocations with one container, %.0f with 100", few, many)
 	}
 }
