@@ -239,7 +239,7 @@ func (p *Proof) compare(was, becomes corev1.Container, keys environ.Keys) {
 	maps.Copy(all, want)
 	p.Variables = max(p.Variables, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		c := Change{Name: name, Was: or(have[name], "-"), Becomes: or(want[name], "-")}
+		c := Change{Name: name, Was: or(have[name], "not set"), Becomes: or(want[name], "not set")}
 		if c.Was != c.Becomes && !slices.Contains(p.Changes, c) {
 			p.Changes = append(p.Changes, c)
 		}

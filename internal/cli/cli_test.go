@@ -3,10 +3,8 @@ package cli_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/test/canary"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -38,7 +37,9 @@ func (r result) String() string {
 }
 
 // TestGolden runs each directory of testdata: the file args holds the command
-// line, stdin what it reads, and golden what must come of it.
+// line, stdin what it reads, and golden what must come of it. The file formats
+// holds further values of -o, each of which has a golden file, too. The cluster
+// that is asked is cluster.yaml, or what the file cluster names.
 func TestGolden(t *testing.T) {
 	directories, err := filepath.Glob("testdata/*")
 	if err != nil {
@@ -57,32 +58,84 @@ func TestGolden(t *testing.T) {
 
 func checkGolden(t *testing.T) {
 	t.Helper()
-	args := append(readArgs(t), startCluster(t)...)
-	stdin, err := os.ReadFile("stdin")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	args, server := readArgs(t), startCluster(t)
+	left, err := filepath.Glob("golden*")
+	if err != nil {
 		t.Fatal(err)
 	}
-	got := run(string(stdin), args...)
+	checkOutput(t, "golden", slices.Concat(args, server))
+	goldens := []string{"golden"}
+	for format := range strings.FieldsSeq(readOptional(t, "formats")) {
+		golden := "golden." + format
+		goldens = append(goldens, golden)
+		t.Run(format, func(t *testing.T) { checkOutput(t, golden, slices.Concat(args, server, []string{"-o", format})) })
+	}
+	for _, file := range left {
+		if !slices.Contains(goldens, file) {
+			t.Errorf("%s belongs to no format of the file formats: delete it", file)
+		}
+	}
+}
+
+func checkOutput(t *testing.T, golden string, args []string) {
+	t.Helper()
+	got := run(readOptional(t, "stdin"), args...)
 	if *update {
-		if err := os.WriteFile("golden", []byte(got.String()), 0o600); err != nil {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile("golden")
+	want, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatalf("%v: go test ./internal/cli -update writes it", err)
 	}
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
-	if strings.Contains(got.String(), "hunter2") {
-		t.Error("a value of the parameter tier was printed")
+	if told := canary.Find(got.String()); len(told) > 0 {
+		t.Errorf("values of the parameter tier were printed: %q", told)
 	}
 	if got.code != 0 && args[0] == "inject" && got.stdout != "" {
 		t.Error("a failed inject printed manifests: the next in the pipe would apply them")
 	}
 	if got.code == 0 && args[0] == "inject" {
 		checkIdempotent(t, args, got.stdout)
+	}
+}
+
+// TestEveryFormatHasAGolden asks the commands themselves which values -o takes.
+func TestEveryFormatHasAGolden(t *testing.T) {
+	cases, err := filepath.Glob("testdata/*/args")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]bool{}
+	for _, file := range cases {
+		args := strings.Fields(readOptional(t, file))
+		command := args[0]
+		if args[0] == "explain" && slices.Contains(args, "-f") {
+			command = "explain -f" // it is another command but for its name
+		}
+		given := ""
+		if at := slices.Index(args, "-o"); at >= 0 {
+			given = args[at+1]
+		}
+		for _, format := range append(strings.Fields(readOptional(t, filepath.Join(filepath.Dir(file), "formats"))), given) {
+			have[command+" -o "+format] = true
+		}
+	}
+	for _, command := range []string{"doctor", "status", "explain", "explain -f", "diff", "import", "inject"} {
+		text, _, _ := strings.Cut(run("", "__complete", strings.Fields(command)[0], "-o", "").stdout, ":")
+		formats := strings.Fields(text)
+		if len(formats) < 2 {
+			t.Fatalf("%s takes the formats %q", command, formats)
+		}
+		formats[0] = "" // the default
+		for _, format := range formats {
+			if !have[command+" -o "+format] {
+				t.Errorf("no case of testdata runs %s -o %s: add it to the file formats of one", command, format)
+			}
+		}
 	}
 }
 

@@ -9,13 +9,13 @@ import (
 type change struct {
 	Container string `json:"container"`
 	Name      string `json:"name"`
-	// Was and Becomes are sources; "-" where there is no such variable.
-	Was     string `json:"was"`
-	Becomes string `json:"becomes"`
+	// Was and Becomes are sources; empty where there is no such variable.
+	Was     string `json:"was,omitempty"`
+	Becomes string `json:"becomes,omitempty"`
 }
 
-// absentVariable stands for the source of a variable that is not there.
-const absentVariable = "-"
+// sourceOr writes a source for people: a dash would read as part of a diff.
+func sourceOr(source string) string { return or(source, "not set") }
 
 // differences lists what becomes of the variables of containers that both
 // have. What a container reads keys of that are not known is compared as the
@@ -38,7 +38,7 @@ func containerDifferences(was, becomes explainedContainer) []change {
 	maps.Copy(all, want)
 	var changes []change
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		c := change{Container: becomes.Name, Name: name, Was: or(have[name], absentVariable), Becomes: or(want[name], absentVariable)}
+		c := change{Container: becomes.Name, Name: name, Was: have[name], Becomes: want[name]}
 		if c.Was != c.Becomes {
 			changes = append(changes, c)
 		}

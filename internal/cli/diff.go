@@ -229,7 +229,7 @@ func writeDiffs(w io.Writer, format string, diffs []podDiff) error {
 		out.WriteByte('\n')
 		for _, c := range d.Changes {
 			fmt.Fprintf(&out, "  container %s: %s\n    %s %s\n    %s %s\n", c.Container, c.Name,
-				p.paint(colorRed, "-"), c.Was, p.paint(colorGreen, "+"), c.Becomes)
+				p.paint(colorRed, "-"), sourceOr(c.Was), p.paint(colorGreen, "+"), sourceOr(c.Becomes))
 		}
 		if len(d.Changes) == 0 && d.Pod != "" {
 			out.WriteString("  nothing changes\n")

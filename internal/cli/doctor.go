@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,8 @@ type diagnosis struct {
 	Findings  []doctor.Finding `json:"findings"`
 	// NotSeen are the rights that were missing.
 	NotSeen []live.Right `json:"notSeen"`
+	// resource is what -o name prints.
+	resource string
 }
 
 type doctorFlags struct {
@@ -49,7 +52,8 @@ looks at the installation alone.
 It reads with your rights and changes nothing: to ask the webhook it has the API
 server admit a pod for show (a dry run). What you may not see is said, and is no
 fault, unless --strict makes it one. --aws looks at the parameter, too, with your
-AWS credentials. No value of a Secret or parameter is ever printed.
+AWS credentials. No value of a Secret or parameter is ever printed. -o name prints
+what has a broken link.
 
 Exit code 0: no broken link was found. 1: a link is broken. 2: the command line
 was not understood. 3: it could not look, as without a cluster, or with --strict
@@ -144,9 +148,13 @@ func (f *doctorFlags) checkParameter(ctx context.Context, path string) (*paramet
 func newDiagnosis(c *session, p doctor.Patient) diagnosis {
 	findings := doctor.Examine(p)
 	d := diagnosis{Healthy: doctor.Healthy(findings), Findings: findings, NotSeen: append([]live.Right{}, c.Missing()...)}
-	if p.App != nil {
-		d.Target, d.Namespace = p.App.Workload.String(), p.App.Workload.Namespace
+	if p.App == nil {
+		_, name, _ := strings.Cut(p.Installation, "/")
+		d.resource = resourceName("Deployment", name)
+		return d
 	}
+	d.Target, d.Namespace = p.App.Workload.String(), p.App.Workload.Namespace
+	d.resource = d.Target
 	return d
 }
 
@@ -181,7 +189,8 @@ func allSeen(all []diagnosis) error {
 
 func writeDiagnoses(w io.Writer, format string, all []diagnosis) error {
 	if format == formatName {
-		return writeNames(w, all, func(d diagnosis) string { return or(d.Target, "deployment.apps/envgraft") })
+		sick := slices.DeleteFunc(slices.Clone(all), func(d diagnosis) bool { return d.Healthy })
+		return writeNames(w, sick, func(d diagnosis) string { return d.resource })
 	}
 	if format != formatTable {
 		return writeValue(w, format, all)

@@ -155,8 +155,8 @@ func (c *session) explain(ctx context.Context, app *live.App) (explanation, erro
 		return explanation{}, err
 	}
 	if !app.Decided() {
-		result.Report.Reason = warnNamespaceUnknown
-		result.Report.Message = fmt.Sprintf("not known: the pod itself did not opt in, and the labels of namespace %q were not seen", app.Workload.Namespace)
+		result.Report.Status, result.Report.Reason = statusUnknown, warnNamespaceUnknown
+		result.Report.Message = fmt.Sprintf("the pod itself did not opt in, and the labels of namespace %q were not seen", app.Workload.Namespace)
 	}
 	s := c.subject(ctx, app, result.Report, next)
 	if app.Workload.Kind.Kind == environPod {
@@ -173,6 +173,9 @@ func (c *session) explain(ctx context.Context, app *live.App) (explanation, erro
 	e.Live.NotSeen = append(e.Live.NotSeen, c.Missing()...)
 	return e, nil
 }
+
+// statusUnknown is the outcome for a pod where what decides it was not seen.
+const statusUnknown graft.Status = "not known"
 
 // environPod is the kind of a pod that stands for itself.
 const environPod = "Pod"
@@ -278,7 +281,7 @@ func (c *session) compare(ctx context.Context, app *live.App, next *explanation)
 // app's own objects: other webhooks, as a cloud's for identities, put it there.
 func othersDoing(id identity.Identity) func(change) bool {
 	return func(c change) bool {
-		if c.Becomes != absentVariable {
+		if c.Becomes != "" {
 			return false
 		}
 		for _, own := range []string{environ.KindSecret + "/" + id.Secret, environ.KindConfigMap + "/" + id.ConfigMap} {
@@ -325,7 +328,7 @@ func notesOf(app *live.App) []string {
 	}
 	if app.Namespace.State != live.Found {
 		notes = append(notes, fmt.Sprintf("namespace %q could not be read, so its labels count as not set: %s",
-			app.Workload.Namespace, strings.TrimSpace(string(app.Namespace.State)+" "+app.Namespace.Cause)))
+			app.Workload.Namespace, or(app.Namespace.Cause, string(app.Namespace.State))))
 	}
 	if app.ExternalSecrets.State == live.NotFound {
 		notes = append(notes, app.ExternalSecrets.Cause)

@@ -30,14 +30,19 @@ type fakeCluster struct {
 	requests  []string
 }
 
-// startCluster serves the objects of cluster.yaml, where a case has it.
+// startCluster serves the objects of cluster.yaml, or of the file that the file
+// cluster names, where a case has either.
 func startCluster(t *testing.T) (args []string) {
 	t.Helper()
-	if _, err := os.Stat("cluster.yaml"); err != nil {
-		return nil
+	file := strings.TrimSpace(readOptional(t, "cluster"))
+	if file == "" {
+		file = "cluster.yaml"
+		if _, err := os.Stat(file); err != nil {
+			return nil
+		}
 	}
 	fake := &fakeCluster{forbidden: strings.Fields(readOptional(t, "forbidden")), admission: strings.TrimSpace(readOptional(t, "admission"))}
-	stream, err := manifest.Read(manifest.Options{Paths: []string{"cluster.yaml"}})
+	stream, err := manifest.Read(manifest.Options{Paths: []string{file}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ rotated, and what is wrong.
 
 It reads lists alone, of pods their metadata, and no Secrets; so which data a pod
 runs with goes by the versions that envgraft recorded, and is "not known" where
-there are none. Under PODS stand fresh/stale/not injected/not known.
+there are none. -o name prints the workloads.
 
 Exit code 0: shown, whatever is wrong. 2: the command line was not understood.
 3: it could not look, as without a cluster.`,
@@ -201,7 +201,7 @@ func statusRow(l live.Line, wide bool) []string {
 	}
 	row := []string{
 		l.Namespace, resourceName(l.Kind, l.Workload), or(l.Parameter, "-"), version, l.Synced,
-		fmt.Sprintf("%d/%d/%d/%d", l.Pods.Fresh, l.Pods.Stale, l.Pods.NotInjected, l.Pods.NotKnown), timeOrDash(l.Rotated),
+		or(l.PodsText(), "-"), timeOrDash(l.Rotated),
 	}
 	if wide {
 		row = append(row, timeOrDash(l.Refreshed))

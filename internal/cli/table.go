@@ -55,7 +55,7 @@ func (p palette) tier(t graft.Tier) string {
 func (p palette) status(s graft.Status) string {
 	colors := map[graft.Status]int{
 		graft.StatusInjected: colorGreen, graft.StatusSkipped: colorDefault,
-		graft.StatusDenied: colorRed, graft.StatusAudited: colorYellow,
+		graft.StatusDenied: colorRed, graft.StatusAudited: colorYellow, statusUnknown: colorYellow,
 	}
 	return p.paint(colors[s], string(s))
 }
@@ -188,7 +188,7 @@ func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
 	for _, pod := range l.Pods {
 		for _, d := range pod.Differs {
 			fmt.Fprintf(out, "  %s pod %s, container %s: %s is %s; the next pod's is %s\n",
-				p.paint(colorYellow, "differs:"), pod.Name, d.Container, d.Name, d.Was, d.Becomes)
+				p.paint(colorYellow, "differs:"), pod.Name, d.Container, d.Name, sourceOr(d.Was), sourceOr(d.Becomes))
 		}
 	}
 }

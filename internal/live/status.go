@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -127,6 +128,21 @@ type Counts struct {
 	Stale       int `json:"stale"`
 	NotInjected int `json:"notInjected"`
 	NotKnown    int `json:"notKnown"`
+}
+
+// PodsText lists what there is, as "2 fresh, 1 stale"; empty where no pod runs.
+func (l Line) PodsText() string {
+	c := l.Pods
+	var texts []string
+	for _, one := range []struct {
+		number int
+		what   Freshness
+	}{{c.Fresh, Fresh}, {c.Stale, Stale}, {c.NotInjected, Bare}, {c.NotKnown, Unsure}} {
+		if one.number > 0 {
+			texts = append(texts, fmt.Sprintf("%d %s", one.number, one.what))
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 // Line sums the app up by what its annotations tell: nothing was read of its

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -44,23 +43,6 @@ type row struct {
 
 	Links [3]Link
 	State string
-}
-
-// Counts says what the app's pods run with.
-func (r row) Counts() string {
-	var texts []string
-	for _, c := range []struct {
-		number int
-		what   live.Freshness
-	}{{r.Pods.Fresh, live.Fresh}, {r.Pods.Stale, live.Stale}, {r.Pods.NotInjected, live.Bare}, {r.Pods.NotKnown, live.Unsure}} {
-		if c.number > 0 {
-			texts = append(texts, fmt.Sprintf("%d %s", c.number, c.what))
-		}
-	}
-	if len(texts) == 0 {
-		return "–"
-	}
-	return strings.Join(texts, ", ")
 }
 
 // filter is what the reader asked for.
