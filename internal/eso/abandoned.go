@@ -3,10 +3,9 @@ package eso
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/envgraft/envgraft/internal/api"
 )
 
 // Abandonable says that nothing but envgraft would ever delete it: it made it
@@ -21,10 +20,10 @@ func (i *Installation) OfApp(ctx context.Context, app client.ObjectKey) ([]Exter
 		return nil, nil
 	}
 	list := &ExternalSecretList{}
-	if err := i.cache.List(ctx, list, client.InNamespace(app.Namespace), client.MatchingLabels{api.LabelApp: app.Name}); err != nil {
+	if err := i.cache.List(ctx, list, client.InNamespace(app.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("cannot list ExternalSecrets of app %q: %w", app.Name, err)
 	}
-	return list.Items, nil
+	return slices.DeleteFunc(list.Items, func(e ExternalSecret) bool { return e.App != app.Name }), nil
 }
 
 // Abandonable lists the apps that have an ExternalSecret which nothing owns.
@@ -39,8 +38,8 @@ func (i *Installation) Abandonable(ctx context.Context) ([]client.ObjectKey, err
 	var apps []client.ObjectKey
 	for n := range list.Items {
 		e := &list.Items[n]
-		if app := e.Labels[api.LabelApp]; app != "" && e.Abandonable(app) {
-			apps = append(apps, client.ObjectKey{Namespace: e.Namespace, Name: app})
+		if e.App != "" && e.Abandonable(e.App) {
+			apps = append(apps, client.ObjectKey{Namespace: e.Namespace, Name: e.App})
 		}
 	}
 	return apps, nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -39,6 +40,10 @@ type ExternalSecret struct {
 	Spec   Spec   `json:"spec"`
 	Status Status `json:"status"`
 
+	// What Compact reads from its labels, of which it holds none: the app that it
+	// was made for, and whether it says that envgraft manages it.
+	App     string `json:"-"`
+	Managed bool   `json:"-"`
 	// Applied is what the field manager envgraft owns, and Record what is known
 	// of the keys: see Compact.
 	Applied Applied `json:"-"`
@@ -133,10 +138,10 @@ func scheme(version schema.GroupVersion) *runtime.Scheme {
 // Ours says that envgraft made this ExternalSecret for the app. Its label alone
 // is enough: a backup that was restored has lost its managedFields.
 func (e *ExternalSecret) Ours(app string) bool {
-	if owner, ok := e.Labels[api.LabelApp]; ok && owner != app {
+	if e.App != "" && e.App != app {
 		return false
 	}
-	return e.Applied.Any || e.Labels[LabelManagedBy] == ManagedBy
+	return e.Applied.Any || e.Managed
 }
 
 // SecretName is the name of the Secret that ESO fills.
@@ -200,9 +205,48 @@ func Compact(obj any) (any, error) {
 	if e.Applied.Any {
 		e.Spec.Data = nil // read of users' own alone
 	}
+	if e.Labels != nil {
+		e.App, e.Managed = e.Labels[api.LabelApp], e.Labels[LabelManagedBy] == ManagedBy
+		e.Labels = nil
+	}
 	e.Annotations = pick(e.Annotations, func(key string) bool { return strings.HasPrefix(key, api.Group+"/") })
-	e.Labels = pick(e.Labels, func(key string) bool { return key == api.LabelApp || key == LabelManagedBy })
+	e.shareTexts()
 	return e, nil
+}
+
+// shareTexts has what most ExternalSecrets say alike, and what one says twice,
+// held once.
+func (e *ExternalSecret) shareTexts() {
+	texts := []*string{
+		&e.APIVersion, &e.Kind, &e.Namespace, &e.Spec.RefreshInterval, &e.Spec.SecretStoreRef.Kind, &e.Spec.SecretStoreRef.Name,
+		&e.Spec.Target.CreationPolicy, &e.Spec.Target.DeletionPolicy,
+	}
+	for i := range e.OwnerReferences {
+		texts = append(texts, &e.OwnerReferences[i].APIVersion, &e.OwnerReferences[i].Kind)
+	}
+	for i := range e.Spec.DataFrom {
+		if extract := e.Spec.DataFrom[i].Extract; extract != nil {
+			texts = append(texts, &extract.ConversionStrategy, &extract.DecodingStrategy, &extract.MetadataPolicy)
+			if e.Record != nil && e.Record.Parameter == extract.Key {
+				e.Record.Parameter = extract.Key
+			}
+		}
+	}
+	for i := range e.Status.Conditions {
+		c := &e.Status.Conditions[i]
+		texts = append(texts, &c.Type, &c.Reason, (*string)(&c.Status))
+	}
+	for _, text := range texts {
+		*text = unique.Make(*text).Value()
+	}
+	if e.Status.Binding.Name == e.Spec.Target.Name {
+		e.Status.Binding.Name = e.Spec.Target.Name
+	}
+	for i := range e.OwnerReferences {
+		if n := slices.Index(e.Applied.Owners, e.OwnerReferences[i].UID); n >= 0 {
+			e.Applied.Owners[n] = e.OwnerReferences[i].UID
+		}
+	}
 }
 
 // ownersIn returns the owner references in a set of fields, whose keys look

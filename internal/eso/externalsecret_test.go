@@ -59,6 +59,9 @@ func TestOurs(t *testing.T) {
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			e := &ExternalSecret{ObjectMeta: metav1.ObjectMeta{Labels: test.labels}, Applied: Applied{Any: test.applied}}
+			if _, err := Compact(e); err != nil {
+				t.Fatal(err)
+			}
 			if got := e.Ours("shop"); got != test.ours {
 				t.Errorf("got %t, want %t", got, test.ours)
 			}
@@ -83,8 +86,8 @@ func TestCompact(t *testing.T) {
 	if e.Record == nil || e.Record.Version != 1 {
 		t.Errorf("the record is %+v", e.Record)
 	}
-	if e.ManagedFields != nil || len(e.Labels) != 2 {
-		t.Errorf("it holds %v %v", e.ManagedFields, e.Labels)
+	if e.ManagedFields != nil || e.Labels != nil || e.App != "shop" || !e.Managed {
+		t.Errorf("it holds %v %v, app %q, managed %t", e.ManagedFields, e.Labels, e.App, e.Managed)
 	}
 	if diff := cmp.Diff(map[string]string{api.AnnotationForcedVersion: "/x@1"}, e.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)

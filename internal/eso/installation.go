@@ -14,12 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
 )
-
-// indexTarget finds the ExternalSecrets that fill a Secret.
-const indexTarget = "target"
 
 // discoveryTimeout bounds the questions of what is served: the next discovery
 // asks again. A client that was made of another's connections has no timeout.
@@ -33,9 +29,10 @@ const syncTimeout = 30 * time.Second
 type Installation struct {
 	Version string
 	// stores are the kinds of stores whose presence can be told.
-	stores map[string]bool
-	cache  cache.Cache
-	stop   context.CancelFunc
+	stores  map[string]bool
+	cache   cache.Cache
+	targets targets
+	stop    context.CancelFunc
 }
 
 // Installed says that the cluster serves ExternalSecrets.
@@ -109,42 +106,39 @@ type eventHandlers struct {
 }
 
 func (i *Installation) start(ctx context.Context, handlers eventHandlers) error {
-	err := i.cache.IndexField(ctx, &ExternalSecret{}, indexTarget, func(object client.Object) []string {
-		e, ok := object.(*ExternalSecret)
-		if !ok {
-			return nil
-		}
-		return []string{e.SecretName()}
-	})
+	indexed, err := i.handle(ctx, &ExternalSecret{}, i.targets.handler())
 	if err != nil {
-		return fmt.Errorf("cannot index ExternalSecrets: %w", err)
+		return err
 	}
-	if err := i.handle(ctx, &ExternalSecret{}, handlers.externalSecret); err != nil {
+	if _, err := i.handle(ctx, &ExternalSecret{}, handlers.externalSecret); err != nil {
 		return err
 	}
 	for kind := range i.stores {
-		if err := i.handle(ctx, storeOf(kind), handlers.store); err != nil {
+		if _, err := i.handle(ctx, storeOf(kind), handlers.store); err != nil {
 			return err
 		}
 	}
 	go i.cache.Start(ctx) //nolint:errcheck // it returns an error only if started twice
 	waiting, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	if !i.cache.WaitForCacheSync(waiting) {
+	if !i.cache.WaitForCacheSync(waiting) || !toolscache.WaitForCacheSync(waiting.Done(), indexed.HasSynced) {
 		return fmt.Errorf("cannot list the objects of %q in time", Group+"/"+i.Version)
 	}
 	return nil
 }
 
-func (i *Installation) handle(ctx context.Context, object client.Object, handler toolscache.ResourceEventHandler) error {
+func (i *Installation) handle(
+	ctx context.Context, object client.Object, handler toolscache.ResourceEventHandler,
+) (toolscache.ResourceEventHandlerRegistration, error) {
 	informer, err := i.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 	if err != nil {
-		return fmt.Errorf("cannot watch %T of %q: %w", object, Group+"/"+i.Version, err)
+		return nil, fmt.Errorf("cannot watch %T of %q: %w", object, Group+"/"+i.Version, err)
 	}
-	if _, err := informer.AddEventHandler(handler); err != nil {
-		return fmt.Errorf("cannot watch %T of %q: %w", object, Group+"/"+i.Version, err)
+	registration, err := informer.AddEventHandler(handler)
+	if err != nil {
+		return nil, fmt.Errorf("cannot watch %T of %q: %w", object, Group+"/"+i.Version, err)
 	}
-	return nil
+	return registration, nil
 }
 
 // Get returns an ExternalSecret; nil where there is none.
@@ -164,14 +158,16 @@ func (i *Installation) Get(ctx context.Context, namespace, name string) (*Extern
 // fills a Secret; nil where there is none. The oldest is the one that ESO lets
 // own the Secret.
 func (i *Installation) Filling(ctx context.Context, namespace, secret, except string) (*ExternalSecret, error) {
-	list := &ExternalSecretList{}
-	if err := i.cache.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{indexTarget: secret}); err != nil {
-		return nil, fmt.Errorf("cannot list ExternalSecrets that fill Secret %q: %w", secret, err)
-	}
 	var oldest *ExternalSecret
-	for n := range list.Items {
-		e := &list.Items[n]
-		if e.Name == except || e.DeletionTimestamp != nil {
+	for _, name := range i.targets.filling(namespace, secret) {
+		if name == except {
+			continue
+		}
+		e, err := i.Get(ctx, namespace, name)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil || e.DeletionTimestamp != nil || e.SecretName() != secret {
 			continue
 		}
 		if oldest == nil || e.CreationTimestamp.Before(&oldest.CreationTimestamp) {
@@ -198,23 +194,19 @@ func (i *Installation) Reference(e *ExternalSecret) *unstructured.Unstructured {
 }
 
 // Made lists the ExternalSecrets in a namespace that envgraft made for an
-// app, with "" for all apps.
+// app, with "" for all apps. They are the cache's, to be read only.
 func (i *Installation) Made(ctx context.Context, namespace, app string) ([]*ExternalSecret, error) {
 	if !i.Installed() {
 		return nil, nil
 	}
 	list := &ExternalSecretList{}
-	options := []client.ListOption{client.InNamespace(namespace)}
-	if app != "" {
-		options = append(options, client.MatchingLabels{api.LabelApp: app})
-	}
-	if err := i.cache.List(ctx, list, options...); err != nil {
+	if err := i.cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("cannot list ExternalSecrets of app %q: %w", app, err)
 	}
 	var ours []*ExternalSecret
 	for n := range list.Items {
 		e := &list.Items[n]
-		if e.Applied.Any && e.Ours(e.Labels[api.LabelApp]) && e.DeletionTimestamp == nil {
+		if e.Applied.Any && e.DeletionTimestamp == nil && (app == "" || e.App == app) {
 			ours = append(ours, e)
 		}
 	}

@@ -70,10 +70,8 @@ func (d desired) matches(existing *eso.ExternalSecret) bool {
 	if existing == nil || !existing.Applied.Any {
 		return false
 	}
-	for key, value := range d.labels() {
-		if existing.Labels[key] != value {
-			return false
-		}
+	if existing.App != d.App || !existing.Managed {
+		return false
 	}
 	if existing.Annotations[api.AnnotationRevoked] != d.Revoked || d.Record != nil && !d.Record.Same(existing.Record) {
 		return false

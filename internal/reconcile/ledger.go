@@ -7,20 +7,20 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
-// ledger remembers of each app how it fares, for the metrics, and which
-// ExternalSecrets and Secrets it depends on, so that one that somebody else
-// made finds the apps that use it.
+// ledger remembers of each app how it fares, for the metrics, and the names of
+// the ExternalSecrets and Secrets that it depends on, so that one that somebody
+// else made finds the apps that use it. It does not tell the two kinds apart:
+// an app that is reconciled for a namesake finds nothing to do.
 type ledger struct {
 	metrics *metrics.Metrics
 
 	mu     sync.Mutex
 	apps   map[client.ObjectKey]entry
-	users  map[dependency][]client.ObjectKey
+	users  map[client.ObjectKey][]string
 	counts map[metrics.ExternalSecretState]int
 	// outdated are the apps that have stale pods.
 	outdated map[client.ObjectKey]map[metrics.StaleReason]int
@@ -28,20 +28,14 @@ type ledger struct {
 
 type entry struct {
 	state metrics.ExternalSecretState
-	uses  []dependency
-}
-
-// dependency is an object by kind ("ExternalSecret" or "Secret") and key.
-type dependency struct {
-	kind string
-	key  client.ObjectKey
+	uses  []string
 }
 
 func newLedger(m *metrics.Metrics) *ledger {
 	return &ledger{
 		metrics: m,
 		apps:    make(map[client.ObjectKey]entry),
-		users:   make(map[dependency][]client.ObjectKey),
+		users:   make(map[client.ObjectKey][]string),
 		counts:  make(map[metrics.ExternalSecretState]int),
 
 		outdated: make(map[client.ObjectKey]map[metrics.StaleReason]int),
@@ -49,7 +43,7 @@ func newLedger(m *metrics.Metrics) *ledger {
 }
 
 // record replaces what is known of an app.
-func (l *ledger) record(app client.ObjectKey, state metrics.ExternalSecretState, uses []dependency) {
+func (l *ledger) record(app client.ObjectKey, state metrics.ExternalSecretState, uses []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last, known := l.apps[app]
@@ -60,7 +54,8 @@ func (l *ledger) record(app client.ObjectKey, state metrics.ExternalSecretState,
 	l.apps[app] = entry{state: state, uses: uses}
 	l.counts[state]++
 	for _, use := range uses {
-		l.users[use] = append(l.users[use], app)
+		object := client.ObjectKey{Namespace: app.Namespace, Name: use}
+		l.users[object] = append(l.users[object], app.Name)
 	}
 	l.metrics.SetExternalSecrets(l.counts)
 }
@@ -84,12 +79,13 @@ func (l *ledger) remove(app client.ObjectKey) {
 	delete(l.apps, app)
 	l.counts[last.state]--
 	for _, use := range last.uses {
-		rest := slices.DeleteFunc(l.users[use], func(user client.ObjectKey) bool { return user == app })
+		object := client.ObjectKey{Namespace: app.Namespace, Name: use}
+		rest := slices.DeleteFunc(l.users[object], func(user string) bool { return user == app.Name })
 		if len(rest) == 0 {
-			delete(l.users, use)
+			delete(l.users, object)
 			continue
 		}
-		l.users[use] = rest
+		l.users[object] = rest
 	}
 }
 
@@ -113,19 +109,24 @@ func (l *ledger) stale(app client.ObjectKey, pods map[metrics.StaleReason]int) {
 	l.metrics.SetStalePods(sum)
 }
 
-// appsUsing lists the apps that depend on an object.
-func (l *ledger) appsUsing(kind, namespace, name string) []client.ObjectKey {
+// appsUsing lists the apps that depend on an object of one of the names.
+func (l *ledger) appsUsing(namespace string, names ...string) []client.ObjectKey {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.users[dependency{kind, client.ObjectKey{Namespace: namespace, Name: name}}])
+	var apps []client.ObjectKey
+	for _, name := range names {
+		for _, app := range l.users[client.ObjectKey{Namespace: namespace, Name: name}] {
+			apps = append(apps, client.ObjectKey{Namespace: namespace, Name: app})
+		}
+	}
+	return apps
 }
 
 // concerned lists the apps that an ExternalSecret is made for, or that use it.
 func (l *ledger) concerned(e *eso.ExternalSecret) []client.ObjectKey {
-	var apps []client.ObjectKey
-	if app := e.Labels[api.LabelApp]; app != "" {
-		apps = append(apps, client.ObjectKey{Namespace: e.Namespace, Name: app})
+	apps := l.appsUsing(e.Namespace, e.Name, e.SecretName())
+	if e.App != "" {
+		apps = append(apps, client.ObjectKey{Namespace: e.Namespace, Name: e.App})
 	}
-	apps = append(apps, l.appsUsing(eso.Kind, e.Namespace, e.Name)...)
-	return append(apps, l.appsUsing(kindSecret, e.Namespace, e.SecretName())...)
+	return apps
 }

@@ -13,18 +13,16 @@ import (
 func TestLedger(t *testing.T) {
 	l := newLedger(metrics.New(prometheus.NewRegistry()))
 	a, b := client.ObjectKey{Namespace: "n", Name: "a"}, client.ObjectKey{Namespace: "n", Name: "b"}
-	shared := dependency{kindSecret, client.ObjectKey{Namespace: "n", Name: "shared"}}
-
-	l.record(a, metrics.ExternalSecretReady, []dependency{shared})
-	l.record(a, metrics.ExternalSecretReady, []dependency{shared}) // counts once
-	l.record(b, metrics.ExternalSecretFailing, []dependency{shared})
-	if diff := cmp.Diff([]client.ObjectKey{a, b}, l.appsUsing(kindSecret, "n", "shared")); diff != "" {
+	l.record(a, metrics.ExternalSecretReady, []string{"shared"})
+	l.record(a, metrics.ExternalSecretReady, []string{"shared"}) // counts once
+	l.record(b, metrics.ExternalSecretFailing, []string{"shared"})
+	if diff := cmp.Diff([]client.ObjectKey{a, b}, l.appsUsing("n", "shared")); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)
 	}
 	l.record(a, metrics.ExternalSecretFailing, nil)
 	l.forget(b)
 	l.forget(b)
-	if got := l.appsUsing(kindSecret, "n", "shared"); len(got) != 0 {
+	if got := l.appsUsing("n", "shared"); len(got) != 0 {
 		t.Errorf("users are %v", got)
 	}
 	if l.counts[metrics.ExternalSecretFailing] != 1 || l.counts[metrics.ExternalSecretReady] != 0 || len(l.users) != 0 {

@@ -100,7 +100,7 @@ type pass struct {
 
 	// What comes of it.
 	state metrics.ExternalSecretState
-	uses  []dependency
+	uses  []string
 	wait  time.Duration
 }
 
@@ -273,13 +273,11 @@ func (p *pass) fares(state metrics.ExternalSecretState) {
 	}
 }
 
-func (p *pass) dependOn(externalSecret, secret string) {
-	for _, d := range []dependency{
-		{eso.Kind, client.ObjectKey{Namespace: p.app.Namespace, Name: externalSecret}},
-		{kindSecret, client.ObjectKey{Namespace: p.app.Namespace, Name: secret}},
-	} {
-		if !slices.Contains(p.uses, d) {
-			p.uses = append(p.uses, d)
+// dependOn has the app reconciled when an ExternalSecret or Secret changes.
+func (p *pass) dependOn(names ...string) {
+	for _, name := range names {
+		if !slices.Contains(p.uses, name) {
+			p.uses = append(p.uses, name)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -91,7 +90,7 @@ func (v *versionCheck) compare(made []*eso.ExternalSecret, version facts.Version
 	}
 	for _, e := range made {
 		if e.Record.Version < version.Number {
-			v.lookups.outdated(client.ObjectKey{Namespace: e.Namespace, Name: e.Labels[api.LabelApp]}, wantsOf(e), version.Number)
+			v.lookups.outdated(client.ObjectKey{Namespace: e.Namespace, Name: e.App}, wantsOf(e), version.Number)
 		}
 	}
 }

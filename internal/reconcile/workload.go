@@ -20,7 +20,6 @@ const (
 	kindJob         = "Job"
 	kindCronJob     = "CronJob"
 	kindRollout     = "Rollout"
-	kindSecret      = "Secret"
 
 	groupApps  = "apps"
 	groupBatch = "batch"

@@ -1,0 +1,48 @@
+package eso
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+)
+
+func TestTargets(t *testing.T) {
+	filling := func(name, secret string) *ExternalSecret {
+		return &ExternalSecret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name},
+			Spec:       Spec{Target: Target{Name: secret}},
+		}
+	}
+	var all targets
+	handler := all.handler()
+	holds := func(reason string, want map[string][]string) {
+		t.Helper()
+		got := make(map[string][]string)
+		for secret, names := range all.names {
+			got[secret.String()] = names
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", reason, diff)
+		}
+	}
+
+	handler.OnAdd(filling("a", "shared"), true)
+	handler.OnAdd(filling("b", "shared"), true)
+	handler.OnAdd(filling("c", ""), false)
+	before := all.filling("n", "shared")
+	holds("without a target it is that of its name", map[string][]string{"n/shared": {"a", "b"}, "n/c": {"c"}})
+
+	handler.OnUpdate(filling("a", "shared"), filling("a", "shared"))
+	handler.OnUpdate(filling("b", "shared"), filling("b", "other"))
+	holds("one that moved is found by its new target alone", map[string][]string{"n/shared": {"a"}, "n/other": {"b"}, "n/c": {"c"}})
+	if diff := cmp.Diff([]string{"a", "b"}, before); diff != "" {
+		t.Errorf("what was handed out changed (-want +got):\n%s", diff)
+	}
+
+	handler.OnDelete(filling("a", "shared"))
+	handler.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: filling("b", "other")})
+	handler.OnDelete(filling("c", ""))
+	holds("nothing is left of those that went", map[string][]string{})
+}
