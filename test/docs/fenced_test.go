@@ -4,41 +4,31 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/test/documents"
 )
 
 // TestFencedCommands runs every command of the documents that needs nothing but
-// the checkout. Any other block says above it what it needs.
+// the checkout. What runs the others must be there.
 func TestFencedCommands(t *testing.T) {
 	t.Chdir("../..")
-	var files []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/*.md", "deploy/chart/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, found...)
+	blocks, err := documents.Read(".")
+	if err != nil {
+		t.Fatal(err)
 	}
 	ran := 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	for _, block := range blocks {
+		if block.Needs != "" {
+			checkRunBy(t, block)
+			continue
 		}
-		for _, block := range regexp.MustCompile("(?ms)(^[^\n]*\n)? *```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-			if strings.Contains(block[1], "<!-- needs: ") {
-				continue
-			}
-			for line := range strings.Lines(strings.ReplaceAll(block[2], "\\\n", " ")) {
-				if words := strings.Fields(line); len(words) > 0 {
-					runLine(t, file, words)
-					ran++
-				}
-			}
+		for _, command := range block.Commands {
+			runLine(t, block, strings.Fields(command))
+			ran++
 		}
 	}
 	if ran == 0 {
@@ -46,15 +36,41 @@ func TestFencedCommands(t *testing.T) {
 	}
 }
 
-func runLine(t *testing.T, file string, words []string) {
+// checkRunBy looks for the test, as "testHelmTest of test/e2e", or the script
+// or package that a block names.
+func checkRunBy(t *testing.T, block documents.Block) {
+	t.Helper()
+	test, folder, ok := strings.Cut(block.RunBy, " of ")
+	switch {
+	case block.RunBy == "":
+	case !ok:
+		if _, err := os.Stat(block.RunBy); err != nil {
+			t.Errorf("%s: what runs the block is not there: %v", block.Place(), err)
+		}
+	default:
+		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && bytes.Contains(text, []byte(test+"(t"))
+		}) {
+			t.Errorf("%s: there is no test %s in %s", block.Place(), test, folder)
+		}
+	}
+}
+
+func runLine(t *testing.T, block documents.Block, words []string) {
 	t.Helper()
 	if words[0] != "envgraft" {
-		t.Errorf("%s: %q is no command that this test can run: write <!-- needs: … --> above the block", file, strings.Join(words, " "))
+		t.Errorf("%s: %q is no command that this test can run: write above the block <!-- needs: …; run by … -->, or <!-- needs: …; not tested -->",
+			block.Place(), strings.Join(words, " "))
 		return
 	}
 	var out, errs bytes.Buffer
 	if code := cli.Main(t.Context(), words[1:], cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs}); code != 0 {
-		t.Errorf("%s: %s: exit code %d\n%s", file, strings.Join(words, " "), code, &errs)
+		t.Errorf("%s: %s: exit code %d\n%s", block.Place(), strings.Join(words, " "), code, &errs)
 	}
 }
 

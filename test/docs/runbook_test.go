@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/test/documents"
 )
 
 // TestRunbook has each case and each alert say what is seen, how to be sure,
@@ -36,30 +37,50 @@ func TestRunbook(t *testing.T) {
 	}
 }
 
-// A command in the text: in backquotes, or on a line that is indented as code.
-var inText = regexp.MustCompile("(?m)`([^`]+)`|^ {4}(\\S.*)$")
+// inText is a command in the text; those in blocks are read apart.
+var inText = regexp.MustCompile("`([^`]+)`")
+
+// fenced is a block of any language.
+var fenced = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+
+// indented is a command in a block that no test would find.
+var indented = regexp.MustCompile("(?m)^ {4}(?:kubectl|envgraft|helm|make|aws|docker|eksctl) .*$")
 
 // TestCommandsExist holds each command of envgraft in the documents to
 // subcommands and flags that there are, and those of kubectl to its verbs.
 func TestCommandsExist(t *testing.T) {
-	files, err := filepath.Glob("../../docs/*.md")
+	files, err := documents.Files("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	checked := 0
-	for _, file := range append(files, "../../README.md") {
+	check := func(place, line string) {
+		for _, command := range regexp.MustCompile(`\|\||\||&&|;`).Split(line, -1) {
+			if checkCommand(t, place, strings.Fields(command)) {
+				checked++
+			}
+		}
+	}
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
+		text = fenced.ReplaceAll(text, nil)
 		for _, match := range inText.FindAllStringSubmatch(string(text), -1) {
-			line := strings.Join(strings.Fields(match[1]+match[2]), " ")
-			line, _, _ = strings.Cut(line, " # ")
-			for _, command := range regexp.MustCompile(`\|\||\||&&|;`).Split(line, -1) {
-				if checkCommand(t, filepath.Base(file), strings.Fields(command)) {
-					checked++
-				}
-			}
+			check(filepath.Base(file), strings.Join(strings.Fields(match[1]), " "))
+		}
+		for _, line := range indented.FindAllString(string(text), -1) {
+			t.Errorf("%s: write the block of %q as ```sh", file, line)
+		}
+	}
+	blocks, err := documents.Read("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range blocks {
+		for _, command := range block.Commands {
+			check(block.Place(), command)
 		}
 	}
 	if checked < 50 {
