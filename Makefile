@@ -93,6 +93,10 @@ test-e2e: ## Run the tests in kind. Needs Docker; test/e2e/doc.go lists the vari
 		"cannot run test-e2e: no Docker daemon answers at $${DOCKER_HOST:-the default address}: start one, or set DOCKER_HOST"; exit 1; }
 	go test -v -count=1 -tags e2e -timeout 25m ./test/e2e/...
 
+.PHONY: test-examples
+test-examples: ## Run what lies in examples in kind, with Argo Rollouts' own controller.
+	E2E_EXAMPLES=1 go test -v -count=1 -tags e2e -timeout 45m -run '^TestExamples$$' ./test/e2e
+
 .PHONY: bench
 bench: ## Run the benchmarks that match BENCH, of PACKAGES, then bench-admission.
 	assets=$$(test/controlplane/assets) && \

@@ -82,8 +82,13 @@ func (p pod) ready() bool {
 // left aside.
 func (b *bench) pods(t *testing.T, a app) []pod {
 	t.Helper()
+	return b.podsOf(t, a.Namespace, "instance="+a.Name)
+}
+
+func (b *bench) podsOf(t *testing.T, namespace, selector string) []pod {
+	t.Helper()
 	var list struct{ Items []pod }
-	b.getJSON(t, &list, "get", "pods", "-n", a.Namespace, "-l", "instance="+a.Name)
+	b.getJSON(t, &list, "get", "pods", "-n", namespace, "-l", selector)
 	return slices.DeleteFunc(list.Items, func(p pod) bool { return p.Metadata.DeletionTimestamp != "" })
 }
 

@@ -76,6 +76,12 @@ func (b *bench) buildImage(t *testing.T, program, image string) {
 	t.Helper()
 	dir := t.TempDir()
 	b.compile(t, program, filepath.Join(dir, "program"))
+	b.wrap(t, dir, image)
+}
+
+// wrap makes an image of the file "program" in a directory.
+func (b *bench) wrap(t *testing.T, dir, image string) {
+	t.Helper()
 	dockerfile := "FROM scratch\nCOPY program /program\nUSER 65532:65532\nENTRYPOINT [\"/program\"]\n"
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
 		t.Fatal(err)
@@ -89,9 +95,15 @@ func (b *bench) compile(t *testing.T, program, path string) {
 	b.run(t, 10*time.Minute, "env", "GOOS=linux", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", path, program)
 }
 
-// load copies images into the cluster's nodes.
+// load copies images into the cluster's nodes, those that the Docker daemon
+// lacks from their registry.
 func (b *bench) load(t *testing.T, images ...string) {
 	t.Helper()
+	for _, image := range images {
+		if _, _, err := b.output(commandTimeout, nil, "docker", "image", "inspect", image); err != nil {
+			b.run(t, 10*time.Minute, "docker", "pull", "--quiet", image)
+		}
+	}
 	b.run(t, 5*time.Minute, b.tool("kind", append([]string{"load", "docker-image", "--name", b.cluster}, images...)...)...)
 }
 

@@ -31,7 +31,7 @@ func (b *bench) documented(t *testing.T, command string, names ...string) string
 func (b *bench) path(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	helm := fmt.Sprintf("#!/bin/sh\ncd '%s' && exec %s \"$@\"\n", b.root, strings.Join(b.tool("helm"), " "))
+	helm := fmt.Sprintf("#!/bin/sh\nexec go tool -modfile='%s/test/tools/helm.mod' helm \"$@\"\n", b.root)
 	if err := os.WriteFile(filepath.Join(dir, "helm"), []byte(helm), 0o700); err != nil {
 		t.Fatal(err)
 	}

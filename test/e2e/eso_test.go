@@ -43,12 +43,18 @@ func (b *bench) startESO(t *testing.T) {
 // esoCRDs is the folder of the operator's CRDs, in its Go module.
 func (b *bench) esoCRDs(t *testing.T) string {
 	t.Helper()
+	return filepath.Join(b.moduleDir(t, esoModule), "deploy", "crds", "bundle.yaml")
+}
+
+// moduleDir is where a Go module lies.
+func (b *bench) moduleDir(t *testing.T, name string) string {
+	t.Helper()
 	var module struct {
 		Dir string `json:"Dir"` //nolint:tagliatelle // as "go mod download -json" writes it
 	}
-	out := b.run(t, 5*time.Minute, "go", "mod", "download", "-json", esoModule)
+	out := b.run(t, 5*time.Minute, "go", "mod", "download", "-json", name)
 	if err := json.NewDecoder(strings.NewReader(out)).Decode(&module); err != nil {
-		t.Fatalf("cannot read where module %s is: %v\n%s", esoModule, err, out)
+		t.Fatalf("cannot read where module %s is: %v\n%s", name, err, out)
 	}
-	return filepath.Join(module.Dir, "deploy", "crds", "bundle.yaml")
+	return module.Dir
 }

@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
-	"sigs.k8s.io/yaml"
-
 	"github.com/envgraft/envgraft/test/ssmfake"
 )
 
@@ -63,7 +60,7 @@ func TestKind(t *testing.T) {
 	b.ssm.put(t, "/popapps/myapp/stage/app", string(parameter))
 	for _, file := range []string{
 		filepath.Join(example, "namespace.yaml"), filepath.Join(example, "configmap.yaml"),
-		b.runnable(t, filepath.Join(example, "deployment.yaml")),
+		b.runnable(t, "examples/fastapi/deployment.yaml"),
 	} {
 		b.kubectl(t, "apply", "-f", file)
 	}
@@ -71,27 +68,4 @@ func TestKind(t *testing.T) {
 	if _, err := fmt.Fprintf(os.Stdout, toTry, reloader, ssmfake.Region); err != nil {
 		t.Error(err)
 	}
-}
-
-// runnable is the example's Deployment with a program that is there.
-func (b *bench) runnable(t *testing.T, file string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var d appsv1.Deployment
-	if err := yaml.UnmarshalStrict(text, &d); err != nil {
-		t.Fatal(err)
-	}
-	app := &d.Spec.Template.Spec.Containers[0]
-	app.Image, app.Args, app.Command = printenvImage, append([]string{"--"}, app.Command...), nil
-	if text, err = yaml.Marshal(d); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), filepath.Base(file))
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
