@@ -74,6 +74,7 @@ test: test-unit test-integration ## Run all tests that need no container.
 .PHONY: test-unit
 test-unit: ## Run unit, golden and property tests, with the race detector.
 	go test -race $$(go list ./... | grep -v /test/integration)
+	go -C test/iam test ./...
 
 # The assets are asked for in a step of their own, for a failure to show.
 .PHONY: test-integration
@@ -166,6 +167,7 @@ verify-modules:
 	go mod tidy -diff
 	go -C test/controlplane mod tidy -diff
 	go -C test/browser mod tidy -diff
+	go -C test/iam mod tidy -diff
 	go -C test/bench/plot mod tidy -diff
 	for modfile in $(filter-out go.mod,$(notdir $(wildcard test/tools/*.mod))); do \
 		go -C test/tools mod tidy -diff -modfile="$$modfile"; \

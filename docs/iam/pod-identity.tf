@@ -1,5 +1,14 @@
 # The role that envgraft's ServiceAccount gets by EKS Pod Identity. It reads the
 # parameters of one environment.
+terraform {
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 6.0"
+    }
+  }
+}
+
 variable "cluster_name" { type = string }
 variable "environment" { type = string }
 variable "kms_key_arn" { type = string }

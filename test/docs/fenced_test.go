@@ -73,17 +73,3 @@ func runLine(t *testing.T, block documents.Block, words []string) {
 		t.Errorf("%s: %s: exit code %d\n%s", block.Place(), strings.Join(words, " "), code, &errs)
 	}
 }
-
-// TestSnippets holds the snippets of docs to being what they claim, as far as
-// that can be told without AWS.
-func TestSnippets(t *testing.T) {
-	text, err := os.ReadFile("../../docs/iam/eksctl.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"serviceAccountName: envgraft", "ssm:GetParameter", "kms:Decrypt"} {
-		if !bytes.Contains(text, []byte(want)) {
-			t.Errorf("docs/iam/eksctl.yaml has no %q", want)
-		}
-	}
-}

@@ -44,7 +44,7 @@ var inText = regexp.MustCompile("`([^`]+)`")
 var fenced = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 
 // indented is a command in a block that no test would find.
-var indented = regexp.MustCompile("(?m)^ {4}(?:kubectl|envgraft|helm|make|aws|docker|eksctl) .*$")
+var indented = regexp.MustCompile("(?m)^ {4}(?:kubectl|envgraft|helm|make|aws|go|docker|eksctl) .*$")
 
 // TestCommandsExist holds each command of envgraft in the documents to
 // subcommands and flags that there are, and those of kubectl to its verbs.
