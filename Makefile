@@ -35,9 +35,10 @@ help: ## Show this help.
 build: ## Build bin/envgraft, a static program.
 	$(program) -o bin/envgraft ./cmd/envgraft
 
+# Built as the program is, so that nothing is compiled twice.
 .PHONY: demo
 demo: ## Show on the example app what happens to a pod. No cluster, no network.
-	@go run ./test/demo
+	@CGO_ENABLED=0 go run -trimpath ./test/demo
 
 .PHONY: kind
 kind: ## Bring up a kind cluster with ESO, a fake of SSM, envgraft and the example, to try it out.
