@@ -156,6 +156,13 @@ func (p Patient) kubectl(format string, arguments ...any) string {
 	return "kubectl -n " + p.App.Workload.Namespace + " " + fmt.Sprintf(format, arguments...)
 }
 
+// upgrade is the command that installs all of envgraft again, with the values
+// that it has.
+func (p Patient) upgrade() string {
+	namespace, name, _ := strings.Cut(p.Installation, "/")
+	return fmt.Sprintf("helm upgrade --install %s deploy/chart --namespace %s --reuse-values", name, namespace)
+}
+
 // restartServer is the command that has all replicas start anew.
 func (p Patient) restartServer() string {
 	namespace, name, _ := strings.Cut(p.Installation, "/")

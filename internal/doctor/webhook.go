@@ -13,7 +13,7 @@ func checkWebhook(p Patient) Finding {
 	switch p.Webhooks.State {
 	case live.Found:
 	case live.NotFound:
-		return broken("helm upgrade --install envgraft deploy/chart --namespace envgraft-system --reuse-values",
+		return broken(p.upgrade(),
 			"there is no MutatingWebhookConfiguration of envgraft, so that the API server never calls it")
 	default:
 		return unseen(p.Webhooks.Cause)
@@ -30,7 +30,7 @@ func checkWebhook(p Patient) Finding {
 	}
 	for _, path := range []string{api.PodsWebhook, api.WorkloadsWebhook} {
 		if !have[path] {
-			return broken("helm upgrade --install envgraft deploy/chart --namespace envgraft-system --reuse-values",
+			return broken(p.upgrade(),
 				"the MutatingWebhookConfiguration has no webhook with path %s", path)
 		}
 	}

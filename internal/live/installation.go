@@ -26,6 +26,9 @@ type Settings struct {
 	From string
 	// Assumed says why.
 	Assumed string
+	// Unusable says that there is no configuration, or none that is understood;
+	// else the asker may not see it.
+	Unusable bool
 }
 
 // Settings reads the configuration of the installation, which the chart lets
@@ -34,12 +37,11 @@ type Settings struct {
 func (r *Reader) Settings(ctx context.Context, namespace, name string) Settings {
 	from := fmt.Sprintf("ConfigMap %s/%s", namespace, name)
 	seen := r.ConfigMap(ctx, namespace, name)
-	var assumed string
 	switch {
 	case seen.State == NotFound:
-		assumed = from + " does not exist"
+		return assume(from+" does not exist", true)
 	case seen.State != Found:
-		assumed = seen.Cause
+		return assume(seen.Cause, false)
 	default:
 		c, err := config.Parse([]byte(seen.Value.Data[configurationFile]))
 		if err == nil {
@@ -48,18 +50,17 @@ func (r *Reader) Settings(ctx context.Context, namespace, name string) Settings 
 		if err == nil {
 			return Settings{Configuration: c, From: from}
 		}
-		assumed = fmt.Sprintf("%s is not a configuration that this version knows: %v", from, err)
+		return assume(fmt.Sprintf("%s is not a configuration that this version knows: %v", from, err), true)
 	}
-	return assume(assumed)
 }
 
 // assume returns the defaults.
-func assume(why string) Settings {
+func assume(why string, unusable bool) Settings {
 	c := config.Default()
 	if err := c.Validate(config.ModeLocal); err != nil {
 		why += ": " + err.Error() // a default that is not valid is a bug, and a test's to find
 	}
-	return Settings{Configuration: c, Assumed: why}
+	return Settings{Configuration: c, Assumed: why, Unusable: unusable}
 }
 
 // Deployment is one that runs a part of the chain.

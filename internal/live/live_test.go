@@ -91,7 +91,7 @@ func TestJudge(t *testing.T) {
 // app is one that the engine injects.
 func app(t *testing.T) *App {
 	t.Helper()
-	settings := assume("nobody looked")
+	settings := assume("nobody looked", false)
 	ns := identity.Namespace{Name: "shop", Labels: map[string]string{api.LabelInject: api.Enabled}}
 	a := &App{Settings: settings, Namespace: Seen[identity.Namespace]{State: Found, Value: ns}}
 	a.Subject = graft.New(settings.Configuration.Engine()).Inspect(ns, []byte(`{"metadata":{"labels":{"app.kubernetes.io/name":"x"}},"spec":{}}`))
