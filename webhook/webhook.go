@@ -6,7 +6,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/warning"
 )
 
 // NamespaceGetter returns labels and annotations of a Namespace.
@@ -74,15 +74,11 @@ func patched(operations []jsonpatch.Operation, warnings []graft.Warning) admissi
 
 // texts writes warnings as kubectl prints them, after "Warning: ".
 func texts(warnings []graft.Warning) []string {
-	const most = 50
-	var out []string
+	messages := make([]string, len(warnings))
 	for i, w := range warnings {
-		if i == most {
-			return append(out, fmt.Sprintf("envgraft: and %d warnings more", len(warnings)-most))
-		}
-		out = append(out, "envgraft: "+shorten(w.Message))
+		messages[i] = w.Message
 	}
-	return out
+	return warning.Fit(messages)
 }
 
 // shorten keeps what an author wrote, which a message may repeat, from making

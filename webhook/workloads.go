@@ -15,6 +15,7 @@ import (
 	"github.com/envgraft/envgraft/internal/jsonscan"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/reload"
+	"github.com/envgraft/envgraft/internal/warning"
 )
 
 // Workloads is the handler of Deployments, StatefulSets, DaemonSets and Argo
@@ -47,7 +48,8 @@ func (w *Workloads) Handle(ctx context.Context, request admission.Request) admis
 	if err != nil {
 		log.Error(err, "Cannot annotate a workload")
 		w.Metrics.Admission(metrics.WebhookWorkloads, graft.StatusSkipped, graft.ReasonFailed, time.Since(start))
-		return admission.Allowed("").WithWarnings(fmt.Sprintf("envgraft: left this %s as it is: %v", request.Kind.Kind, err))
+		return admission.Allowed("").WithWarnings(warning.Line(fmt.Sprintf(
+			"cannot annotate this %s for Reloader (%v): apply it again", request.Kind.Kind, err)))
 	}
 
 	warnings := workloadWarnings(request.Kind.Kind, decision, result)
@@ -57,8 +59,8 @@ func (w *Workloads) Handle(ctx context.Context, request admission.Request) admis
 	}
 	took := time.Since(start)
 	w.Metrics.Admission(metrics.WebhookWorkloads, status, decision.Reason, took)
-	for _, warning := range warnings {
-		w.Metrics.Warning(warning.Reason)
+	for _, one := range warnings {
+		w.Metrics.Warning(one.Reason)
 	}
 	log.V(1).Info("Admitted a workload", "status", status, "reason", decision.Reason, "app", decision.Identity.App,
 		"operations", len(result.Operations), "warnings", len(warnings), "tookMilliseconds", took.Milliseconds())
@@ -67,8 +69,8 @@ func (w *Workloads) Handle(ctx context.Context, request admission.Request) admis
 
 // tooLong lets a workload through as it is.
 func (w *Workloads) tooLong(most int) admission.Response {
-	return admission.Allowed("").WithWarnings(fmt.Sprintf(
-		"envgraft: left this object as it is: its annotations for Reloader take a patch of more than %d bytes (server.limits.maxAnswerBytes)", most))
+	return admission.Allowed("").WithWarnings(warning.Line(fmt.Sprintf(
+		"not annotated for Reloader, which takes a patch of more than %d bytes: have server.limits.maxAnswerBytes raised", most)))
 }
 
 // isWorkload goes by the kind that the review was asked for. Others are let
@@ -124,7 +126,7 @@ func workloadWarnings(kind string, decision graft.Decision, result reload.Result
 	if decision.Status == graft.StatusDenied {
 		warnings = append(warnings, graft.Warning{
 			Reason:  graft.WarnPodsDenied,
-			Message: fmt.Sprintf("the pods of this %s will be denied: %s", kind, decision.Message),
+			Message: fmt.Sprintf("pods of this %s will be denied: %s", kind, decision.Message),
 		})
 	}
 	for _, text := range result.Warnings {

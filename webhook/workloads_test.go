@@ -86,7 +86,7 @@ func TestWorkloadsHandle(t *testing.T) {
 		},
 		"PodsDenied": {
 			reason: "The author learns at once what will become of his pods; the workload itself goes through.", annotations: `"envgraft.dev/secrets":"off"`,
-			warnings: []string{`envgraft: the pods of this Deployment will be denied: annotation envgraft.dev/secrets is "off": use "enabled" or "disabled"`},
+			warnings: []string{`envgraft: pods of this Deployment will be denied: annotation envgraft.dev/secrets is "off": use "enabled" or "disabled"`},
 			counted:  []graft.Reason{graft.ReasonInvalidSetting},
 		},
 		"ContainerTypo": {
@@ -127,13 +127,13 @@ func TestWorkloadsHandle(t *testing.T) {
 		},
 		"NamespaceUnknown": {
 			reason: "Annotations can wait, rollouts must not.", world: world{namespaceErr: errors.New("no route")},
-			warnings: []string{`envgraft: left this Deployment as it is: cannot read namespace "popapps": no route`},
+			warnings: []string{`envgraft: cannot annotate this Deployment for Reloader (cannot read namespace "popapps": no route): apply it again`},
 			counted:  []graft.Reason{graft.ReasonFailed},
 		},
 		"Malformed": {
 			reason:   "An object that we cannot read is for the API server to judge.",
 			change:   func(r *admission.Request) { r.Object.Raw = []byte(`{"metadata":[]}`) },
-			warnings: []string{"left this Deployment as it is: cannot read the workload"}, counted: []graft.Reason{graft.ReasonFailed},
+			warnings: []string{"cannot annotate this Deployment for Reloader (cannot read the workload"}, counted: []graft.Reason{graft.ReasonFailed},
 		},
 		"Delete":    {reason: "There is nothing left to annotate.", change: func(r *admission.Request) { r.Operation = admissionv1.Delete }},
 		"Scale":     {reason: "A subresource is no workload.", change: func(r *admission.Request) { r.SubResource = "scale" }},

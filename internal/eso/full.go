@@ -29,7 +29,6 @@ func (x *ExternalSecrets) Full(ctx context.Context, i *Installation, app client.
 	if err != nil || len(made) < x.MaxPerNamespace {
 		return "", err
 	}
-	return fmt.Sprintf("namespace %q has %d ExternalSecrets of envgraft already, and externalSecrets.maxPerNamespace allows %d, "+
-		"so none is made for app %q: delete workloads that are not used, or have an administrator raise it",
-		app.Namespace, len(made), x.MaxPerNamespace, app.Name), nil
+	return fmt.Sprintf("namespace %q has %d ExternalSecrets, so app %q gets none: delete unused workloads, or have externalSecrets.maxPerNamespace (%d) raised",
+		app.Namespace, len(made), app.Name, x.MaxPerNamespace), nil
 }

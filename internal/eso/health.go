@@ -50,30 +50,27 @@ type Health struct {
 func (i *Installation) Examine(ctx context.Context, namespace string, id identity.Identity, store StoreRef, e *ExternalSecret, now time.Time) Health {
 	if !i.Installed() {
 		return Health{State: metrics.ExternalSecretNotInstalled, Reason: ReasonNotInstalled, Message: fmt.Sprintf(
-			"the cluster serves no ExternalSecrets, so nothing makes Secret %q of parameter %q: install the External Secrets Operator, envgraft needs no restart",
-			id.Secret, id.Parameter)}
+			"the cluster serves no ExternalSecrets, so nothing makes Secret %q: install the External Secrets Operator", id.Secret)}
 	}
 	if e != nil {
 		store = e.Spec.SecretStoreRef
 	}
 	if i.lacks(ctx, namespace, store) {
 		return Health{State: metrics.ExternalSecretNoStore, Reason: ReasonNoStore, Message: fmt.Sprintf(
-			"%s %q does not exist, so nothing makes Secret %q of parameter %q: create it, or name another with annotation envgraft.dev/secret-store",
-			store.Kind, store.Name, id.Secret, id.Parameter)}
+			"%s %q does not exist, so nothing makes Secret %q: create it, or name another in annotation envgraft.dev/secret-store",
+			store.Kind, store.Name, id.Secret)}
 	}
 	if e == nil {
 		return Health{State: metrics.ExternalSecretPending}
 	}
 	if e.SecretName() != id.Secret && e.Ours(id.App) {
 		return Health{State: metrics.ExternalSecretPending, Message: fmt.Sprintf(
-			"ExternalSecret %q fills Secret %q, while the pod reads Secret %q: it follows, "+
-				"unless an older workload of app %q asks for the other; see the workload's Events",
+			"ExternalSecret %q still fills Secret %q, while the pod reads %q: wait, or see the Events of the workloads of app %q",
 			e.Name, e.SecretName(), id.Secret, id.App)}
 	}
 	if e.SecretName() != id.Secret {
 		return Health{State: metrics.ExternalSecretForeign, Reason: ReasonForeign, Message: fmt.Sprintf(
-			"ExternalSecret %q was not made by envgraft and fills Secret %q, while the pods read Secret %q: "+
-				"give them the same name with annotation envgraft.dev/secret, or rename the ExternalSecret",
+			"ExternalSecret %q is not envgraft's and fills Secret %q, while the pods read %q: rename it, or set annotation envgraft.dev/secret",
 			e.Name, e.SecretName(), id.Secret)}
 	}
 	return e.health(now)
@@ -93,28 +90,25 @@ func (e *ExternalSecret) health(now time.Time) Health {
 		return Health{State: metrics.ExternalSecretReady}
 	case ready != nil:
 		return Health{State: metrics.ExternalSecretFailing, Reason: ReasonFailing, Message: fmt.Sprintf(
-			"External Secrets Operator cannot sync ExternalSecret %q with Secret %q: %s: %s; see kubectl describe externalsecret -n %s %s",
-			e.Name, e.SecretName(), ready.Reason, ready.Message, e.Namespace, e.Name)}
+			"External Secrets Operator cannot sync ExternalSecret %q (%s: %s): kubectl describe externalsecret -n %s %s",
+			e.Name, ready.Reason, ready.Message, e.Namespace, e.Name)}
 	}
 	age := now.Sub(e.CreationTimestamp.Time)
 	if age < unattendedAfter {
 		return Health{State: metrics.ExternalSecretPending, Recheck: unattendedAfter - age}
 	}
 	return Health{State: metrics.ExternalSecretPending, Reason: ReasonUnattended, Message: fmt.Sprintf(
-		"External Secrets Operator has not processed ExternalSecret %q, so there may be no Secret %q: "+
-			"check that it runs and that its controller class is that of %s %q",
-		e.Name, e.SecretName(), e.Spec.SecretStoreRef.Kind, e.Spec.SecretStoreRef.Name)}
+		"External Secrets Operator has not processed ExternalSecret %q: check that it runs, and its controller class", e.Name)}
 }
 
 func (e *ExternalSecret) occupiedHealth() Health {
 	return Health{State: metrics.ExternalSecretFailing, Reason: ReasonOccupied, Message: fmt.Sprintf(
-		"Secret %q exists and was not made from parameter %q, so it is left as it is, and pods read it as it is. "+
-			"To have it made from the parameter, put what it holds into the parameter and run kubectl delete secret -n %s %s. "+
-			"To keep it, set annotation envgraft.dev/secrets: disabled on the pod template and name the Secret in envFrom",
+		"Secret %q was not made from parameter %q: keep it by annotation envgraft.dev/secrets=disabled, "+
+			"or move it there and kubectl delete secret -n %s %s",
 		e.SecretName(), e.Parameter(), e.Namespace, e.SecretName())}
 }
 
 func (e *ExternalSecret) revokedHealth() Health {
 	return Health{State: metrics.ExternalSecretFailing, Reason: ReasonRevoked, Message: fmt.Sprintf(
-		"Secret %q stays as it is and is refreshed no more: %s. Running pods keep what it holds", e.SecretName(), e.Annotations[api.AnnotationRevoked])}
+		"Secret %q is refreshed no more, and pods keep what it holds: %s", e.SecretName(), e.Annotations[api.AnnotationRevoked])}
 }

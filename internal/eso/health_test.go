@@ -4,12 +4,50 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/warning"
 )
+
+// TestHealthFitsAWarning has what pods' authors are told of an ExternalSecret
+// keep its fix, however long the names are.
+func TestHealthFitsAWarning(t *testing.T) {
+	long := strings.Repeat("a", 253)
+	now := time.Now()
+	id := identity.Identity{App: long[:63], Secret: long, ExternalSecret: long, Parameter: "/" + long + "/" + long}
+	e := func(secret string, template Template, status Status) *ExternalSecret {
+		e := &ExternalSecret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: long[:63], Name: long, Generation: 1},
+			Spec:       Spec{Target: Target{Name: secret, Template: template}, SecretStoreRef: StoreRef{Kind: "ClusterSecretStore", Name: long}},
+			Status:     status,
+		}
+		e.Spec.DataFrom = []DataFrom{{Extract: &Extract{Key: id.Parameter}}}
+		return e
+	}
+	failed := func(message string) Status {
+		return Status{Conditions: []metav1.Condition{{Type: ConditionReady, Status: metav1.ConditionFalse, Reason: "SecretSyncedError", Message: message}}}
+	}
+	for fix, tc := range map[string]struct {
+		version string
+		e       *ExternalSecret
+	}{
+		"install the External Secrets Operator":                   {"", nil},
+		"kubectl describe externalsecret -n ":                     {"v1", e(long, TemplateNone, failed(strings.Repeat("words ", 200)))},
+		"check that it runs, and its controller class":            {"v1", e(long, TemplateNone, Status{})},
+		"rename it, or set annotation envgraft.dev/secret":        {"v1", e(long[1:], TemplateNone, Status{})},
+		"keep it by annotation envgraft.dev/secrets=disabled, or": {"v1", e(long, TemplateGuard, failed("could not update secret"))},
+	} {
+		h := (&Installation{Version: tc.version}).Examine(t.Context(), long[:63], id, StoreRef{Kind: "ClusterSecretStore", Name: long}, tc.e, now)
+		line := warning.Line(h.Message)
+		if !strings.Contains(line, ": "+fix) || utf8.RuneCountInString(line) > warning.Most {
+			t.Errorf("want at most %d characters with the fix %q, got %d: %s", warning.Most, fix, utf8.RuneCountInString(line), line)
+		}
+	}
+}
 
 // TestExamine covers what needs no store; those are looked up in an informer,
 // which the integration tests have.
@@ -42,8 +80,8 @@ func TestExamine(t *testing.T) {
 		{"nobody processes it", "v1", made("shop-secrets", time.Hour, Status{}, true), metrics.ExternalSecretPending, ReasonUnattended, "has not processed", 0},
 		{"synced", "v1", made("shop-secrets", time.Hour, synced("shop-secrets"), true), metrics.ExternalSecretReady, "", "", 0},
 		{"failing", "v1", made("shop-secrets", time.Hour, failed, true), metrics.ExternalSecretFailing, ReasonFailing, "could not get secret data", 0},
-		{"someone else's, for another Secret", "v1", made("other", time.Hour, synced("other"), false), metrics.ExternalSecretForeign, ReasonForeign, "was not made by envgraft", 0},
-		{"ours, for another Secret as yet", "v1", made("other", time.Hour, synced("other"), true), metrics.ExternalSecretPending, "", "it follows", 0},
+		{"someone else's, for another Secret", "v1", made("other", time.Hour, synced("other"), false), metrics.ExternalSecretForeign, ReasonForeign, "is not envgraft's", 0},
+		{"ours, for another Secret as yet", "v1", made("other", time.Hour, synced("other"), true), metrics.ExternalSecretPending, "", "still fills", 0},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			i := &Installation{Version: test.version}

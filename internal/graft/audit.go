@@ -42,7 +42,7 @@ func (s *Subject) audit(facts Facts) Result {
 	report := as.graft(facts).Report
 	report.Status, report.Would = StatusAudited, report.Status
 	if report.Would == StatusDenied {
-		report.Warnings = append(report.Warnings, Warning{WarnAudit, "audit: without mode audit this pod would be denied: " + report.Message})
+		report.Warnings = append(report.Warnings, Warning{WarnAudit, "in mode audit; else it would be denied: " + report.Message})
 	}
 	return Result{Report: report}
 }

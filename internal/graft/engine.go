@@ -148,9 +148,8 @@ func (e *Engine) decide(ns identity.Namespace, pod identity.Pod) Decision {
 // with it that system's parameters.
 func systemByName(ns identity.Namespace, claimant string) Warning {
 	return Warning{WarnSystemByName, fmt.Sprintf(
-		"namespace %q takes system %q by its name alone, and namespace %q has that system by label: "+
-			"if it is meant to, kubectl label namespace %s %s=%s; tenancy.requireSystemLabel denies it",
-		ns.Name, ns.Name, claimant, ns.Name, api.LabelSystem, ns.Name)}
+		"namespace %q shares the system of namespace %q by its name alone; if it is meant to: kubectl label namespace %s %s=%s",
+		ns.Name, claimant, ns.Name, api.LabelSystem, ns.Name)}
 }
 
 // annotationMirror marks a pod that a kubelet made of a static one, see

@@ -55,7 +55,7 @@ func keyNameWarnings(source string, keys []string) []Warning {
 	} {
 		if names := odd[w.reason]; len(names) > 0 {
 			slices.Sort(names)
-			warnings = append(warnings, Warning{w.reason, fmt.Sprintf("%s has keys that %s: %s", source, w.text, shorten(names))})
+			warnings = append(warnings, Warning{w.reason, fmt.Sprintf("%s has keys that %s (%s): rename them", source, w.text, shorten(names))})
 		}
 	}
 	return warnings

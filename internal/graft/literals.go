@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
 
@@ -90,7 +89,7 @@ func (t tiers) rebindLiterals(container, pointer string, env []envView, keep []s
 
 func hidingWarning(container, name string, hidden reference) Warning {
 	return Warning{WarnHiddenKey, fmt.Sprintf(
-		"container %q: env %q has a valueFrom of its own, which stays and hides key %q of %s", container, name, name, hidden)}
+		"container %q: env %q has a valueFrom, which hides this key of %s: remove it, or keep it by annotation envgraft.dev/keep", container, name, hidden)}
 }
 
 // hasBinding says that the highest binding of a name is the first entry, or
@@ -205,9 +204,8 @@ func (r reference) String() string {
 	return "ConfigMap/" + r.name
 }
 
-// uncheckedWarning says which literals may hide a key, and why nobody knows.
-func uncheckedWarning(names []string, cause string) Warning {
+// uncheckedText says which literals may hide a key, and why nobody knows.
+func uncheckedText(names []string, object, why string) string {
 	slices.Sort(names)
-	return Warning{WarnUncheckedLiterals, fmt.Sprintf("the pod's own %s may hide keys that should win: %s",
-		strings.Join(slices.Compact(names), ", "), cause)}
+	return fmt.Sprintf("the pod's own %s may hide keys of %s (%s)", shorten(slices.Compact(names)), object, why)
 }

@@ -16,7 +16,7 @@ type effect struct {
 
 // parameterEffect applies the table "Facts" of the design.
 func (e *Engine) parameterEffect(d Decision, p Parameter) effect {
-	path, secret := d.Identity.Parameter, d.Identity.Secret
+	path := d.Identity.Parameter
 	optional := d.Settings.SecretOptional
 	switch p.State {
 	case ParameterFound:
@@ -25,16 +25,15 @@ func (e *Engine) parameterEffect(d Decision, p Parameter) effect {
 		// ESO makes no Secret of an empty object: a required reference would
 		// keep an app down whose pipeline created the placeholder in advance.
 		return effect{optional: true, awaits: true, warnings: []Warning{{WarnParameterEmpty, fmt.Sprintf(
-			"SSM parameter %q has no keys yet: the pod starts without Secret %q and is restarted once it exists", path, secret)}}}
+			"SSM parameter %q has no keys yet, so the pod starts without its Secret: put keys there, and it is restarted", path)}}}
 	case ParameterNotFound:
-		return e.missing(path, secret, optional)
+		return e.missing(path, optional)
 	case ParameterUnchecked:
 		// The cluster's own choice (keySource: none), said only where it matters:
 		// by the warning about literals that could not be checked.
 		return effect{optional: optional}
 	case ParameterNotObject, ParameterInvalidJSON:
-		message := fmt.Sprintf("SSM parameter %q %s: put a JSON object there, as {\"API_KEY\":\"…\"}; envgraft parameters check %s says more",
-			path, p.problem(), path)
+		message := fmt.Sprintf("SSM parameter %q %s: see envgraft parameters check %s", path, p.problem(), path)
 		if e.config.InvalidParameter == InvalidWarn {
 			return effect{optional: optional, warnings: []Warning{{WarnParameterInvalid, message}}}
 		}
@@ -42,21 +41,21 @@ func (e *Engine) parameterEffect(d Decision, p Parameter) effect {
 	case ParameterAccessDenied, ParameterThrottled, ParameterUnreachable:
 	}
 	return effect{optional: optional, warnings: []Warning{{WarnParameterUnknown, fmt.Sprintf(
-		"the keys of SSM parameter %q are not known: %s", path, p.problem())}}}
+		"keys of SSM parameter %q are not known (%s): %s", path, p.because(), p.remedy())}}}
 }
 
-func (e *Engine) missing(path, secret string, optional bool) effect {
+func (e *Engine) missing(path string, optional bool) effect {
 	message := fmt.Sprintf("SSM parameter %q does not exist", path)
 	create := fmt.Sprintf("aws ssm put-parameter --type SecureString --name %s --value '{\"KEY\":\"value\"}'", path)
 	switch {
 	case e.config.MissingParameter == MissingDeny:
-		return effect{deny: ReasonMissingParameter, message: message + ": create it with " + create}
+		return effect{deny: ReasonMissingParameter, message: message + ": " + create}
 	case optional:
 		return effect{optional: true, awaits: true, warnings: []Warning{{WarnParameterMissing, fmt.Sprintf(
-			"%s: the pod starts without Secret %q and is restarted once it exists", message, secret)}}}
+			"%s, so the pod starts without its Secret: create it, and the pod is restarted", message)}}}
 	}
 	return effect{warnings: []Warning{{WarnParameterMissing, fmt.Sprintf(
-		"%s: the pod waits for Secret %q; create the parameter with %s", message, secret, create)}}}
+		"its SSM parameter does not exist, so the pod waits: %s", create)}}}
 }
 
 // unknownEffect refuses a pod, where the configuration has it so, whose
@@ -72,12 +71,44 @@ func (e *Engine) unknownEffect(d Decision, p Parameter, unchecked []string) effe
 	if e.config.UnknownParameter != UnknownDeny || len(unchecked) == 0 || !d.Settings.Secrets {
 		return effect{}
 	}
-	return effect{deny: ReasonUnknownParameter, message: fmt.Sprintf("%s; it is refused until the keys are known, as unknownParameter is %q",
-		uncheckedWarning(unchecked, fmt.Sprintf("SSM parameter %q: %s", d.Identity.Parameter, p.problem())).Message, UnknownDeny)}
+	return effect{deny: ReasonUnknownParameter, message: fmt.Sprintf("%s, and unknownParameter is %q: try again later",
+		uncheckedText(unchecked, parameterNamed(d.Identity.Parameter), p.because()), UnknownDeny)}
 }
+
+// remedy is what helps where the keys are not known.
+func (p Parameter) remedy() string {
+	switch p.State {
+	case ParameterAccessDenied:
+		return "allow envgraft's role ssm:GetParameter and kms:Decrypt"
+	case ParameterThrottled, ParameterUnreachable:
+		return "restart the pods later"
+	default:
+		return remedyRemove
+	}
+}
+
+// remedyRemove is what helps whatever keeps the keys from being known.
+const remedyRemove = "remove those that are keys"
+
+func parameterNamed(path string) string { return fmt.Sprintf("SSM parameter %q", path) }
 
 // problem says what is wrong with a parameter; it never holds a value.
 func (p Parameter) problem() string {
+	if p.Cause == "" {
+		return p.stateText()
+	}
+	return fmt.Sprintf("%s (%s)", p.stateText(), p.Cause)
+}
+
+// because is problem for where it stands in brackets.
+func (p Parameter) because() string {
+	if p.Cause == "" {
+		return p.stateText()
+	}
+	return p.stateText() + ": " + p.Cause
+}
+
+func (p Parameter) stateText() string {
 	text := map[ParameterState]string{
 		ParameterEmpty:        "has no keys",
 		ParameterNotFound:     "does not exist",
@@ -88,11 +119,8 @@ func (p Parameter) problem() string {
 		ParameterUnreachable:  "SSM did not answer in time",
 		ParameterUnchecked:    "not looked up",
 	}[p.State]
-	switch {
-	case text == "":
+	if text == "" {
 		return string(p.State)
-	case p.Cause == "":
-		return text
 	}
-	return fmt.Sprintf("%s (%s)", text, p.Cause)
+	return text
 }

@@ -108,7 +108,7 @@ func (s *Subject) graft(facts Facts) Result {
 	report.Warnings = slices.Concat(report.Warnings, eff.warnings, s.configMapWarnings(facts.ConfigMap), hiding,
 		keyNameWarnings(t.parameter.String(), t.parameterKeys), keyNameWarnings(t.configMap.String(), t.configMapKeys))
 	if len(unchecked) > 0 {
-		report.Warnings = append(report.Warnings, uncheckedWarning(unchecked, s.uncheckedCause(facts)))
+		report.Warnings = append(report.Warnings, s.uncheckedWarning(unchecked, facts))
 	}
 	if facts.ExternalSecret != "" && s.Settings.Secrets {
 		report.Warnings = append(report.Warnings, Warning{WarnExternalSecret, facts.ExternalSecret})
@@ -189,17 +189,21 @@ func (s *Subject) selects(name string) bool {
 func (s *Subject) configMapWarnings(c ConfigMap) []Warning {
 	switch {
 	case c.State == ConfigMapUnknown:
-		return []Warning{{WarnConfigMapUnknown, fmt.Sprintf("the keys of ConfigMap %q are not known: %s", s.Identity.ConfigMap, c.Cause)}}
+		return []Warning{{WarnConfigMapUnknown, fmt.Sprintf(
+			"keys of ConfigMap %q are not known (%s): remove literals of their names", s.Identity.ConfigMap, c.Cause)}}
 	case c.State == ConfigMapNotFound && s.Settings.ConfigMapRequired:
-		return []Warning{{WarnConfigMapMissing, fmt.Sprintf("ConfigMap %q does not exist: the pod waits for it", s.Identity.ConfigMap)}}
+		return []Warning{{WarnConfigMapMissing, fmt.Sprintf(
+			"ConfigMap %q does not exist, so the pod waits: kubectl create configmap %s --from-literal=KEY=value", s.Identity.ConfigMap, s.Identity.ConfigMap)}}
 	}
 	return nil
 }
 
-// uncheckedCause says whose keys are not known.
-func (s *Subject) uncheckedCause(facts Facts) string {
+// uncheckedWarning is about literals that may hide keys.
+func (s *Subject) uncheckedWarning(names []string, facts Facts) Warning {
 	if s.Settings.Secrets && !facts.Parameter.Known() {
-		return fmt.Sprintf("SSM parameter %q: %s", s.Identity.Parameter, facts.Parameter.problem())
+		text := uncheckedText(names, parameterNamed(s.Identity.Parameter), facts.Parameter.because())
+		return Warning{WarnUncheckedLiterals, text + ": " + facts.Parameter.remedy()}
 	}
-	return fmt.Sprintf("ConfigMap %q could not be read (%s)", s.Identity.ConfigMap, facts.ConfigMap.Cause)
+	text := uncheckedText(names, fmt.Sprintf("ConfigMap %q", s.Identity.ConfigMap), facts.ConfigMap.Cause)
+	return Warning{WarnUncheckedLiterals, text + ": " + remedyRemove}
 }

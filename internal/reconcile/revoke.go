@@ -63,7 +63,7 @@ func (p *pass) revokeOne(ctx context.Context, e *eso.ExternalSecret, why string)
 	}
 	for _, owner := range d.Owners {
 		p.events.warn(owner, eso.ReasonRevoked, "Revoke", fmt.Sprintf(
-			"Secret %q stays as it is and is refreshed no more: %s. Running pods keep what it holds", e.SecretName(), why))
+			"Secret %q is refreshed no more, and pods keep what it holds: %s", e.SecretName(), why))
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func (w *Workload) resolveLabel() {
 	if w.selectorNamesLabel() {
 		// The API server would refuse a template that its selector no longer matches.
 		if set && w.view.template().Labels[api.LabelInject] != value {
-			w.warn(value, "spec.selector names the label, so that the pod template must keep it as it is")
+			w.warn(value, "spec.selector names it: make the workload anew, with the label in its pod template")
 		}
 		return
 	}
@@ -36,7 +36,7 @@ func (w *Workload) resolveLabel() {
 	switch {
 	case !set:
 	case has && own != value:
-		w.warn(value, fmt.Sprintf("the pod template's own label says %q, and the nearest wins", own))
+		w.warn(value, fmt.Sprintf("the pod template's own says %q: change it there", own))
 	case !has:
 		w.labels = clone(w.labels)
 		w.labels[api.LabelInject] = value
@@ -45,7 +45,7 @@ func (w *Workload) resolveLabel() {
 }
 
 func (w *Workload) warn(value, why string) {
-	w.warnings = append(w.warnings, fmt.Sprintf("label %s=%s has no effect: %s", api.LabelInject, value, why))
+	w.warnings = append(w.warnings, fmt.Sprintf("label %s=%s has no effect, as %s", api.LabelInject, value, why))
 }
 
 func (w *Workload) selectorNamesLabel() bool {

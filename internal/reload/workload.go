@@ -146,7 +146,7 @@ func (w *Workload) Annotate(names Names) (Result, error) {
 	}
 	if err := validation.ValidateAnnotationsSize(want); err != nil {
 		// The API server would refuse the whole object for our annotations.
-		return Result{Warnings: append(warnings, fmt.Sprintf("not annotated for Reloader: %v", err))}, nil
+		return Result{Warnings: append(warnings, fmt.Sprintf("not annotated for Reloader (%v): remove annotations of its own", err))}, nil
 	}
 	return Result{Operations: w.operations(want), Warnings: warnings}, nil
 }

@@ -160,7 +160,8 @@ func TestKubectl(t *testing.T) {
 	})
 	t.Run("Warning", func(t *testing.T) {
 		_, stderr := b.mustRun(t, manifest(`"labels":{"app.kubernetes.io/name":"other"}`), "apply", "--dry-run=server", "-f", "-")
-		if want := `Warning: envgraft: SSM parameter "/` + ns + `/other/stage/app" does not exist: the pod waits for Secret "other-secrets"`; !strings.Contains(stderr, want) {
+		if want := `Warning: envgraft: its SSM parameter does not exist, so the pod waits: ` +
+			`aws ssm put-parameter --type SecureString --name /` + ns + `/other/stage/app `; !strings.Contains(stderr, want) {
 			t.Errorf("kubectl prints no %q:\n%s", want, stderr)
 		}
 	})

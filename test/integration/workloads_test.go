@@ -318,7 +318,7 @@ func TestWorkloadWarnings(t *testing.T) {
 		"spec":{"selector":{"matchLabels":{"app.kubernetes.io/name":"myapp"}},"template":{
 		"metadata":{"labels":{"app.kubernetes.io/name":"myapp"},"annotations":{"envgraft.dev/secrets":"off"}},
 		"spec":{"containers":[{"name":"app","image":"myapp"}]}}}}`, ns), "apply", "-f", "-")
-	want := `Warning: envgraft: the pods of this Deployment will be denied: annotation envgraft.dev/secrets is "off": use "enabled" or "disabled"`
+	want := `Warning: envgraft: pods of this Deployment will be denied: annotation envgraft.dev/secrets is "off": use "enabled" or "disabled"`
 	if !strings.Contains(stderr, want) {
 		t.Errorf("kubectl prints no %q:\n%s", want, stderr)
 	}

@@ -54,7 +54,7 @@ func TestProbe(t *testing.T) {
 	// There is a Secret, which somebody made by hand.
 	say(t, ns, "False", "SecretSyncedError", "could not update secret", "shop-secrets")
 	note := waitForEvent(t, d, "SecretExists")
-	for _, part := range []string{"shop-secrets", "kubectl delete secret -n " + ns + " shop-secrets", "envgraft.dev/secrets: disabled"} {
+	for _, part := range []string{"shop-secrets", "kubectl delete secret -n " + ns + " shop-secrets", "envgraft.dev/secrets=disabled"} {
 		if !strings.Contains(note, part) {
 			t.Errorf("the Event lacks %q: %s", part, note)
 		}
