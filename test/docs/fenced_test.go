@@ -36,6 +36,22 @@ func TestFencedCommands(t *testing.T) {
 	}
 }
 
+// ciScript makes its steps by their names: step demo 5m.
+const ciScript = ".ci/run"
+
+func checkSteps(t *testing.T, block documents.Block) {
+	t.Helper()
+	script, err := os.ReadFile(ciScript)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range block.Commands {
+		if target, ok := strings.CutPrefix(command, "make "); !ok || !bytes.Contains(script, []byte("\nstep "+target+" ")) {
+			t.Errorf("%s: %s has no step for %q", block.Place(), ciScript, command)
+		}
+	}
+}
+
 // checkRunBy looks for the test, as "testHelmTest of test/e2e", or the script
 // or package that a block names.
 func checkRunBy(t *testing.T, block documents.Block) {
@@ -43,6 +59,8 @@ func checkRunBy(t *testing.T, block documents.Block) {
 	test, folder, ok := strings.Cut(block.RunBy, " of ")
 	switch {
 	case block.RunBy == "":
+	case block.RunBy == ciScript:
+		checkSteps(t, block)
 	case !ok:
 		if _, err := os.Stat(block.RunBy); err != nil {
 			t.Errorf("%s: what runs the block is not there: %v", block.Place(), err)

@@ -165,7 +165,6 @@ func newPerson(t *testing.T) *person {
 	home, bin := t.TempDir(), t.TempDir()
 	p.env = append(os.Environ(),
 		"HOME="+home, "KUBECONFIG="+filepath.Join(home, "kubeconfig"),
-		"GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"),
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=eu-central-1", "AWS_ENDPOINT_URL_SSM="+ssm.URL,
 		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
 	)
@@ -198,15 +197,6 @@ func newPerson(t *testing.T) *person {
 		}
 	}
 	return p
-}
-
-func goEnv(t *testing.T, name string) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // helm builds it, and returns its path.
