@@ -14,6 +14,9 @@ import (
 // perPage keeps a page of a large cluster small.
 const perPage = 100
 
+// mostNamespaces keeps the choice of one short enough to be used.
+const mostNamespaces = 1000
+
 // The states that the list can be narrowed to.
 const (
 	stateBroken  = "broken"
@@ -45,6 +48,11 @@ type row struct {
 	State string
 }
 
+func rowOf(l live.Line) row {
+	links := linksOfLine(l)
+	return row{l, links, stateOf(links)}
+}
+
 // filter is what the reader asked for.
 type filter struct {
 	Text, Namespace, State string
@@ -60,25 +68,31 @@ func newListPage(o Overview, query url.Values) listPage {
 			p.Broken = append(p.Broken, f)
 		}
 	}
-	var rows []row
-	for _, l := range o.Apps {
-		if !slices.Contains(p.Namespaces, l.Namespace) {
+	// Rows are made of the page's apps alone: several pages are made at a time,
+	// by whoever asks, of all apps of a cluster.
+	var matching []int
+	for i, l := range o.Apps {
+		if i == 0 || o.Apps[i-1].Namespace != l.Namespace {
 			p.Namespaces = append(p.Namespaces, l.Namespace)
 		}
-		links := linksOfLine(l)
-		if r := (row{l, links, stateOf(links)}); p.Filter.matches(r) {
-			rows = append(rows, r)
+		if p.Filter.matches(rowOf(l)) {
+			matching = append(matching, i)
 		}
 	}
 	slices.Sort(p.Namespaces)
-	p.Matching = len(rows)
-	p.Pages = max(1, (len(rows)+perPage-1)/perPage)
+	if p.Namespaces = slices.Compact(p.Namespaces); len(p.Namespaces) > mostNamespaces {
+		p.Namespaces = nil // the reader types the name
+	}
+	p.Matching = len(matching)
+	p.Pages = max(1, (len(matching)+perPage-1)/perPage)
 	page, err := strconv.Atoi(query.Get("page"))
 	if err != nil {
 		page = 1
 	}
 	p.Page = min(max(page, 1), p.Pages)
-	p.Rows = rows[min((p.Page-1)*perPage, len(rows)):min(p.Page*perPage, len(rows))]
+	for _, i := range matching[min((p.Page-1)*perPage, len(matching)):min(p.Page*perPage, len(matching))] {
+		p.Rows = append(p.Rows, rowOf(o.Apps[i]))
+	}
 	p.Previous, p.Next = p.beside(-1), p.beside(1)
 	return p
 }
@@ -113,9 +127,14 @@ func stateOf(links [3]Link) string {
 }
 
 func (f filter) matches(r row) bool {
+	if f.Namespace != "" && f.Namespace != r.Namespace || f.State != "" && f.State != r.State {
+		return false
+	}
+	if f.Text == "" {
+		return true
+	}
 	text := strings.ToLower(strings.Join([]string{r.Namespace, r.Kind, r.Workload, r.App, r.Parameter, r.Problem}, "\n"))
-	return (f.Text == "" || strings.Contains(text, strings.ToLower(f.Text))) &&
-		(f.Namespace == "" || f.Namespace == r.Namespace) && (f.State == "" || f.State == r.State)
+	return strings.Contains(text, strings.ToLower(f.Text))
 }
 
 // appPage is the page of one app.

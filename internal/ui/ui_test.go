@@ -5,11 +5,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -170,6 +172,97 @@ func TestPages(t *testing.T) {
 		}
 		if rows := strings.Count(body, `<th scope="row">`); rows > 100 {
 			t.Errorf("%s has %d rows", target, rows)
+		}
+	}
+}
+
+// large is a cluster of 20,000 apps, each in a namespace of its own. To read it
+// takes no memory here: a page may have it read anew at any time.
+type large struct {
+	uitest.Cluster
+
+	read ui.Overview
+}
+
+func newLarge(t *testing.T) large {
+	t.Helper()
+	o, err := uitest.Cluster{More: 20_000}.Overview(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range o.Apps {
+		o.Apps[i].Namespace = fmt.Sprintf("team-%05d", i)
+	}
+	return large{read: o}
+}
+
+func (l large) Overview(context.Context) (ui.Overview, error) { return l.read, nil }
+
+// TestMemoryOfALargeCluster bounds what a page takes beside the overview, which
+// all share: whoever asks need not say who he is, and eight may ask at a time.
+func TestMemoryOfALargeCluster(t *testing.T) {
+	const most = 8 << 20
+	h := handler(t, newLarge(t))
+	for _, target := range []string{"/ui/", "/ui/?page=200", "/ui/?namespace=team-00007", "/ui/?state=broken", "/ui/?q=no-app-has-this"} {
+		size := ask(h, http.MethodGet, target, nil).Body.Len() // the first one reads the overview
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w := ask(h, http.MethodGet, target, nil)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; w.Code != http.StatusOK || took > most {
+			t.Errorf("%s: code %d, %d bytes allocated for a page of %d, want at most %d", target, w.Code, took, size, most)
+		}
+		if size > 256<<10 {
+			t.Errorf("%s: the page has %d bytes", target, size)
+		}
+	}
+}
+
+// TestConnectionsAreBounded closes what one client opens beyond the most, and
+// takes another in when one is gone.
+func TestConnectionsAreBounded(t *testing.T) {
+	server := ui.Server(handler(t, uitest.Cluster{}))
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }() // until it is closed
+	t.Cleanup(func() { _ = server.Close() })
+	// answered opens a connection that stays, and tells whether it was served.
+	answered := func() (net.Conn, bool) {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(conn, "GET /ui/style.css HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"); err != nil {
+			return conn, false
+		}
+		n, _ := conn.Read(make([]byte, 1))
+		return conn, n == 1
+	}
+	const most = 64
+	first, _ := answered()
+	for i := range most - 1 {
+		if _, ok := answered(); !ok {
+			t.Fatalf("connection %d was closed, want %d served", i+2, most)
+		}
+	}
+	if _, ok := answered(); ok {
+		t.Errorf("connection %d was served", most+1)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if _, ok := answered(); ok {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no connection was served after one had gone")
 		}
 	}
 }
