@@ -60,6 +60,8 @@ func TestSettled(t *testing.T) {
 	}{
 		{"the record is younger than the Secret", time.Minute, 30 * time.Second, true},
 		{"ESO refreshed the Secret just now, perhaps by another version", 5 * time.Second, time.Hour, false},
+		{"ESO filled the Secret, or refreshed it, because of the record", 5 * time.Second, 7 * time.Second, true},
+		{"a refresh that the record did not cause", 5 * time.Second, 12 * time.Second, false},
 		{"the leader let the record stand after the refresh", time.Minute, time.Hour, true},
 	} {
 		e := &ExternalSecret{Record: &Record{AsOf: now.Add(-test.asOf)}, Status: Status{RefreshTime: metav1.NewTime(now.Add(-test.refreshed))}}

@@ -27,7 +27,7 @@ func (x *ExternalSecrets) recorded(namespace string, d graft.Decision) func(cont
 	return func(ctx context.Context) *facts.Parameter {
 		for {
 			changed := x.news.next(namespace)
-			if known := x.look(ctx, namespace, d).Known; known != nil {
+			if known := x.State(ctx, namespace, d).Known; known != nil {
 				return known
 			}
 			select {

@@ -16,6 +16,11 @@ import (
 // when it has stood since: the leader would have replaced it.
 const settling = 15 * time.Second
 
+// ahead is how long before a refresh a record may have been written that is of
+// it: the leader records the keys, and with that has ESO read the parameter. One
+// that changes between the two is found by the next check of versions.
+const ahead = 5 * time.Second
+
 // Reach says how the parameters of a store are read.
 type Reach interface {
 	Reach(store graft.Store, provider facts.StoreProvider) facts.Reach
@@ -24,22 +29,13 @@ type Reach interface {
 // State says what is known of the ExternalSecret of a pod that is being
 // admitted, from memory, and how to wait for the leader where nothing is.
 func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.Decision) facts.State {
-	state := x.look(ctx, namespace, d)
-	if state.Known == nil && state.Unchecked == "" && state.Question.Parameter != "" {
-		state.Recorded = x.recorded(namespace, d)
-	}
-	return state
-}
-
-// look says what is known now.
-func (x *ExternalSecrets) look(ctx context.Context, namespace string, d graft.Decision) facts.State {
 	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
 		return facts.State{}
 	}
 	wants := WantsOf(d, x.settings(d.Identity.ParameterEnvironment))
 	i := x.current.Load()
 	if i == nil {
-		return facts.State{Question: wants.Question(namespace, time.Time{})}
+		return facts.State{Question: wants.Question(namespace, time.Time{}), Recorded: x.recorded(namespace, d)}
 	}
 	e, err := i.find(ctx, namespace, d.Identity.ExternalSecret, wants.Secret)
 	if err != nil {
@@ -54,8 +50,12 @@ func (x *ExternalSecrets) look(ctx context.Context, namespace string, d graft.De
 		state.Unchecked = fmt.Sprintf("Secret %q is only referred to, and may hold other keys than parameter %q", wants.Secret, wants.Parameter)
 	case e == nil || e.SecretName() != wants.Secret:
 		state = x.ask(ctx, i, ref, wants.Question(namespace, time.Time{}))
+		state.Recorded = x.recorded(namespace, d)
 	case e.Ours(d.Identity.App):
 		state = x.ours(ctx, i, e, wants, now)
+		if !e.Record.Of(wants) { // the leader writes no second one that says the same
+			state.Recorded = x.recorded(namespace, d)
+		}
 	default:
 		state = x.theirs(ctx, i, e, wants)
 	}
@@ -102,7 +102,7 @@ func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *External
 // settled says that the record is of the Secret as ESO last refreshed it.
 func (e *ExternalSecret) settled(now time.Time) bool {
 	refreshed := e.refreshed()
-	return !refreshed.After(e.Record.AsOf) || now.Sub(refreshed) > settling
+	return !refreshed.After(e.Record.AsOf.Add(ahead)) || now.Sub(refreshed) > settling
 }
 
 // find returns the ExternalSecret that fills the Secret, whatever its name,

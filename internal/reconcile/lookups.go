@@ -19,6 +19,10 @@ const (
 	lookupTimeout = 10 * time.Second
 	// lookupsUnderWay bounds those that SSM does not answer.
 	lookupsUnderWay = 64
+	// lookupPatience is how long an ExternalSecret that is to be made waits for
+	// one. The first pods come within that time, and replicas that do not lead know
+	// the keys by nothing but the record.
+	lookupPatience = time.Second
 )
 
 // lookups ask for parameters without holding a worker: while SSM hangs, new
@@ -31,7 +35,7 @@ type lookups struct {
 	again func(app client.ObjectKey)
 
 	mu       sync.Mutex
-	underWay map[subject]bool
+	underWay map[subject]time.Time // since when
 	answers  *utilcache.LRUExpireCache
 	// newer are versions that were seen and that no record is of.
 	newer *utilcache.LRUExpireCache
@@ -65,7 +69,7 @@ type answer struct {
 func newLookups(parameters Parameters, budget *rate.Limiter, again func(client.ObjectKey)) *lookups {
 	return &lookups{
 		parameters: parameters, budget: budget, again: again,
-		underWay: make(map[subject]bool), answers: utilcache.NewLRUExpireCache(remembered),
+		underWay: make(map[subject]time.Time), answers: utilcache.NewLRUExpireCache(remembered),
 		newer: utilcache.NewLRUExpireCache(remembered),
 	}
 }
@@ -92,12 +96,24 @@ func (l *lookups) ask(app client.ObjectKey, w eso.Wants, q facts.Question) (p fa
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.underWay[about] || len(l.underWay) >= lookupsUnderWay || !l.budget.Allow() {
+	if _, asked := l.underWay[about]; asked || len(l.underWay) >= lookupsUnderWay || !l.budget.Allow() {
 		return facts.Parameter{}, false, lookupRetry
 	}
-	l.underWay[about] = true
+	l.underWay[about] = time.Now()
 	go l.look(about, q)
 	return facts.Parameter{}, false, lookupRetry
+}
+
+// soon is how long an answer that is under way is worth waiting for; 0 where
+// none is, or SSM does not answer.
+func (l *lookups) soon(app client.ObjectKey, w eso.Wants) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since, asked := l.underWay[subjectOf(app, w)]
+	if !asked {
+		return 0
+	}
+	return max(0, lookupPatience-time.Since(since))
 }
 
 // outdated has an app's parameter looked up, of which there is a newer version.

@@ -207,14 +207,14 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 		}
 	}
 	p.unrecorded(ctx, existing, winner.Wants)
-	d := desired{
+	if wait := p.lookups.soon(p.app, winner.Wants); existing == nil && wait > 0 {
+		p.waitAtMost(wait) // its answer brings us back, and is recorded with the first write
+		return false, nil
+	}
+	return p.apply(ctx, desired{
 		Namespace: p.app.Namespace, Name: name, App: p.app.Name, Phase: existing.NextPhase(winner.Wants.Secret),
-		Wants: winner.Wants, Owners: owners,
-	}
-	if d.Phase == eso.PhaseOwn { // one that probes has nothing to record yet
-		d.Record = p.record(existing, winner.Wants)
-	}
-	return p.apply(ctx, d, existing)
+		Wants: winner.Wants, Owners: owners, Record: p.record(existing, winner.Wants),
+	}, existing)
 }
 
 // decide settles what the ExternalSecret is made by, and tells both sides of

@@ -42,6 +42,7 @@ func (b *bench) startRollouts(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { b.kubectl(t, "delete", "namespace", rolloutsNamespace, "--wait=false") })
 	b.kubectl(t, "create", "namespace", rolloutsNamespace)
 	b.kubectl(t, "apply", "--server-side", "-n", rolloutsNamespace, "-f", file)
 	b.rolledOut(t, rolloutsNamespace, "deployment/argo-rollouts")
@@ -75,7 +76,7 @@ func (r argoRollout) whole() bool {
 func (b *bench) testRollouts(t *testing.T, reloader bool) {
 	const namespace, parameter = "canary", "/canary/web/stage/app"
 	b.startRollouts(t)
-	b.fromFile(t, namespace, b.runnable(t, "examples/rollouts/app.yaml"))
+	b.fromFile(t, namespace, b.startsWithoutSecret(t, b.runnable(t, "examples/rollouts/app.yaml")))
 	rolledOut := b.healthy(t, namespace)
 	hash := rolledOut.Status.StableRS
 	for _, p := range b.podsOf(t, namespace, api.LabelName+"=web") {
@@ -111,6 +112,24 @@ func (b *bench) testRollouts(t *testing.T, reloader bool) {
 		r := b.rollout(t, namespace)
 		return len(r.Status.PauseConditions) == 1 && r.Status.CurrentPodHash != hash, fmt.Sprintf("%+v", r)
 	})
+}
+
+// startsWithoutSecret has the pods of a file's workload not wait for their Secret.
+func (b *bench) startsWithoutSecret(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const template = "  template:\n    metadata:\n"
+	if !strings.Contains(string(text), template) {
+		t.Fatalf("%s has no template:\n%s", file, text)
+	}
+	changed := strings.Replace(string(text), template, template+"      annotations:\n        "+api.AnnotationSecretOptional+": \"true\"\n", 1)
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func (b *bench) rollout(t *testing.T, namespace string) argoRollout {

@@ -52,6 +52,12 @@ func TestRecord(t *testing.T) {
 	path := "/" + ns + "/shop/stage/app"
 	r.parameters.put(path, 1, time.Now().Add(-time.Hour), "OLD", "URL")
 	_, p := deployment(t, ns, "web", "shop", marks{})
+	// Replicas that do not lead know the keys by the record alone, and the first
+	// pods do not wait for ESO.
+	waitFor(t, ns, "shop-external", recorded(1, `"keys":["OLD","URL"]`))
+	if writes := r.calls.to("/namespaces/" + ns + "/externalsecrets/shop-external"); len(writes) != 1 {
+		t.Errorf("it was written by %q, want one write with the keys in it", writes)
+	}
 	esoSays(t, waitFor(t, ns, "shop-external", nil), "True", "SecretSynced", time.Now().Add(-time.Minute), "shop-secrets")
 	waitFor(t, ns, "shop-external", recorded(1, `"keys":["OLD","URL"]`))
 	r.knows(t, p, "OLD", "URL")
@@ -63,6 +69,53 @@ func TestRecord(t *testing.T) {
 
 	fresh := start(t, reconcile.Options{}) // SSM has never heard of the parameter
 	fresh.knows(t, p, "NEW", "URL")
+}
+
+// TestFollowersWaitForNoSecondRecord holds when a replica that does not lead waits
+// for the leader's word: only while there is no record, which is written once. A
+// Deployment's pods that come right after a refresh would all wait in vain else,
+// and be admitted unchecked.
+func TestFollowersWaitForNoSecondRecord(t *testing.T) {
+	ready(t)
+	leader := controller(t)
+	lease, release := takenLease(t)
+	defer release()
+	follower := start(t, reconcile.Options{Lease: lease})
+	ns := namespace(t, optedIn())
+	path := "/" + ns + "/shop/stage/app"
+	_, p := deployment(t, ns, "web", "shop", marks{})
+	e := waitFor(t, ns, "shop-external", nil)
+	d := follower.decision(t, p)
+	eventually(t, "a follower to wait for the first record", func() error {
+		if state := follower.State(t.Context(), ns, d); state.Known != nil || state.Recorded == nil {
+			return fmt.Errorf("it knows %v, and waits: %t", state.Known, state.Recorded != nil)
+		}
+		return nil
+	})
+
+	leader.parameters.put(path, 1, time.Now().Add(-time.Hour), "URL")
+	esoSays(t, e, "True", "SecretMissing", time.Now(), "")
+	waitFor(t, ns, "shop-external", recorded(1, `"keys":["URL"]`))
+	esoSays(t, e, "True", "SecretSynced", time.Now(), "shop-secrets")
+	follower.knows(t, p, "URL")
+
+	esoSays(t, e, "True", "SecretSynced", time.Now().Add(time.Minute), "shop-secrets")
+	eventually(t, "a follower to ask for itself after a refresh", func() error {
+		if state := follower.State(t.Context(), ns, d); state.Known != nil || state.Recorded != nil || state.Question.Parameter != path {
+			return fmt.Errorf("it knows %v, waits: %t, and asks for %q", state.Known, state.Recorded != nil, state.Question.Parameter)
+		}
+		return nil
+	})
+
+	handMade(t, ns, "theirs", "other-secrets")
+	_, other := deployment(t, ns, "other", "other", marks{})
+	eventually(t, "a follower to ask for what nobody records", func() error {
+		state := follower.State(t.Context(), ns, follower.decision(t, other))
+		if state.Recorded != nil || state.Question.Parameter != "/by/hand" {
+			return fmt.Errorf("it waits: %t, and asks for %q", state.Recorded != nil, state.Question.Parameter)
+		}
+		return nil
+	})
 }
 
 // TestHangingLookups has SSM answer nobody: apps get their ExternalSecrets all the same.
