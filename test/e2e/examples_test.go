@@ -54,6 +54,7 @@ type fastapiConfig struct {
 
 // testFastAPI deploys the app by its own Makefile, and asks it.
 func (b *bench) testFastAPI(t *testing.T, reloader bool) {
+	t.Helper()
 	const namespace = "popapps"
 	b.run(t, 10*time.Minute, "test/images/fastapi/build", fastapiImage)
 	b.load(t, fastapiImage)

@@ -74,6 +74,7 @@ func (r argoRollout) whole() bool {
 // testRollouts proves with the real controller that a Secret that comes late, and
 // a rotation, restart a Rollout's pods and start no canary.
 func (b *bench) testRollouts(t *testing.T, reloader bool) {
+	t.Helper()
 	const namespace, parameter = "canary", "/canary/web/stage/app"
 	b.startRollouts(t)
 	b.fromFile(t, namespace, b.startsWithoutSecret(t, b.runnable(t, "examples/rollouts/app.yaml")))

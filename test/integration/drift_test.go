@@ -105,15 +105,17 @@ const (
 // changes are a restart by envgraft and rotations.
 func changes() (ofApps, ofRollouts []change) {
 	restarted := fmt.Sprintf(`%q:%s,%q:"7"`, api.AnnotationRestartedAt, at, api.AnnotationRestartedFor)
-	return []change{
-			{"restarted by envgraft", api.FieldManager, `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":` + at + `,` + restarted + `}}}}}`},
-			{"rotated, Reloader's env-vars strategy", "Reloader", rotatedEnv},
-			{"rotated, Reloader's annotations strategy", "Reloader", rotatedAnnotations},
-		}, []change{
-			{"restarted by envgraft", api.FieldManager, `{"metadata":{"annotations":{` + restarted + `}},` + restartAt + `}`},
-			{"rotated, restart strategy", "Reloader", `{` + restartAt + `}`},
-			{"rotated, rollout strategy with annotations", "Reloader", rotatedAnnotations},
-		}
+	ofApps = []change{
+		{"restarted by envgraft", api.FieldManager, `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":` + at + `,` + restarted + `}}}}}`},
+		{"rotated, Reloader's env-vars strategy", "Reloader", rotatedEnv},
+		{"rotated, Reloader's annotations strategy", "Reloader", rotatedAnnotations},
+	}
+	ofRollouts = []change{
+		{"restarted by envgraft", api.FieldManager, `{"metadata":{"annotations":{` + restarted + `}},` + restartAt + `}`},
+		{"rotated, restart strategy", "Reloader", `{` + restartAt + `}`},
+		{"rotated, rollout strategy with annotations", "Reloader", rotatedAnnotations},
+	}
+	return ofApps, ofRollouts
 }
 
 // TestNoDrift has both tools look at workloads of each kind, as they are in git,
