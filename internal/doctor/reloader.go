@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/envgraft/envgraft/internal/live"
 )
@@ -11,7 +12,8 @@ const installReloader = "helm upgrade --install --repo https://stakater.github.i
 	"--namespace reloader --create-namespace reloader reloader" //nolint:dupword // release and chart
 
 // The rule: Reloader runs, and watches this namespace. One that has
-// KUBERNETES_NAMESPACE set watches only its own, silently.
+// KUBERNETES_NAMESPACE set watches only its own, silently, and one that was not
+// told of Argo Rollouts restarts none.
 
 func checkReloader(p Patient) Finding {
 	if !p.Settings.Configuration.Reload.Enabled {
@@ -44,6 +46,14 @@ func checkReloader(p Patient) Finding {
 	if len(watching) == 0 {
 		return broken(fmt.Sprintf("kubectl -n %s set env deployment/%s KUBERNETES_NAMESPACE-", all[0].Metadata.Namespace, all[0].Metadata.Name),
 			"no Reloader watches namespace %q: %s", p.App.Workload.Namespace, blind)
+	}
+	if p.App.Workload.Kind.Kind == "Rollout" {
+		deaf := watching[0]
+		watching = slices.DeleteFunc(watching, func(d live.Deployment) bool { return !d.RestartsRollouts() })
+		if len(watching) == 0 {
+			return broken(installReloader+" --reuse-values --set reloader.isArgoRollouts=true",
+				"%s restarts no Rollouts: it was not started with --is-Argo-Rollouts=true", deaf)
+		}
 	}
 	return anyReady(watching)
 }

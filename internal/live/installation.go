@@ -145,6 +145,19 @@ func (d Deployment) Watches(namespace string) (watches bool, why string) {
 	return true, ""
 }
 
+// RestartsRollouts says that a Reloader restarts Argo Rollouts, which it does
+// only where it was started with a flag.
+func (d Deployment) RestartsRollouts() bool {
+	for _, c := range d.Spec.Template.Spec.Containers {
+		for _, argument := range append(slices.Clone(c.Command), c.Args...) {
+			if strings.EqualFold(argument, "--is-Argo-Rollouts=true") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Webhooks is the configuration by which the API server calls envgraft.
 type Webhooks struct {
 	Webhooks []Webhook `json:"webhooks"`

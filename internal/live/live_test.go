@@ -139,5 +139,18 @@ func TestReloaderWatches(t *testing.T) {
 		if watches != (tc.want == "") || !strings.Contains(why, tc.want) {
 			t.Errorf("%s: watches is %t because of %q, want %q", name, watches, why, tc.want)
 		}
+		if d.RestartsRollouts() {
+			t.Errorf("%s: it restarts Rollouts without having been told to", name)
+		}
+	}
+}
+
+func TestReloaderRestartsRollouts(t *testing.T) {
+	for _, argument := range []string{"--is-Argo-Rollouts=true", "--is-argo-rollouts=true"} {
+		var d Deployment
+		d.Spec.Template.Spec.Containers = []corev1.Container{{Args: []string{"--log-format=json", argument}}}
+		if !d.RestartsRollouts() {
+			t.Errorf("one with %s does not restart Rollouts", argument)
+		}
 	}
 }

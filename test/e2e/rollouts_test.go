@@ -77,6 +77,9 @@ func (b *bench) testRollouts(t *testing.T, reloader bool) {
 	t.Helper()
 	const namespace, parameter = "canary", "/canary/web/stage/app"
 	b.startRollouts(t)
+	if reloader {
+		b.reloadsRollouts(t)
+	}
 	b.fromFile(t, namespace, b.startsWithoutSecret(t, b.runnable(t, "examples/rollouts/app.yaml")))
 	rolledOut := b.healthy(t, namespace)
 	hash := rolledOut.Status.StableRS
@@ -113,6 +116,16 @@ func (b *bench) testRollouts(t *testing.T, reloader bool) {
 		r := b.rollout(t, namespace)
 		return len(r.Status.PauseConditions) == 1 && r.Status.CurrentPodHash != hash, fmt.Sprintf("%+v", r)
 	})
+}
+
+// reloadsRollouts has Reloader restart Rollouts, which it does not by itself.
+func (b *bench) reloadsRollouts(t *testing.T) {
+	t.Helper()
+	b.kubectl(t, "patch", "clusterrole", "reloader", "--type=json", "-p",
+		`[{"op":"add","path":"/rules/-","value":{"apiGroups":["argoproj.io"],"resources":["rollouts"],"verbs":["get","list","update","patch"]}}]`)
+	b.kubectl(t, "patch", "deployment", "reloader", "-n", reloaderNamespace, "--type=json", "-p",
+		`[{"op":"add","path":"/spec/template/spec/containers/0/args","value":["--is-Argo-Rollouts=true"]}]`)
+	b.rolledOut(t, reloaderNamespace, "deployment/reloader")
 }
 
 // startsWithoutSecret has the pods of a file's workload not wait for their Secret.
