@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -130,6 +131,10 @@ func (f serveFlags) validate() error {
 	return nil
 }
 
+// klogSet is for klog's global logger, which may not be set while anything logs.
+// A program serves once; tests do several times.
+var klogSet sync.Once //nolint:gochecknoglobals // it guards a global of a library
+
 // newLogger returns a logger of JSON lines, and makes it the one of the
 // libraries too: client-go and controller-runtime log by globals.
 func newLogger(w io.Writer, debug bool) logr.Logger {
@@ -141,6 +146,6 @@ func newLogger(w io.Writer, debug bool) logr.Logger {
 	}
 	log := logr.FromSlogHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	ctrl.SetLogger(log)
-	klog.SetLogger(log)
+	klogSet.Do(func() { klog.SetLogger(log) })
 	return log
 }

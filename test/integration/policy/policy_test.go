@@ -104,14 +104,23 @@ func (b *bench) install(t *testing.T, c *config.Configuration) {
 	}
 	// The test's own context is over when it cleans up.
 	ctx := context.Background()
-	grafted := func() (bool, string) {
-		pod, err := b.create(ctx, "shop", app(nil))
-		return err == nil && pod.Annotations[api.AnnotationInjected] != "", fmt.Sprint(pod.Annotations, err)
+	// One binding is of Namespaces that opted in, the other of pods that did.
+	optsIn := func(p *corev1.Pod) { p.Labels[api.LabelInject] = api.Enabled }
+	invalid := func(p *corev1.Pod) { p.Annotations[api.AnnotationSecrets] = "no" }
+	grafted := func() (yes [2]bool, saw string) {
+		byNamespace, err := b.create(ctx, "shop", app(nil))
+		byPod, err2 := b.create(ctx, "silent", app(optsIn))
+		for i, pod := range []*corev1.Pod{byNamespace, byPod} {
+			yes[i] = pod.Annotations[api.AnnotationInjected] != ""
+		}
+		return yes, fmt.Sprint(byNamespace.Annotations, err, byPod.Annotations, err2)
 	}
-	refused := func() (bool, string) {
-		_, err := b.create(ctx, "shop", app(func(p *corev1.Pod) { p.Annotations[api.AnnotationSecrets] = "no" }))
-		return err != nil, fmt.Sprint(err)
+	refused := func() (yes [2]bool, saw string) {
+		_, err := b.create(ctx, "shop", app(invalid))
+		_, err2 := b.create(ctx, "silent", app(func(p *corev1.Pod) { optsIn(p); invalid(p) }))
+		return [2]bool{err != nil, err2 != nil}, fmt.Sprint(err, err2)
 	}
+	both, neither := [2]bool{true, true}, [2]bool{}
 	t.Cleanup(func() {
 		for _, object := range options.Objects() {
 			if err := b.client.Delete(ctx, object.(client.Object)); err != nil {
@@ -121,11 +130,17 @@ func (b *bench) install(t *testing.T, c *config.Configuration) {
 		eventually(t, "the API server to forget the policies", func() (bool, string) {
 			yes, saw := grafted()
 			still, also := refused()
-			return !yes && !still, saw + also
+			return yes == neither && still == neither, saw + also
 		})
 	})
-	eventually(t, "the API server to graft by the policy", grafted)
-	eventually(t, "the API server to refuse by the policy", refused)
+	eventually(t, "the API server to graft by the policy", func() (bool, string) {
+		yes, saw := grafted()
+		return yes == both, saw
+	})
+	eventually(t, "the API server to refuse by the policy", func() (bool, string) {
+		yes, saw := refused()
+		return yes == both, saw
+	})
 }
 
 func eventually(t *testing.T, what string, ask func() (bool, string)) {
