@@ -37,6 +37,8 @@ type lookups struct {
 	mu       sync.Mutex
 	underWay map[subject]time.Time // since when
 	answers  *utilcache.LRUExpireCache
+	// unanswered are those whose last lookup had no answer.
+	unanswered *utilcache.LRUExpireCache
 	// newer are versions that were seen and that no record is of.
 	newer *utilcache.LRUExpireCache
 }
@@ -70,7 +72,7 @@ func newLookups(parameters Parameters, budget *rate.Limiter, again func(client.O
 	return &lookups{
 		parameters: parameters, budget: budget, again: again,
 		underWay: make(map[subject]time.Time), answers: utilcache.NewLRUExpireCache(remembered),
-		newer: utilcache.NewLRUExpireCache(remembered),
+		unanswered: utilcache.NewLRUExpireCache(remembered), newer: utilcache.NewLRUExpireCache(remembered),
 	}
 }
 
@@ -105,12 +107,13 @@ func (l *lookups) ask(app client.ObjectKey, w eso.Wants, q facts.Question) (p fa
 }
 
 // soon is how long an answer that is under way is worth waiting for; 0 where
-// none is, or SSM does not answer.
+// none is, or SSM does not answer: each refusal is followed by another lookup.
 func (l *lookups) soon(app client.ObjectKey, w eso.Wants) time.Duration {
+	about := subjectOf(app, w)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	since, asked := l.underWay[subjectOf(app, w)]
-	if !asked {
+	since, asked := l.underWay[about]
+	if _, refused := l.unanswered.Get(about); !asked || refused {
 		return 0
 	}
 	return max(0, lookupPatience-time.Since(since))
@@ -143,6 +146,9 @@ func (l *lookups) look(about subject, q facts.Question) {
 	answered := p.State != graft.ParameterThrottled && p.State != graft.ParameterUnreachable
 	if answered {
 		l.answers.Add(about, answer{freshAfter: q.FreshAfter, at: now, parameter: p}, checkedTTL)
+		l.unanswered.Remove(about)
+	} else {
+		l.unanswered.Add(about, struct{}{}, lookupPatience+lookupRetry)
 	}
 	l.mu.Lock()
 	delete(l.underWay, about)

@@ -183,6 +183,8 @@ type parameters struct {
 	lookups map[string]int
 	// hang keeps lookups waiting until it is closed.
 	hang chan struct{}
+	// throttled has each lookup refused at once.
+	throttled bool
 }
 
 func (p *parameters) put(path string, version int64, modified time.Time, keys ...string) {
@@ -212,6 +214,9 @@ func (p *parameters) Parameter(_ context.Context, q facts.Question) facts.Parame
 		p.lookups = make(map[string]int)
 	}
 	p.lookups[q.Parameter]++
+	if p.throttled {
+		return facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterThrottled}}
+	}
 	if parameter, ok := p.known[q.Parameter]; ok {
 		parameter.Fetched = time.Now()
 		return parameter

@@ -135,6 +135,19 @@ func TestHangingLookups(t *testing.T) {
 	}
 }
 
+// TestThrottledLookups has SSM refuse all calls at once: apps get their
+// ExternalSecrets all the same.
+func TestThrottledLookups(t *testing.T) {
+	ready(t)
+	r := controller(t)
+	r.parameters.mu.Lock()
+	r.parameters.throttled = true
+	r.parameters.mu.Unlock()
+	ns := namespace(t, optedIn())
+	deployment(t, ns, "web", "shop", marks{})
+	waitFor(t, ns, "shop-external", nil)
+}
+
 func (r *replica) knows(t *testing.T, p client.Object, keys ...string) {
 	t.Helper()
 	d := r.decision(t, p)
