@@ -155,10 +155,7 @@ func moved(last, next any) bool {
 }
 
 func (x *ExternalSecrets) changed(object any) {
-	if gone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
-		object = gone.Obj
-	}
-	e, ok := object.(*ExternalSecret)
+	e, ok := gone(object).(*ExternalSecret)
 	if !ok {
 		return
 	}

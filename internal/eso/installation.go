@@ -106,11 +106,8 @@ type eventHandlers struct {
 }
 
 func (i *Installation) start(ctx context.Context, handlers eventHandlers) error {
-	indexed, err := i.handle(ctx, &ExternalSecret{}, i.targets.handler())
+	indexed, err := i.handle(ctx, &ExternalSecret{}, i.targets.handler(handlers.externalSecret))
 	if err != nil {
-		return err
-	}
-	if _, err := i.handle(ctx, &ExternalSecret{}, handlers.externalSecret); err != nil {
 		return err
 	}
 	for kind := range i.stores {

@@ -24,22 +24,33 @@ func (t *targets) filling(namespace, secret string) []string {
 	return t.names[types.NamespacedName{Namespace: namespace, Name: secret}]
 }
 
-// handler keeps the names.
-func (t *targets) handler() toolscache.ResourceEventHandler {
-	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc: func(next any) { t.replace(nil, next) },
-		UpdateFunc: func(last, next any) {
-			if moved(last, next) {
-				t.replace(last, next)
-			}
+// handler keeps the names, and then tells the next one, which may ask for them
+// at once.
+func (t *targets) handler(next toolscache.ResourceEventHandler) toolscache.ResourceEventHandler {
+	return toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(added any, isInInitialList bool) {
+			t.replace(nil, added)
+			next.OnAdd(added, isInInitialList)
 		},
-		DeleteFunc: func(last any) {
-			if gone, ok := last.(toolscache.DeletedFinalStateUnknown); ok {
-				last = gone.Obj
+		UpdateFunc: func(before, after any) {
+			if moved(before, after) {
+				t.replace(before, after)
 			}
-			t.replace(last, nil)
+			next.OnUpdate(before, after)
+		},
+		DeleteFunc: func(deleted any) {
+			t.replace(gone(deleted), nil)
+			next.OnDelete(deleted)
 		},
 	}
+}
+
+// gone is what was deleted, as it was last seen.
+func gone(deleted any) any {
+	if unseen, ok := deleted.(toolscache.DeletedFinalStateUnknown); ok {
+		return unseen.Obj
+	}
+	return deleted
 }
 
 func (t *targets) replace(last, next any) {

@@ -16,7 +16,7 @@ func TestTargets(t *testing.T) {
 		}
 	}
 	var all targets
-	handler := all.handler()
+	handler := all.handler(toolscache.ResourceEventHandlerFuncs{})
 	holds := func(reason string, want map[string][]string) {
 		t.Helper()
 		got := make(map[string][]string)
@@ -45,4 +45,24 @@ func TestTargets(t *testing.T) {
 	handler.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: filling("b", "other")})
 	handler.OnDelete(filling("c", ""))
 	holds("nothing is left of those that went", map[string][]string{})
+}
+
+// TestTargetsAreKnownFirst holds that who hears of an ExternalSecret finds it by
+// its Secret: the controller would make ours beside a user's.
+func TestTargetsAreKnownFirst(t *testing.T) {
+	var all targets
+	var got [][]string
+	note := func() { got = append(got, all.filling("n", "s")) }
+	handler := all.handler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { note() }, UpdateFunc: func(any, any) { note() }, DeleteFunc: func(any) { note() },
+	})
+	e := &ExternalSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "e"}}
+	filling := &ExternalSecret{ObjectMeta: e.ObjectMeta, Spec: Spec{Target: Target{Name: "s"}}}
+	handler.OnAdd(e, true)
+	handler.OnUpdate(e, filling)
+	handler.OnUpdate(filling, filling)
+	handler.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: filling})
+	if diff := cmp.Diff([][]string{nil, {"e"}, {"e"}, nil}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }
