@@ -175,7 +175,7 @@ func (p *Pods) parameter(ctx context.Context, state facts.State, pod []byte) gra
 		return state.Known.Parameter
 	case state.Unchecked != "":
 		return graft.Parameter{State: graft.ParameterUnchecked, Cause: state.Unchecked}
-	case state.Recorded != nil && state.Question.Parameter != "" && originOf(pod).workload():
+	case state.Recorded != nil && originOf(pod).workload():
 		if known := state.Recorded(ctx); known != nil {
 			return known.Parameter
 		}

@@ -44,13 +44,19 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	}
 	ref := StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}
 	now := time.Now()
+	full := ""
+	if i.Installed() && e == nil && !d.Identity.SecretReferenced {
+		full = x.full(ctx, i, client.ObjectKey{Namespace: namespace, Name: d.Identity.App})
+	}
 	var state facts.State
 	switch {
 	case d.Identity.SecretReferenced && (e == nil || e.SecretName() != wants.Secret || e.Ours(d.Identity.App)):
 		state.Unchecked = fmt.Sprintf("Secret %q is only referred to, and may hold other keys than parameter %q", wants.Secret, wants.Parameter)
 	case e == nil || e.SecretName() != wants.Secret:
 		state = x.ask(ctx, i, ref, wants.Question(namespace, time.Time{}))
-		state.Recorded = x.recorded(namespace, d)
+		if i.Installed() && full == "" && (e == nil || e.Ours(d.Identity.App)) { // the leader makes it so
+			state.Recorded = x.recorded(namespace, d)
+		}
 	case e.Ours(d.Identity.App):
 		state = x.ours(ctx, i, e, wants, now)
 		if !e.Record.Of(wants) { // the leader writes no second one that says the same
@@ -61,8 +67,8 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	}
 	state.SecretMissing = i.Installed() && (e == nil || e.SecretName() != wants.Secret || !e.SecretExists() && !e.Occupied())
 	state.Problem = i.Examine(ctx, namespace, d.Identity, ref, e, now).Message
-	if e == nil && state.Problem == "" && !d.Identity.SecretReferenced {
-		state.Problem = x.full(ctx, i, client.ObjectKey{Namespace: namespace, Name: d.Identity.App})
+	if state.Problem == "" {
+		state.Problem = full
 	}
 	return state
 }

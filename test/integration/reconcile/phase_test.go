@@ -157,4 +157,14 @@ func TestMaxPerNamespace(t *testing.T) {
 		t.Errorf("there is one: %v", err)
 	}
 	r.waitForWarning(t, p, "maxPerNamespace")
+
+	lease, release := takenLease(t)
+	defer release()
+	follower := start(t, reconcile.Options{MaxPerNamespace: 2, Lease: lease})
+	eventually(t, "a follower to ask for what nobody records", func() error {
+		if state := follower.State(t.Context(), ns, follower.decision(t, p)); state.Problem == "" || state.Recorded != nil {
+			return fmt.Errorf("its problem is %q, and it waits: %t", state.Problem, state.Recorded != nil)
+		}
+		return nil
+	})
 }

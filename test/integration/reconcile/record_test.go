@@ -108,14 +108,17 @@ func TestFollowersWaitForNoSecondRecord(t *testing.T) {
 	})
 
 	handMade(t, ns, "theirs", "other-secrets")
-	_, other := deployment(t, ns, "other", "other", marks{})
-	eventually(t, "a follower to ask for what nobody records", func() error {
-		state := follower.State(t.Context(), ns, follower.decision(t, other))
-		if state.Recorded != nil || state.Question.Parameter != "/by/hand" {
-			return fmt.Errorf("it waits: %t, and asks for %q", state.Recorded != nil, state.Question.Parameter)
-		}
-		return nil
-	})
+	handMade(t, ns, "third-external", "elsewhere")
+	for app, want := range map[string]string{"other": "/by/hand", "third": "/" + ns + "/third/stage/app"} {
+		_, pod := deployment(t, ns, app, app, marks{})
+		eventually(t, "a follower to ask for what nobody records", func() error {
+			state := follower.State(t.Context(), ns, follower.decision(t, pod))
+			if !state.SecretMissing || state.Recorded != nil || state.Question.Parameter != want {
+				return fmt.Errorf("it waits: %t, and asks for %q, want %q", state.Recorded != nil, state.Question.Parameter, want)
+			}
+			return nil
+		})
+	}
 }
 
 // TestHangingLookups has SSM answer nobody: apps get their ExternalSecrets all the same.
