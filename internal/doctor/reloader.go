@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/envgraft/envgraft/internal/live"
 )
 
-// installReloader installs it as its own documentation does.
-const installReloader = "helm upgrade --install --repo https://stakater.github.io/stakater-charts " +
-	"--namespace reloader --create-namespace reloader reloader" //nolint:dupword // release and chart
+// upgradeReloader is the start of its own documentation's way to install it.
+const upgradeReloader = "helm upgrade --install --repo https://stakater.github.io/stakater-charts --namespace "
 
 // The rule: Reloader runs, and watches this namespace. One that has
 // KUBERNETES_NAMESPACE set watches only its own, silently, and one that was not
@@ -27,7 +28,7 @@ func checkReloader(p Patient) Finding {
 	}
 	all := p.Operators.Value.Reloader
 	if len(all) == 0 {
-		return broken(installReloader,
+		return broken(upgradeReloader+"reloader --create-namespace reloader reloader", //nolint:dupword // release and chart
 			"no Deployment of Reloader was found, so that nothing restarts pods after a rotation")
 	}
 	if p.App == nil {
@@ -51,9 +52,18 @@ func checkReloader(p Patient) Finding {
 		deaf := watching[0]
 		watching = slices.DeleteFunc(watching, func(d live.Deployment) bool { return !d.RestartsRollouts() })
 		if len(watching) == 0 {
-			return broken(installReloader+" --reuse-values --set reloader.isArgoRollouts=true",
+			return broken(tellOfRollouts(deaf.Metadata),
 				"%s restarts no Rollouts: it was not started with --is-Argo-Rollouts=true", deaf)
 		}
 	}
 	return anyReady(watching)
+}
+
+// tellOfRollouts is the command that does. The chart's value gives the rights, too.
+func tellOfRollouts(reloader metav1.ObjectMeta) string {
+	release := reloader.Annotations["meta.helm.sh/release-name"]
+	if release == "" {
+		return fmt.Sprintf("kubectl -n %s edit deployment/%s", reloader.Namespace, reloader.Name)
+	}
+	return upgradeReloader + fmt.Sprintf("%s %s reloader --reuse-values --set reloader.isArgoRollouts=true", reloader.Namespace, release)
 }

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,16 +15,23 @@ import (
 func TestReloaderOfRollouts(t *testing.T) {
 	settings := config.Default()
 	for name, tc := range map[string]struct {
-		kind string
-		args []string
-		want Status
+		kind    string
+		args    []string
+		release string
+		want    Status
+		fix     string
 	}{
-		"Deployment":    {"Deployment", nil, OK},
-		"DeafToRollout": {"Rollout", nil, Broken},
-		"Rollout":       {"Rollout", []string{"--is-Argo-Rollouts=true"}, OK},
+		"Deployment": {"Deployment", nil, "", OK, ""},
+		"Helm": {"Rollout", nil, "ops", Broken, "helm upgrade --install --repo https://stakater.github.io/stakater-charts " +
+			"--namespace infra ops reloader --reuse-values --set reloader.isArgoRollouts=true"},
+		"Manifest": {"Rollout", nil, "", Broken, "kubectl -n infra edit deployment/ops-reloader"},
+		"Told":     {"Rollout", []string{"--is-Argo-Rollouts=true"}, "ops", OK, ""},
 	} {
 		var reloader live.Deployment
-		reloader.Metadata.Name, reloader.Metadata.Namespace = "reloader", "reloader"
+		reloader.Metadata.Name, reloader.Metadata.Namespace = "ops-reloader", "infra"
+		if tc.release != "" {
+			reloader.Metadata.Annotations = map[string]string{"meta.helm.sh/release-name": tc.release}
+		}
 		reloader.Status.ReadyReplicas, reloader.Status.Replicas = 1, 1
 		reloader.Spec.Template.Spec.Containers = []corev1.Container{{Args: tc.args}}
 		p := Patient{App: &live.App{Subject: &graft.Subject{}}, Settings: live.Settings{Configuration: settings}}
@@ -33,11 +39,8 @@ func TestReloaderOfRollouts(t *testing.T) {
 		p.App.Subject.Status = graft.StatusInjected
 		p.Operators = live.Seen[live.Operators]{State: live.Found, Value: live.Operators{Reloader: []live.Deployment{reloader}}}
 		f := checkReloader(p)
-		if f.Status != tc.want {
-			t.Errorf("%s: it is %q: %s, want %q", name, f.Status, f.Message, tc.want)
-		}
-		if f.Status == Broken && !strings.Contains(f.Fix, "reloader.isArgoRollouts=true") {
-			t.Errorf("%s: the fix is %q", name, f.Fix)
+		if f.Status != tc.want || f.Fix != tc.fix {
+			t.Errorf("%s: it is %q: %s, want %q; the fix is\n%s, want\n%s", name, f.Status, f.Message, tc.want, f.Fix, tc.fix)
 		}
 	}
 }
