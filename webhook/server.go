@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/connections"
 )
 
 // Bounds on what a connection may take. API servers are far from all of them.
@@ -157,7 +158,6 @@ func (s *Server) httpServer() *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(s.options.HTTP2)
-	connections := newConnections(s.options.Limits.MaxConnections)
 	return &http.Server{
 		Handler:           s.retiring(s.WebhookMux()),
 		TLSConfig:         s.tlsConfig(),
@@ -167,7 +167,7 @@ func (s *Server) httpServer() *http.Server {
 		WriteTimeout:      writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    headerBytes,
-		ConnState:         connections.changed,
+		ConnState:         connections.AtMost(s.options.Limits.MaxConnections),
 		ErrorLog:          log.New(connectionLog{s.options.Log}, "", 0),
 	}
 }

@@ -11,11 +11,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/envgraft/envgraft/internal/connections"
 	"github.com/envgraft/envgraft/internal/live"
 )
 
@@ -78,23 +78,7 @@ func Server(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: readTimeout + 10*time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ConnState: closeAbove(mostConnections),
-	}
-}
-
-// closeAbove closes connections that are too many, the newest first.
-func closeAbove(most int64) func(net.Conn, http.ConnState) {
-	var open atomic.Int64
-	return func(conn net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			if open.Add(1) > most {
-				_ = conn.Close() // the server learns of it by its first read
-			}
-		case http.StateClosed, http.StateHijacked:
-			open.Add(-1)
-		case http.StateActive, http.StateIdle:
-		}
+		ConnState: connections.AtMost(mostConnections),
 	}
 }
 
