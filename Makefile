@@ -20,7 +20,10 @@ FUZZTIME ?= 30s
 
 generated = deploy/install.yaml deploy/policy.yaml deploy/chart/README.md docs/cli.md docs/annotations.md
 
-program = CGO_ENABLED=0 go build -trimpath \
+# Without grpcnotrace, gRPC serves pages made of templates, which call methods by
+# name: the linker would keep all methods of all types (verify-linked).
+tags    = grpcnotrace
+program = CGO_ENABLED=0 go build -trimpath -tags $(tags) \
 	-ldflags "-s -w -X github.com/envgraft/envgraft/internal/cli.version=$(VERSION)"
 tool    = go tool -modfile=test/tools/$(1).mod $(1)
 
@@ -38,7 +41,7 @@ build: ## Build bin/envgraft, a static program.
 # Built as the program is, so that nothing is compiled twice.
 .PHONY: demo
 demo: ## Show on the example app what happens to a pod. No cluster, no network.
-	@CGO_ENABLED=0 go run -trimpath ./test/demo
+	@CGO_ENABLED=0 go run -trimpath -tags $(tags) ./test/demo
 
 .PHONY: kind
 kind: ## Bring up a kind cluster with ESO, a fake of SSM, envgraft and the example, to try it out.
@@ -146,7 +149,7 @@ generate: ## Render deploy/install.yaml, deploy/policy.yaml, the chart's README 
 	go run ./test/docs
 
 .PHONY: verify
-verify: verify-format verify-lint verify-workflows verify-modules verify-generated ## Check what can be checked without running.
+verify: verify-format verify-lint verify-workflows verify-modules verify-generated verify-linked ## Check what can be checked without running.
 
 .PHONY: verify-format
 verify-format:
@@ -179,6 +182,14 @@ verify-generated: generate
 	@[ -z "$$(git status --porcelain -- $(generated))" ] || { \
 		git --no-pager diff -- $(generated); \
 		echo "$(generated): not what is committed: run make generate and commit it" >&2; exit 1; }
+
+# See tags. What the linker writes is some 300,000 lines.
+.PHONY: verify-linked
+verify-linked:
+	@mkdir -p bin
+	$(program) -ldflags=-dumpdep -o /dev/null ./cmd/envgraft 2>bin/linked.txt || { tail bin/linked.txt >&2; exit 1; }
+	@! grep -m1 'ReflectMethod>' bin/linked.txt || { echo >&2 \
+		"the program calls methods by name, as text/template does: the linker keeps all methods of all types (make verify-linked)"; exit 1; }
 
 .PHONY: clean
 clean: ## Remove what was built, a cached control plane included.

@@ -92,11 +92,7 @@ func (f *uiFlags) serve(command *cobra.Command, out io.Writer) error {
 
 // serveUI serves until ctx is done.
 func serveUI(ctx context.Context, listener net.Listener, source ui.Source) error {
-	handler, err := ui.Handler(source)
-	if err != nil {
-		return err
-	}
-	server := ui.Server(handler)
+	server := ui.Server(ui.Handler(source))
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
 	select {

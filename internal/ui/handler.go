@@ -3,17 +3,15 @@ package ui
 import (
 	"bytes"
 	"context"
-	"embed"
+	_ "embed" // the stylesheet
 	"errors"
-	"fmt"
-	"html/template"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+	g "maragu.dev/gomponents"
 
 	"github.com/envgraft/envgraft/internal/connections"
 	"github.com/envgraft/envgraft/internal/live"
@@ -39,30 +37,20 @@ const (
 // site may frame them or post to them.
 const contentSecurityPolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-//go:embed assets
-var assets embed.FS
+//go:embed style.css
+var style []byte
 
 // pages makes the pages.
 type pages struct {
-	source    Source
-	templates *template.Template
-	style     []byte
-	turns     chan struct{}
-	overview  overviewCache
+	source   Source
+	turns    chan struct{}
+	overview overviewCache
 }
 
 // Handler serves the pages of a source below Path, to clients that ask for this
 // machine: it has no other authentication, and is for loopback addresses.
-func Handler(source Source) (http.Handler, error) {
-	templates, err := template.New("").Funcs(functions()).ParseFS(assets, "assets/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the pages: %w", err)
-	}
-	style, err := assets.ReadFile("assets/style.css")
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the stylesheet: %w", err)
-	}
-	p := &pages{source: source, templates: templates, style: style, turns: make(chan struct{}, atOnce)}
+func Handler(source Source) http.Handler {
+	p := &pages{source: source, turns: make(chan struct{}, atOnce)}
 	p.overview.turn = make(chan struct{}, 1)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Path, http.StatusFound) })
@@ -70,7 +58,7 @@ func Handler(source Source) (http.Handler, error) {
 	mux.HandleFunc("GET "+Path+"style.css", p.stylesheet)
 	mux.HandleFunc("GET "+Path+"apps/{namespace}/{kind}/{name}", p.app)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { p.fail(w, http.StatusNotFound, "There is no such page.") })
-	return p.guard(mux), nil
+	return p.guard(mux)
 }
 
 // Server serves the handler, with bounds on what a client may take.
@@ -133,7 +121,7 @@ func thisMachine(host string) bool {
 
 func (p *pages) stylesheet(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(p.style) // a client that is gone needs no answer
+	_, _ = w.Write(style) // a client that is gone needs no answer
 }
 
 // list shows the apps.
@@ -143,7 +131,7 @@ func (p *pages) list(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, http.StatusBadGateway, err.Error())
 		return
 	}
-	p.write(w, http.StatusOK, "list.html", newListPage(o, r.URL.Query()))
+	p.write(w, http.StatusOK, newListPage(o, r.URL.Query()).html())
 }
 
 // app shows one.
@@ -162,18 +150,18 @@ func (p *pages) app(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		p.fail(w, http.StatusBadGateway, err.Error())
 	default:
-		p.write(w, http.StatusOK, "app.html", newAppPage(app, r.URL.Query()))
+		p.write(w, http.StatusOK, newAppPage(app, r.URL.Query()).html())
 	}
 }
 
 func (p *pages) fail(w http.ResponseWriter, code int, message string) {
-	p.write(w, code, "error.html", errorPage{Code: code, Status: http.StatusText(code), Message: message})
+	p.write(w, code, errorPage{Code: code, Status: http.StatusText(code), Message: message}.html())
 }
 
 // write sends a page once it is whole.
-func (p *pages) write(w http.ResponseWriter, code int, name string, page any) {
+func (p *pages) write(w http.ResponseWriter, code int, page g.Node) {
 	var text bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&text, name, page); err != nil {
+	if err := page.Render(&text); err != nil {
 		http.Error(w, "cannot make the page", http.StatusInternalServerError)
 		return
 	}
@@ -208,28 +196,4 @@ func (c *overviewCache) get(ctx context.Context, source Source) (Overview, error
 	c.value, c.err = source.Overview(ctx)
 	c.until = time.Now().Add(kept)
 	return c.value, c.err
-}
-
-func functions() template.FuncMap {
-	return template.FuncMap{
-		"at":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"class":    func(state any) string { return strings.ReplaceAll(fmt.Sprint(state), " ", "-") },
-		"mark":     mark,
-		"join":     func(texts []string) string { return strings.Join(texts, ", ") },
-		"kind":     strings.ToLower,
-		"previous": func(i int) int { return i - 1 },
-	}
-}
-
-// mark is the sign of a state, for those who see no colours.
-func mark(state any) string {
-	text := fmt.Sprint(state)
-	for sign, states := range map[string][]string{
-		"✓": {"ok", "fresh"}, "✗": {"broken", "stale", "not injected"}, "?": {"not seen", "not known", "waiting"},
-	} {
-		if slices.Contains(states, text) {
-			return sign
-		}
-	}
-	return "–"
 }

@@ -29,15 +29,6 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func handler(t *testing.T, source ui.Source) http.Handler {
-	t.Helper()
-	h, err := ui.Handler(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
 // ask sends one request, as a browser of this machine unless change says otherwise.
 func ask(h http.Handler, method, target string, change func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, http.NoBody)
@@ -61,7 +52,7 @@ func TestGolden(t *testing.T) {
 		"hostile":       "/ui/apps/tenant/deployment/web",
 		"not-found":     "/ui/apps/popapps/deployment/nothing",
 	}
-	h := handler(t, uitest.Cluster{})
+	h := ui.Handler(uitest.Cluster{})
 	for name, target := range pages {
 		t.Run(name, func(t *testing.T) {
 			w := ask(h, http.MethodGet, target, nil)
@@ -94,7 +85,7 @@ func TestGolden(t *testing.T) {
 
 // TestHostileTexts has markup in names, messages and queries stay text.
 func TestHostileTexts(t *testing.T) {
-	h := handler(t, uitest.Cluster{})
+	h := ui.Handler(uitest.Cluster{})
 	for _, target := range []string{
 		"/ui/", "/ui/apps/tenant/deployment/web",
 		"/ui/?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&namespace=%3Cscript%3E&state=%22onload=%22",
@@ -111,7 +102,7 @@ func TestHostileTexts(t *testing.T) {
 
 // TestGuard refuses what only another site, or a script, would ask.
 func TestGuard(t *testing.T) {
-	h := handler(t, uitest.Cluster{})
+	h := ui.Handler(uitest.Cluster{})
 	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
 	for name, tc := range map[string]struct {
 		reason, method, target string
@@ -158,7 +149,7 @@ func TestGuard(t *testing.T) {
 
 // TestPages shows a large cluster in parts, and keeps the filter between them.
 func TestPages(t *testing.T) {
-	h := handler(t, uitest.Cluster{More: 250})
+	h := ui.Handler(uitest.Cluster{More: 250})
 	for target, want := range map[string][]string{
 		"/ui/?namespace=zoo":         {"250 of 255 apps, page 1 of 3", `href="?namespace=zoo&amp;page=2"`, "app-0099"},
 		"/ui/?namespace=zoo&page=3":  {"page 3 of 3", `rel="prev"`, "app-0249"},
@@ -204,7 +195,7 @@ func (l large) Overview(context.Context) (ui.Overview, error) { return l.read, n
 // all share: whoever asks need not say who he is, and eight may ask at a time.
 func TestMemoryOfALargeCluster(t *testing.T) {
 	const most = 8 << 20
-	h := handler(t, newLarge(t))
+	h := ui.Handler(newLarge(t))
 	for _, target := range []string{"/ui/", "/ui/?page=200", "/ui/?namespace=team-00007", "/ui/?state=broken", "/ui/?q=no-app-has-this"} {
 		size := ask(h, http.MethodGet, target, nil).Body.Len() // the first one reads the overview
 		var before, after runtime.MemStats
@@ -223,7 +214,7 @@ func TestMemoryOfALargeCluster(t *testing.T) {
 // TestIdleClients holds that clients who keep connections and ask nothing are
 // closed for those who ask.
 func TestIdleClients(t *testing.T) {
-	server := ui.Server(handler(t, uitest.Cluster{}))
+	server := ui.Server(ui.Handler(uitest.Cluster{}))
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -306,7 +297,7 @@ func TestOverviewIsReadOnce(t *testing.T) {
 		t.Run(fmt.Sprint(failure != nil), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &slow{hang: make(chan struct{}), err: failure}
-				h := handler(t, s)
+				h := ui.Handler(s)
 				codes := make(chan int, 50)
 				for range 50 {
 					go func() { codes <- ask(h, http.MethodGet, "/ui/", nil).Code }()
@@ -338,7 +329,7 @@ func TestOverviewIsReadOnce(t *testing.T) {
 func TestHangingCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		w := ask(handler(t, &slow{hang: make(chan struct{})}), http.MethodGet, "/ui/", nil)
+		w := ask(ui.Handler(&slow{hang: make(chan struct{})}), http.MethodGet, "/ui/", nil)
 		if w.Code != http.StatusBadGateway || time.Since(began) > time.Minute {
 			t.Errorf("code %d after %s:\n%s", w.Code, time.Since(began), w.Body)
 		}

@@ -32,10 +32,13 @@ type server struct {
 	command   *exec.Cmd
 }
 
-func build(ctx context.Context, to string) error {
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", to, "./cmd/envgraft").CombinedOutput()
+// program is what is released.
+const program = "bin/envgraft"
+
+func build(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "make", "build").CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+		return fmt.Errorf("make build: %w\n%s", err, out)
 	}
 	return nil
 }

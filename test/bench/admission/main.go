@@ -65,7 +65,7 @@ func run() error {
 	flag.StringVar(&o.sweep, "sweep", "", "measure at each of several `values`, as in containers=1,10,100 or connections=1,8,64")
 	flag.StringVar(&o.csv, "csv", "", "the `file` that a sweep's CPU of each server goes to")
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "the most that all of it takes")
-	flag.StringVar(&o.envgraft, "envgraft", "", "a `program` to measure; built from here where it is empty")
+	flag.StringVar(&o.envgraft, "envgraft", "", "a `program` to measure; built by make where it is empty")
 	flag.StringVar(&o.profile, "profile", "", "the `file` that a CPU profile of envgraft goes to")
 	flag.StringVar(&o.only, "only", "", "the `servers` that take part, comma separated: floor, parse, envgraft, usual")
 	flag.StringVar(&peer, "peer", "", "serve as this peer, and measure nothing")
@@ -237,8 +237,8 @@ func startAll(ctx context.Context, dir string, o options) ([]*server, error) {
 	case o.profile != "":
 		o.envgraft, serve = self, append([]string{"-peer", profiled, "-profile", o.profile}, serve...)
 	case o.envgraft == "":
-		o.envgraft = filepath.Join(dir, "envgraft")
-		if err := build(ctx, o.envgraft); err != nil {
+		o.envgraft = program
+		if err := build(ctx); err != nil {
 			return nil, err
 		}
 	}
