@@ -96,6 +96,7 @@ func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err er
 	s.manager, err = ctrl.NewManager(restConfig, manager.Options{
 		Scheme:                 clientgoscheme.Scheme,
 		Logger:                 s.log,
+		Cache:                  facts.NamespaceCache(),
 		Metrics:                server.Options{BindAddress: "0"}, // ours is served by addMetrics
 		HealthProbeBindAddress: s.config.Server.HealthListen,
 		// The controller stands for election by itself: see reconcile.Lease.

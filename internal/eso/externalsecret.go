@@ -1,6 +1,7 @@
 package eso
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -81,20 +82,43 @@ type Target struct {
 // DataFrom is read in full: an entry that a person extended must not look
 // like the one that was applied.
 type DataFrom struct {
-	Extract *Extract        `json:"extract,omitempty"`
-	Find    json.RawMessage `json:"find,omitempty"`
-	Rewrite json.RawMessage `json:"rewrite,omitempty"`
-	Source  json.RawMessage `json:"sourceRef,omitempty"`
+	Extract *Extract `json:"extract,omitempty"`
+	Find    present  `json:"find,omitempty"`
+	Rewrite present  `json:"rewrite,omitempty"`
+	Source  present  `json:"sourceRef,omitempty"`
+}
+
+// present says that a field is there, whatever it says.
+type present bool
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *present) UnmarshalJSON([]byte) error {
+	*p = true
+	return nil
 }
 
 // Extract reads all keys of one parameter.
 type Extract struct {
-	Key                string `json:"key,omitempty"`
+	// ExtractOptions is nil in nearly all that are held.
+	*ExtractOptions
+
+	Key string `json:"key,omitempty"`
+}
+
+// ExtractOptions say how.
+type ExtractOptions struct {
 	Property           string `json:"property,omitempty"`
 	Version            string `json:"version,omitempty"`
 	ConversionStrategy string `json:"conversionStrategy,omitempty"`
 	DecodingStrategy   string `json:"decodingStrategy,omitempty"`
 	MetadataPolicy     string `json:"metadataPolicy,omitempty"`
+}
+
+// standard says that they say nothing but ESO's defaults, which the API server
+// fills in.
+func (o *ExtractOptions) standard() bool {
+	return o == nil || o.Property == "" && o.Version == "" && cmp.Or(o.ConversionStrategy, "Default") == "Default" &&
+		cmp.Or(o.DecodingStrategy, "None") == "None" && cmp.Or(o.MetadataPolicy, "None") == "None"
 }
 
 // Status is the part of the status that is read.
@@ -209,7 +233,7 @@ func Compact(obj any) (any, error) {
 		e.App, e.Managed = e.Labels[api.LabelApp], e.Labels[LabelManagedBy] == ManagedBy
 		e.Labels = nil
 	}
-	e.Annotations = pick(e.Annotations, func(key string) bool { return strings.HasPrefix(key, api.Group+"/") })
+	e.Annotations = api.Own(e.Annotations)
 	e.shareTexts()
 	return e, nil
 }
@@ -226,7 +250,9 @@ func (e *ExternalSecret) shareTexts() {
 	}
 	for i := range e.Spec.DataFrom {
 		if extract := e.Spec.DataFrom[i].Extract; extract != nil {
-			texts = append(texts, &extract.ConversionStrategy, &extract.DecodingStrategy, &extract.MetadataPolicy)
+			if extract.standard() {
+				extract.ExtractOptions = nil
+			}
 			if e.Record != nil && e.Record.Parameter == extract.Key {
 				e.Record.Parameter = extract.Key
 			}
@@ -278,40 +304,9 @@ func ownersIn(fields *metav1.FieldsV1) []types.UID {
 }
 
 // Extracts says that the entry extracts the parameter and nothing but: ESO's
-// defaults, which the API server fills in, may stand beside the key.
+// defaults may stand beside the key.
 func (d DataFrom) Extracts(parameter string) bool {
-	if d.Extract == nil || len(d.Find)+len(d.Rewrite)+len(d.Source) > 0 {
-		return false
-	}
-	have := *d.Extract
-	for _, field := range []struct {
-		value    *string
-		standard string
-	}{
-		{&have.ConversionStrategy, "Default"},
-		{&have.DecodingStrategy, "None"},
-		{&have.MetadataPolicy, "None"},
-	} {
-		if *field.value == field.standard {
-			*field.value = ""
-		}
-	}
-	return have == Extract{Key: parameter}
-}
-
-// pick returns the entries whose key is wanted; nil where none is.
-func pick(from map[string]string, wanted func(string) bool) map[string]string {
-	var picked map[string]string
-	for key, value := range from {
-		if !wanted(key) {
-			continue
-		}
-		if picked == nil {
-			picked = make(map[string]string, 4)
-		}
-		picked[key] = value
-	}
-	return picked
+	return d.Extract != nil && !bool(d.Find || d.Rewrite || d.Source) && d.Extract.Key == parameter && d.Extract.standard()
 }
 
 // DeepCopyObject is what runtime.Object asks for.

@@ -24,12 +24,31 @@ type Namespaces struct {
 	api      client.Reader
 }
 
+// NamespaceCache has a manager's informers hold of each Namespace only what is
+// read of it: its own labels and annotations. Those of others may be a quarter
+// of a MiB each, and would be copied for each admission.
+func NamespaceCache() cache.Options {
+	return cache.Options{ByObject: map[client.Object]cache.ByObject{namespaceMetadata(): {Transform: compactNamespace}}}
+}
+
+func compactNamespace(object any) (any, error) {
+	ns, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	ns.ObjectMeta = metav1.ObjectMeta{
+		Name: ns.Name, UID: ns.UID, ResourceVersion: ns.ResourceVersion, DeletionTimestamp: ns.DeletionTimestamp,
+		Labels: api.Own(ns.Labels), Annotations: api.Own(ns.Annotations),
+	}
+	return ns, nil
+}
+
 // indexSystem finds Namespaces by their label of it. A selector of labels would
 // go through all of them, for each admission.
 const indexSystem = "system"
 
-// NewNamespaces adds the informer to a manager's cache, which may not have
-// started yet. The current reader must not be a cache.
+// NewNamespaces adds the informer to a manager's cache, made by NamespaceCache,
+// which may not have started yet. The current reader must not be a cache.
 func NewNamespaces(ctx context.Context, informers cache.Cache, current client.Reader) (*Namespaces, error) {
 	informer, err := informers.GetInformer(ctx, namespaceMetadata(), cache.BlockUntilSynced(false))
 	if err != nil {

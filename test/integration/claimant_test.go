@@ -22,7 +22,7 @@ func TestClaimant(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	informers, err := cache.New(b.env.Config, cache.Options{})
+	informers, err := cache.New(b.env.Config, facts.NamespaceCache())
 	if err != nil {
 		t.Fatal(err)
 	}

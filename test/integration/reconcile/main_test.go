@@ -112,6 +112,7 @@ func start(t *testing.T, options reconcile.Options) *replica {
 	restConfig.Wrap(r.calls.count)
 
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+		Cache:   facts.NamespaceCache(),
 		Metrics: metricsserver.Options{BindAddress: "0"},
 		Logger:  testr.NewWithInterface(quiet{t}, testr.Options{}),
 	})
