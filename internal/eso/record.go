@@ -42,9 +42,11 @@ func ParseRecord(text string) *Record {
 	}
 	// Apps have many keys in common, and 20,000 records are kept.
 	r.Store = unique.Make(r.Store).Value()
+	keys := make([]string, len(r.Keys)) // a decoder's slice has room for more
 	for n, key := range r.Keys {
-		r.Keys[n] = unique.Make(key).Value()
+		keys[n] = unique.Make(key).Value()
 	}
+	r.Keys = keys
 	return r
 }
 

@@ -47,7 +47,9 @@ func (p *pass) isNew(name string) bool {
 
 // apply makes the ExternalSecret what it ought to be, if it is not.
 func (p *pass) apply(ctx context.Context, d desired, existing *eso.ExternalSecret) (changed bool, err error) {
+	key := types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
 	if d.matches(existing) {
+		p.applied.Remove(key)
 		return false, nil
 	}
 	object, err := d.object(p.installation.Version, existing)
@@ -58,7 +60,6 @@ func (p *pass) apply(ctx context.Context, d desired, existing *eso.ExternalSecre
 	if err != nil {
 		return false, err
 	}
-	key := types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
 	if value, ok := p.applied.Get(key); ok {
 		last := value.(lastApply) //nolint:forcetypeassert // nothing else is put there
 		if last.object == fingerprint && existing != nil && existing.ResourceVersion == last.resourceVersion {

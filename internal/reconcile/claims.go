@@ -35,7 +35,7 @@ func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*p
 		if row.deleting {
 			continue
 		}
-		if c, ok := r.claim(ns, row.workload, row.pod(), row.created); ok {
+		if c, ok := r.claim(ns, row.workload, row.pod(), row.created.time()); ok {
 			claims = append(claims, c)
 		}
 	}
@@ -48,7 +48,7 @@ func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*p
 	}
 	for n := range claims {
 		if len(pods) > 0 {
-			claims[n].Newest = pods[0].created
+			claims[n].Newest = pods[0].created.time()
 		}
 	}
 	return claims, r.addAwaiting(ctx, claims, pods)
@@ -76,7 +76,7 @@ func (r *reconciler) addUnowned(ctx context.Context, ns identity.Namespace, clai
 		if pod.controller != nil {
 			seen[pod.controller.UID] = true
 		}
-		c, ok := r.claim(ns, pod.workload(), pod.identity(), pod.created)
+		c, ok := r.claim(ns, pod.workload(), pod.identity(), pod.created.time())
 		if !ok || slices.ContainsFunc(claims, c.wantsTheSame) || pod.controller != nil && slices.ContainsFunc(owned, c.shares) {
 			continue
 		}

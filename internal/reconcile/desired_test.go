@@ -70,14 +70,14 @@ func TestMatches(t *testing.T) {
 		{"what was applied needs no second apply", nil, nil, true},
 		{"durations are compared, not their texts", nil, func(e *eso.ExternalSecret) { e.Spec.RefreshInterval = "300s" }, true},
 		{"defaults of the API server are no difference", nil, func(e *eso.ExternalSecret) {
-			e.Spec.DataFrom[0].Extract.ConversionStrategy = "Default"
-			e.Spec.DataFrom[0].Extract.DecodingStrategy = "None"
-			e.Spec.DataFrom[0].Extract.MetadataPolicy = "None"
+			e.Spec.DataFrom[0].Extract.ExtractOptions = &eso.ExtractOptions{ConversionStrategy: "Default", DecodingStrategy: "None", MetadataPolicy: "None"}
 		}, true},
 		{"other people's owners are theirs", nil, func(e *eso.ExternalSecret) {
 			e.OwnerReferences = append(e.OwnerReferences, metav1.OwnerReference{UID: "theirs"})
 		}, true},
-		{"a person's decoding changes what is read", nil, func(e *eso.ExternalSecret) { e.Spec.DataFrom[0].Extract.DecodingStrategy = "Base64" }, false},
+		{"a person's decoding changes what is read", nil, func(e *eso.ExternalSecret) {
+			e.Spec.DataFrom[0].Extract.ExtractOptions = &eso.ExtractOptions{DecodingStrategy: "Base64"}
+		}, false},
 		{"a second source, too", nil, func(e *eso.ExternalSecret) {
 			e.Spec.DataFrom = append(e.Spec.DataFrom, eso.DataFrom{Extract: &eso.Extract{Key: "/x"}})
 		}, false},

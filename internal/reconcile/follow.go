@@ -32,6 +32,7 @@ func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim
 	admitted := p.admitted(e, claims, ours)
 	awaiting := p.awaiting(e, claims)
 	if admitted.IsZero() && len(awaiting) == 0 {
+		p.recorded(e, claims[0].Wants)
 		return nil
 	}
 	freshAfter := admitted

@@ -11,30 +11,28 @@ import (
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
-// ledger remembers of each app how it fares, for the metrics, and the names of
-// the ExternalSecrets and Secrets that it depends on, so that one that somebody
-// else made finds the apps that use it. It does not tell the two kinds apart:
-// an app that is reconciled for a namesake finds nothing to do.
+// ledger remembers of each app how it fares, for the metrics. Of those that have
+// no ExternalSecret of their own, which says whose it is, it remembers the names
+// of the ExternalSecrets and Secrets that they depend on, so that one that
+// somebody else made finds them. It does not tell the two kinds apart: an app
+// that is reconciled for a namesake finds nothing to do.
 type ledger struct {
 	metrics *metrics.Metrics
 
 	mu     sync.Mutex
-	apps   map[client.ObjectKey]entry
+	states map[client.ObjectKey]metrics.ExternalSecretState
+	uses   map[client.ObjectKey][]string
 	users  map[client.ObjectKey][]string
 	counts map[metrics.ExternalSecretState]int
 	// outdated are the apps that have stale pods.
 	outdated map[client.ObjectKey]map[metrics.StaleReason]int
 }
 
-type entry struct {
-	state metrics.ExternalSecretState
-	uses  []string
-}
-
 func newLedger(m *metrics.Metrics) *ledger {
 	return &ledger{
 		metrics: m,
-		apps:    make(map[client.ObjectKey]entry),
+		states:  make(map[client.ObjectKey]metrics.ExternalSecretState),
+		uses:    make(map[client.ObjectKey][]string),
 		users:   make(map[client.ObjectKey][]string),
 		counts:  make(map[metrics.ExternalSecretState]int),
 
@@ -46,13 +44,16 @@ func newLedger(m *metrics.Metrics) *ledger {
 func (l *ledger) record(app client.ObjectKey, state metrics.ExternalSecretState, uses []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	last, known := l.apps[app]
-	if known && last.state == state && slices.Equal(last.uses, uses) {
+	last, known := l.states[app]
+	if known && last == state && slices.Equal(l.uses[app], uses) {
 		return
 	}
 	l.remove(app)
-	l.apps[app] = entry{state: state, uses: uses}
+	l.states[app] = state
 	l.counts[state]++
+	if len(uses) > 0 {
+		l.uses[app] = uses
+	}
 	for _, use := range uses {
 		object := client.ObjectKey{Namespace: app.Namespace, Name: use}
 		l.users[object] = append(l.users[object], app.Name)
@@ -64,7 +65,7 @@ func (l *ledger) record(app client.ObjectKey, state metrics.ExternalSecretState,
 func (l *ledger) forget(app client.ObjectKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, known := l.apps[app]; !known {
+	if _, known := l.states[app]; !known {
 		return
 	}
 	l.remove(app)
@@ -72,13 +73,13 @@ func (l *ledger) forget(app client.ObjectKey) {
 }
 
 func (l *ledger) remove(app client.ObjectKey) {
-	last, known := l.apps[app]
+	last, known := l.states[app]
 	if !known {
 		return
 	}
-	delete(l.apps, app)
-	l.counts[last.state]--
-	for _, use := range last.uses {
+	delete(l.states, app)
+	l.counts[last]--
+	for _, use := range l.uses[app] {
 		object := client.ObjectKey{Namespace: app.Namespace, Name: use}
 		rest := slices.DeleteFunc(l.users[object], func(user string) bool { return user == app.Name })
 		if len(rest) == 0 {
@@ -87,6 +88,7 @@ func (l *ledger) remove(app client.ObjectKey) {
 		}
 		l.users[object] = rest
 	}
+	delete(l.uses, app)
 }
 
 // stale replaces how many of an app's pods are stale.

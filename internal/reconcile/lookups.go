@@ -137,6 +137,17 @@ func (l *lookups) newest(app client.ObjectKey, w eso.Wants) time.Time {
 	return time.Time{}
 }
 
+// recorded forgets what a record says as well: the answers of 20,000 apps, that
+// nobody asks for any more, are a seventh of the heap.
+func (l *lookups) recorded(app client.ObjectKey, w eso.Wants, number int64) {
+	about := subjectOf(app, w)
+	if known, ok := l.newer.Get(about); ok && known.(version).number > number { //nolint:forcetypeassert // nothing else is put there
+		return
+	}
+	l.newer.Remove(about)
+	l.answers.Remove(about)
+}
+
 // look makes a call. No answer is not remembered: it is asked for again.
 func (l *lookups) look(about subject, q facts.Question) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)

@@ -4,7 +4,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unique"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/envgraft/envgraft/internal/api"
 )
@@ -50,3 +53,10 @@ func intern(text string) string { return unique.Make(text).Value() }
 func identifies(key string) bool {
 	return key == api.LabelName || key == api.LabelPartOf || strings.HasPrefix(key, api.Group+"/")
 }
+
+// second is a time as API servers keep it, in a third of the space.
+type second int64
+
+func secondOf(t metav1.Time) second { return second(t.Unix()) }
+
+func (s second) time() time.Time { return time.Unix(int64(s), 0) }

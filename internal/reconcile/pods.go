@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,7 +28,7 @@ const (
 type podRow struct {
 	namespace, name, appName string
 	uid                      types.UID
-	created                  time.Time
+	created                  second
 	deleting                 bool
 	// controller is whom the pod's author says that it belongs to.
 	controller          *workload
@@ -93,7 +92,7 @@ func podRowOf(object runtime.Object) *podRow {
 	}
 	p := &podRow{
 		namespace: intern(pod.Namespace), name: pod.Name, appName: intern(app), uid: pod.UID,
-		created: pod.CreationTimestamp.Time, deleting: pod.DeletionTimestamp != nil,
+		created: secondOf(pod.CreationTimestamp), deleting: pod.DeletionTimestamp != nil,
 		revision: intern(pod.Labels[labelPodTemplateHash] + pod.Labels[labelRolloutHash] + pod.Labels[labelControllerRevision]),
 		labels:   pairsOf(pod.Labels, func(key string) bool { return identifies(key) && key != api.LabelApp }),
 		annotations: pairsOf(pod.Annotations, func(key string) bool {
@@ -116,7 +115,7 @@ func newPods(changed func(client.ObjectKey)) *table[*podRow] {
 // the same every time.
 func newestFirst(pods []*podRow) []*podRow {
 	return slices.SortedFunc(slices.Values(pods), func(a, b *podRow) int {
-		return cmp.Or(b.created.Compare(a.created), cmp.Compare(b.name, a.name))
+		return cmp.Or(cmp.Compare(b.created, a.created), cmp.Compare(b.name, a.name))
 	})
 }
 

@@ -113,7 +113,6 @@ func (p *pass) reconcile(ctx context.Context, name string, claims []claim) error
 	}
 	var own []claim
 	for _, c := range claims {
-		p.dependOn(name, c.Wants.Secret)
 		foreign, err := p.foreign(ctx, existing, c)
 		if err != nil {
 			return err
@@ -122,6 +121,7 @@ func (p *pass) reconcile(ctx context.Context, name string, claims []claim) error
 			own = append(own, c)
 			continue
 		}
+		p.dependOn(name, c.Wants.Secret)
 		if err := p.observe(ctx, foreign, []claim{c}, false); err != nil {
 			return err
 		}
@@ -169,13 +169,16 @@ func (p *pass) keep(ctx context.Context, name string, existing *eso.ExternalSecr
 	if err := p.inUse(ctx, existing); err != nil {
 		return err
 	}
-	changed, err := p.ensure(ctx, name, existing, winner, claims)
+	again, err := p.ensure(ctx, name, existing, winner, claims)
 	if err != nil {
 		return err
 	}
-	if changed { // what is known of it is history; its event brings us back
+	if again { // what is known of it is history
 		p.fares(metrics.ExternalSecretPending)
 		return nil
+	}
+	if existing == nil || existing.App != p.app.Name { // it does not say for whom it is
+		p.dependOn(name, winner.Wants.Secret)
 	}
 	for n := range claims {
 		claims[n].Identity, claims[n].Wants = winner.Identity, winner.Wants
@@ -184,8 +187,8 @@ func (p *pass) keep(ctx context.Context, name string, existing *eso.ExternalSecr
 }
 
 // ensure makes the ExternalSecret, or changes it, where that can be done now
-// and has to be.
-func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSecret, winner claim, claims []claim) (changed bool, err error) {
+// and has to be. It says where another pass is to come of itself.
+func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSecret, winner claim, claims []claim) (again bool, err error) {
 	if !p.installation.Installed() || existing == nil && p.isNew(name) || existing != nil && existing.DeletionTimestamp != nil {
 		return false, nil
 	}
@@ -209,7 +212,7 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 	p.unrecorded(ctx, existing, winner.Wants)
 	if wait := p.lookups.soon(p.app, winner.Wants); existing == nil && wait > 0 {
 		p.waitAtMost(wait) // its answer brings us back, and is recorded with the first write
-		return false, nil
+		return true, nil
 	}
 	return p.apply(ctx, desired{
 		Namespace: p.app.Namespace, Name: name, App: p.app.Name, Phase: existing.NextPhase(winner.Wants.Secret),
@@ -245,6 +248,7 @@ func (p *pass) observe(ctx context.Context, e *eso.ExternalSecret, claims []clai
 	p.report(h, claims, ours)
 	p.waitAtMost(h.Recheck)
 	if e == nil || h.State != metrics.ExternalSecretReady {
+		p.recorded(e, c.Wants)
 		return nil
 	}
 	return p.follow(ctx, e, claims, ours)

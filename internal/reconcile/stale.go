@@ -355,7 +355,7 @@ func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, 
 		version = fmt.Sprintf("%s of %s@%d", reason, c.record.Parameter, c.record.Version)
 	}
 	helped := func(since time.Time) bool {
-		return slices.ContainsFunc(c.pods, func(pod *podRow) bool { return !slices.Contains(stale, pod) && pod.created.After(since) })
+		return slices.ContainsFunc(c.pods, func(pod *podRow) bool { return !slices.Contains(stale, pod) && pod.created.time().After(since) })
 	}
 	what := c.what(reason, stale[len(stale)-1])
 	return p.restart(ctx, cause{

@@ -35,9 +35,11 @@ type table[R row] struct {
 	// changed hears of each app whose rows are others than they were.
 	changed func(app client.ObjectKey)
 
-	mu     sync.RWMutex
-	rows   map[client.ObjectKey]R
-	apps   map[client.ObjectKey][]R
+	mu   sync.RWMutex
+	rows map[client.ObjectKey]R
+	// first has one row of each app, and others the rest: most apps have one.
+	first  map[client.ObjectKey]R
+	others map[client.ObjectKey][]R
 	listed bool
 	synced chan struct{}
 	once   sync.Once
@@ -46,7 +48,8 @@ type table[R row] struct {
 func newTable[R row](read func(runtime.Object) R, same func(last, next R) bool, changed func(client.ObjectKey)) *table[R] {
 	return &table[R]{
 		read: read, same: same, changed: changed,
-		rows: make(map[client.ObjectKey]R), apps: make(map[client.ObjectKey][]R), synced: make(chan struct{}),
+		rows: make(map[client.ObjectKey]R), first: make(map[client.ObjectKey]R), others: make(map[client.ObjectKey][]R),
+		synced: make(chan struct{}),
 	}
 }
 
@@ -163,7 +166,11 @@ func (t *table[R]) put(next R) []client.ObjectKey {
 		}
 	}
 	t.rows[next.key()] = next
-	t.apps[next.app()] = append(t.apps[next.app()], next)
+	if _, more := t.first[next.app()]; more {
+		t.others[next.app()] = append(t.others[next.app()], next)
+	} else {
+		t.first[next.app()] = next
+	}
 	return concerned
 }
 
@@ -179,15 +186,27 @@ func (t *table[R]) drop(key client.ObjectKey) []client.ObjectKey {
 	return []client.ObjectKey{last.app()}
 }
 
-// forget takes a row from its app's; those that were handed out stay as they are.
+// forget takes a row from its app's.
 func (t *table[R]) forget(last R) {
 	app := last.app()
-	rest := slices.DeleteFunc(slices.Clone(t.apps[app]), func(other R) bool { return other == last })
-	if len(rest) == 0 {
-		delete(t.apps, app)
-		return
+	rest := slices.DeleteFunc(t.rowsOf(app), func(other R) bool { return other == last })
+	delete(t.first, app)
+	delete(t.others, app)
+	if len(rest) > 0 {
+		t.first[app] = rest[0]
 	}
-	t.apps[app] = rest
+	if len(rest) > 1 {
+		t.others[app] = slices.Clone(rest[1:])
+	}
+}
+
+// rowsOf returns the rows of an app, in a slice of its own.
+func (t *table[R]) rowsOf(app client.ObjectKey) []R {
+	first, ok := t.first[app]
+	if !ok {
+		return nil
+	}
+	return append([]R{first}, t.others[app]...)
 }
 
 func (t *table[R]) tell(apps []client.ObjectKey) {
@@ -234,11 +253,11 @@ func (t *table[R]) get(key client.ObjectKey) R {
 	return t.rows[key]
 }
 
-// of returns the rows of an app, in no order. The slice is the caller's to read.
+// of returns the rows of an app, in no order.
 func (t *table[R]) of(app client.ObjectKey) []R {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.apps[app]
+	return t.rowsOf(app)
 }
 
 // appsIn lists the apps of a namespace, with "" of all.
@@ -246,7 +265,7 @@ func (t *table[R]) appsIn(namespace string) []client.ObjectKey {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var apps []client.ObjectKey
-	for app := range t.apps {
+	for app := range t.first {
 		if namespace == "" || app.Namespace == namespace {
 			apps = append(apps, app)
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -131,7 +130,7 @@ func (l *workloadObjectList) DeepCopyObject() runtime.Object {
 type workloadRow struct {
 	workload
 
-	created  time.Time
+	created  second
 	deleting bool
 	appName  string
 	// labels and annotations are the pod template's.
@@ -170,7 +169,7 @@ func (k workloadKind) rowOf(object runtime.Object) *workloadRow {
 		workload: workload{
 			APIVersion: k.groupVersion().String(), Kind: k.kind, Namespace: intern(w.Namespace), Name: w.Name, UID: w.UID,
 		},
-		created: w.CreationTimestamp.Time, deleting: w.DeletionTimestamp != nil, appName: app,
+		created: secondOf(w.CreationTimestamp), deleting: w.DeletionTimestamp != nil, appName: app,
 		labels: w.labels, annotations: w.annotations,
 	}
 }

@@ -46,9 +46,7 @@ func TestLateCRDs(t *testing.T) {
 		if note := waitForEvent(t, d, "SecretStoreMissing"); !strings.Contains(note, `ClusterSecretStore "aws-ssm" does not exist`) {
 			t.Errorf("the Event says %q", note)
 		}
-		if warning := r.State(t.Context(), ns, r.decision(t, p)).Problem; !strings.Contains(warning, "aws-ssm") {
-			t.Errorf("%s: the next pods are warned with %q", version, warning)
-		}
+		r.waitForWarning(t, p, "aws-ssm")
 		create(t, newStore(version))
 		r.waitForState(t, "Pending")
 		r.waitForWarning(t, p, "")
