@@ -62,7 +62,7 @@ func writeFacts(dir string) error {
 }
 
 // start runs a server and waits for its first answer.
-func start(ctx context.Context, dir, name, program string, args []string) (*server, error) {
+func start(ctx context.Context, dir, speak, name, program string, args []string) (*server, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func start(ctx context.Context, dir, name, program string, args []string) (*serv
 	}
 	s := &server{name: name, url: "https://" + address + api.PodsWebhook, command: command}
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		if err = s.connect(ctx, ca); err == nil {
+		if err = s.connect(ctx, ca, speak); err == nil {
 			return s, nil
 		}
 		if time.Now().After(deadline) {
@@ -99,31 +99,53 @@ func (s *server) stop() {
 	_ = s.command.Wait()
 }
 
-func (s *server) connect(ctx context.Context, ca string) error {
+func (s *server) connect(ctx context.Context, ca, speak string) error {
 	pem, err := os.ReadFile(ca)
 	if err != nil {
 		return err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	// HTTP/1.1 without a cache of TLS sessions is what API servers speak to webhooks.
 	s.transport = &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 1000,
 	}
+	switch speak {
+	case kept:
+	case fresh:
+		s.transport.DisableKeepAlives = true
+	case resumed:
+		s.transport.DisableKeepAlives = true
+		s.transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	case http2:
+		s.transport.ForceAttemptHTTP2 = true
+	}
 	s.client = &http.Client{Timeout: 30 * time.Second, Transport: s.transport}
-	return s.post(ctx, podReview(1))
+	if _, err := s.post(ctx, podReview(1)); err != nil {
+		return err
+	}
+	second, err := s.post(ctx, podReview(1))
+	if err == nil && (second.resumed != (speak == resumed) || (second.protocol == "HTTP/2.0") != (speak == http2)) {
+		err = fmt.Errorf("-speak %s: it speaks %s, and resumes: %t", speak, second.protocol, second.resumed)
+	}
+	return err
+}
+
+// spoken is how a review was answered.
+type spoken struct {
+	protocol string
+	resumed  bool // the TLS session of another connection
 }
 
 // post has one review answered.
-func (s *server) post(ctx context.Context, review []byte) error {
+func (s *server) post(ctx context.Context, review []byte) (spoken, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"?timeout=10s", bytes.NewReader(review))
 	if err != nil {
-		return err
+		return spoken{}, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := s.client.Do(request)
 	if err != nil {
-		return err
+		return spoken{}, err
 	}
 	answer, err := io.ReadAll(response.Body)
 	if closed := response.Body.Close(); err == nil {
@@ -132,7 +154,7 @@ func (s *server) post(ctx context.Context, review []byte) error {
 	if err == nil && (response.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte(`"allowed":true`))) {
 		err = fmt.Errorf("it answered %s: %.300s", response.Status, answer)
 	}
-	return err
+	return spoken{response.Proto, response.TLS.DidResume}, err
 }
 
 // load sends one turn's reviews.
@@ -154,7 +176,7 @@ func (s *server) load(ctx context.Context, review []byte, o options) (sample, er
 					begun = start.Add(time.Duration(float64(n*o.connections+c) / o.rate * float64(time.Second)))
 					time.Sleep(time.Until(begun)) //nolint:forbidigo // the rate is what is asked for
 				}
-				if err := s.post(ctx, review); err != nil {
+				if _, err := s.post(ctx, review); err != nil {
 					return err
 				}
 				took[c] = append(took[c], time.Since(begun))

@@ -28,9 +28,8 @@ type options struct {
 	// rate is how many reviews a second are sent, whatever the answers; 0 sends
 	// the next as soon as the last is answered.
 	rate float64
-	// fresh opens a connection for each review. API servers keep 25 and open
-	// others as they need them, which resume no TLS session.
-	fresh    bool
+	// speak is how reviews are sent: one of the constants below.
+	speak    string
 	timeout  time.Duration
 	envgraft string
 	// profile is where the CPU profile of envgraft's turns goes; empty for none.
@@ -40,6 +39,15 @@ type options struct {
 	// only names the servers that take part, comma separated; empty for all.
 	only string
 }
+
+// How reviews are sent. API servers keep 25 connections that speak HTTP/1.1, and
+// open others as they need them, which resume no TLS session.
+const (
+	kept    = "kept"    // by connections that are kept
+	fresh   = "fresh"   // each by a connection of its own
+	resumed = "resumed" // the same, of the TLS session of the one before
+	http2   = "http2"   // by one connection that speaks HTTP/2
+)
 
 // takes says that a server takes part.
 func (o options) takes(name string) bool {
@@ -61,7 +69,7 @@ func run() error {
 	flag.IntVar(&o.connections, "connections", 8, "`connections` of the load generator")
 	flag.IntVar(&o.containers, "containers", 2, "`containers` of the pod")
 	flag.Float64Var(&o.rate, "rate", 0, "`reviews` a second that are sent, answered or not; 0 sends the next after the last's answer")
-	flag.BoolVar(&o.fresh, "fresh", false, "open a connection for each review")
+	flag.StringVar(&o.speak, "speak", kept, "how reviews are sent: kept, fresh, resumed or http2 `connections`")
 	flag.StringVar(&o.sweep, "sweep", "", "measure at each of several `values`, as in containers=1,10,100 or connections=1,8,64")
 	flag.StringVar(&o.csv, "csv", "", "the `file` that a sweep's CPU of each server goes to")
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "the most that all of it takes")
@@ -72,6 +80,9 @@ func run() error {
 	flag.StringVar(&listen, "listen", "", "the peer's `address`")
 	flag.StringVar(&caFile, "ca-file", "", "the peer's CA")
 	flag.Parse()
+	if ways := []string{kept, fresh, resumed, http2}; !slices.Contains(ways, o.speak) {
+		return fmt.Errorf("-speak is %q: use one of %s", o.speak, strings.Join(ways, ", "))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
@@ -104,10 +115,6 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer stopAll(servers)
-	for _, s := range servers {
-		s.transport.DisableKeepAlives = o.fresh
-		s.transport.CloseIdleConnections()
-	}
 	return sweep(ctx, out, servers, o)
 }
 
@@ -245,6 +252,13 @@ func startAll(ctx context.Context, dir string, o options) ([]*server, error) {
 	if err := writeFacts(dir); err != nil {
 		return nil, err
 	}
+	if o.speak == http2 { // off by default
+		file := filepath.Join(dir, "config.yaml")
+		if err := os.WriteFile(file, []byte("server: {http2: true}\n"), 0o600); err != nil {
+			return nil, err
+		}
+		serve = append(serve, "--config", file)
+	}
 	var servers []*server
 	for _, c := range []struct {
 		name, program string
@@ -258,7 +272,7 @@ func startAll(ctx context.Context, dir string, o options) ([]*server, error) {
 		if !o.takes(c.name) {
 			continue
 		}
-		s, err := start(ctx, dir, c.name, c.program, c.args)
+		s, err := start(ctx, dir, o.speak, c.name, c.program, c.args)
 		if err != nil {
 			stopAll(servers)
 			return nil, err

@@ -40,7 +40,6 @@ func run() error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = *title, x, *y
 	p.Legend.Top, p.Legend.Left = true, true
-	p.Y.Min = 0
 	p.Add(plotter.NewGrid())
 	var args []any
 	for _, l := range lines {
@@ -50,6 +49,9 @@ func run() error {
 		return err
 	}
 	p.Y.Min = 0
+	if p.X.Min > 0 && p.X.Max/p.X.Min >= 1000 {
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	}
 	return p.Save(14*vg.Centimeter, 9*vg.Centimeter, flag.Arg(1))
 }
 
