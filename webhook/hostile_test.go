@@ -134,6 +134,8 @@ func newGated() *gated {
 	return &gated{entered: make(chan struct{}, 100), release: make(chan struct{}), ended: make(chan error, 100)}
 }
 
+func (g *gated) Prefetch(context.Context, string, string) {}
+
 func (g *gated) ConfigMap(ctx context.Context, _, _ string) graft.ConfigMap {
 	g.entered <- struct{}{}
 	select {

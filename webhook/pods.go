@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -29,6 +28,9 @@ type ParameterGetter interface {
 
 // ConfigMapGetter returns the keys of a ConfigMap.
 type ConfigMapGetter interface {
+	// Prefetch has them read where they are not known, and does not wait.
+	Prefetch(ctx context.Context, namespace, name string)
+	// ConfigMap waits for them, until ctx is done at most.
 	ConfigMap(ctx context.Context, namespace, name string) graft.ConfigMap
 }
 
@@ -149,7 +151,8 @@ func (p *Pods) inspect(ctx context.Context, namespace string, pod graft.Pod) (su
 }
 
 // facts asks for everything at once: an admission waits for the slowest, and
-// never longer than its timeout.
+// never longer than its timeout. What asks has goroutines of its own; what is
+// known, as it mostly is, needs none: to start one costs more than the engine does.
 func (p *Pods) facts(ctx context.Context, request admission.Request, subject *graft.Subject) graft.Facts {
 	ctx, cancel := context.WithTimeout(ctx, p.FactsTimeout)
 	defer cancel()
@@ -157,14 +160,13 @@ func (p *Pods) facts(ctx context.Context, request admission.Request, subject *gr
 	defer span.End()
 	namespace, id := request.Namespace, subject.Identity
 	var known graft.Facts
-	var wg sync.WaitGroup
-	wg.Go(func() { known.ConfigMap = p.ConfigMaps.ConfigMap(ctx, namespace, id.ConfigMap) })
+	p.ConfigMaps.Prefetch(ctx, namespace, id.ConfigMap)
 	if subject.Settings.Secrets {
 		state := p.ExternalSecrets.State(ctx, namespace, subject.Decision)
 		known.ExternalSecret, known.SecretMissing = state.Problem, state.SecretMissing
 		known.Parameter = p.parameter(ctx, state, request.Object.Raw)
 	}
-	wg.Wait()
+	known.ConfigMap = p.ConfigMaps.ConfigMap(ctx, namespace, id.ConfigMap)
 	return known
 }
 

@@ -59,6 +59,8 @@ func (w *world) Parameter(_ context.Context, q facts.Question) facts.Parameter {
 	return facts.Parameter{Parameter: w.parameter}
 }
 
+func (w *world) Prefetch(context.Context, string, string) {}
+
 func (w *world) ConfigMap(context.Context, string, string) graft.ConfigMap { return w.configMap }
 
 func (w *world) State(context.Context, string, graft.Decision) facts.State { return w.state }

@@ -106,6 +106,8 @@ type slow struct {
 	entered, release chan struct{}
 }
 
+func (s *slow) Prefetch(context.Context, string, string) {}
+
 func (s *slow) ConfigMap(ctx context.Context, _, _ string) graft.ConfigMap {
 	close(s.entered)
 	select {

@@ -59,6 +59,11 @@ func NewConfigMaps(api client.Reader, m *metrics.Metrics, ttl time.Duration) *Co
 	}}
 }
 
+// Prefetch has a ConfigMap read, where it is not known, for whoever asks for it.
+func (c *ConfigMaps) Prefetch(ctx context.Context, namespace, name string) {
+	c.memory.prefetch(ctx, asker{namespace: namespace}, types.NamespacedName{Namespace: namespace, Name: name})
+}
+
 // ConfigMap returns what is known of a ConfigMap, waiting for it until ctx is
 // done at most. Callers share Keys and must not change them.
 func (c *ConfigMaps) ConfigMap(ctx context.Context, namespace, name string) graft.ConfigMap {

@@ -39,6 +39,9 @@ func (s Static) Current(ctx context.Context, name string) (identity.Namespace, e
 	return s.Namespace(ctx, name)
 }
 
+// Prefetch does nothing: all that there is was read.
+func (s Static) Prefetch(context.Context, string, string) {}
+
 // ConfigMap returns the keys of a ConfigMap of the manifests.
 func (s Static) ConfigMap(_ context.Context, namespace, name string) graft.ConfigMap {
 	keys, ok := s.ConfigMaps[types.NamespacedName{Namespace: namespace, Name: name}]
