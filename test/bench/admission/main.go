@@ -19,6 +19,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/envgraft/envgraft/internal/config"
 )
 
 // options bound the measurement.
@@ -254,7 +256,7 @@ func startAll(ctx context.Context, dir string, o options) ([]*server, error) {
 	}
 	if o.speak == http2 { // off by default
 		file := filepath.Join(dir, "config.yaml")
-		if err := os.WriteFile(file, []byte("server: {http2: true}\n"), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte("apiVersion: "+config.APIVersion+"\nkind: Configuration\nserver: {http2: true}\n"), 0o600); err != nil {
 			return nil, err
 		}
 		serve = append(serve, "--config", file)
