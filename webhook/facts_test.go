@@ -55,7 +55,7 @@ type slowReader struct{ client.Reader }
 func (slowReader) Get(ctx context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
 	select {
 	case <-time.After(slowness):
-		object.(*corev1.ConfigMap).Data = map[string]string{"URL": "x"} //nolint:forcetypeassert // nothing else is asked for
+		object.(*corev1.ConfigMap).Data = map[string]string{"URL": "x"}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
