@@ -130,7 +130,7 @@ func (m *memory[K, V]) get(ctx context.Context, who asker, key K, freshAfter tim
 
 // prefetch starts a call for a key of which nothing fresh is known.
 func (m *memory[K, V]) prefetch(ctx context.Context, who asker, key K) {
-	_, _, _ = m.look(ctx, who, key, time.Time{})
+	m.look(ctx, who, key, time.Time{})
 }
 
 // waits for a call and tells whether it came to its end in time.
