@@ -177,10 +177,11 @@ func (p *pass) keep(ctx context.Context, name string, existing *eso.ExternalSecr
 		p.fares(metrics.ExternalSecretPending)
 		return nil
 	}
-	if existing == nil || existing.App != p.app.Name { // it does not say for whom it is
-		p.dependOn(name, winner.Wants.Secret)
-	}
-	for n := range claims {
+	for n, c := range claims {
+		// Ours says for whom it is. Any other is to be heard of by its name or Secret.
+		if existing == nil || existing.App != p.app.Name || existing.SecretName() != c.Wants.Secret {
+			p.dependOn(name, c.Wants.Secret)
+		}
 		claims[n].Identity, claims[n].Wants = winner.Identity, winner.Wants
 	}
 	return p.observe(ctx, existing, claims, true)
