@@ -20,6 +20,9 @@ FUZZTIME ?= 30s
 
 generated = deploy/install.yaml deploy/policy.yaml deploy/chart/README.md docs/cli.md docs/annotations.md
 
+# Modules of their own: their dependencies are none of the program's.
+modules = controlplane browser iam bench/plot
+
 # Without grpcnotrace, gRPC serves pages made of templates, which call methods by
 # name: the linker would keep all methods of all types (verify-linked).
 tags    = grpcnotrace
@@ -158,6 +161,7 @@ verify-format:
 .PHONY: verify-lint
 verify-lint:
 	go vet -tags e2e ./...
+	for module in $(modules); do go -C test/$$module vet ./...; done
 	$(call tool,golangci-lint) run
 
 # shellcheck and pyflakes are not everywhere, and would make the outcome depend
@@ -169,10 +173,7 @@ verify-workflows:
 .PHONY: verify-modules
 verify-modules:
 	go mod tidy -diff
-	go -C test/controlplane mod tidy -diff
-	go -C test/browser mod tidy -diff
-	go -C test/iam mod tidy -diff
-	go -C test/bench/plot mod tidy -diff
+	for module in $(modules); do go -C test/$$module mod tidy -diff; done
 	for modfile in $(filter-out go.mod,$(notdir $(wildcard test/tools/*.mod))); do \
 		go -C test/tools mod tidy -diff -modfile="$$modfile"; \
 	done

@@ -57,11 +57,7 @@ func open(t *testing.T, target string) *visit {
 	if program == "" {
 		t.Skip("no Chromium on the PATH: apt-get install chromium, and this test runs")
 	}
-	handler, err := ui.Handler(uitest.Cluster{More: 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
+	server := httptest.NewServer(ui.Handler(uitest.Cluster{More: 20}))
 	t.Cleanup(server.Close)
 	// Sandboxes need rights that containers and root do not have; the page is ours.
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.NoSandbox,
