@@ -9,6 +9,8 @@ ARCH    ?= $(shell go env GOARCH)
 BASE    ?= gcr.io/distroless/static-debian12:nonroot
 IMAGE   ?= ghcr.io/envgraft/envgraft:$(VERSION)
 
+PROGRAM ?= bin/envgraft
+
 # The cluster of make kind.
 KIND_CLUSTER ?= envgraft
 
@@ -25,8 +27,9 @@ modules = controlplane browser iam bench/plot
 
 # Without grpcnotrace, gRPC serves pages made of templates, which call methods by
 # name: the linker would keep all methods of all types (verify-linked).
-tags    = grpcnotrace
-program = CGO_ENABLED=0 go build -trimpath -tags $(tags) \
+export GOFLAGS := $(strip $(GOFLAGS) -tags=grpcnotrace)
+
+program = CGO_ENABLED=0 go build -trimpath \
 	-ldflags "-s -w -X github.com/envgraft/envgraft/internal/cli.version=$(VERSION)"
 tool    = go tool -modfile=test/tools/$(1).mod $(1)
 
@@ -38,13 +41,13 @@ help: ## Show this help.
 		/^[a-z0-9-]+:.*## / {printf "  %-18s%s\n", $$1, $$2}' Makefile
 
 .PHONY: build
-build: ## Build bin/envgraft, a static program.
-	$(program) -o bin/envgraft ./cmd/envgraft
+build: ## Build PROGRAM, bin/envgraft, a static program.
+	$(program) -o $(PROGRAM) ./cmd/envgraft
 
 # Built as the program is, so that nothing is compiled twice.
 .PHONY: demo
 demo: ## Show on the example app what happens to a pod. No cluster, no network.
-	@CGO_ENABLED=0 go run -trimpath -tags $(tags) ./test/demo
+	@CGO_ENABLED=0 go run -trimpath ./test/demo
 
 .PHONY: kind
 kind: ## Bring up a kind cluster with ESO, a fake of SSM, envgraft and the example, to try it out.
@@ -184,7 +187,7 @@ verify-generated: generate
 		git --no-pager diff -- $(generated); \
 		echo "$(generated): not what is committed: run make generate and commit it" >&2; exit 1; }
 
-# See tags. What the linker writes is some 300,000 lines.
+# See GOFLAGS. What the linker writes is some 300,000 lines.
 .PHONY: verify-linked
 verify-linked:
 	@mkdir -p bin
