@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
@@ -125,11 +126,7 @@ func (r remover) takeBackAll(ctx context.Context, kind schema.GroupVersionKind) 
 
 func (r remover) takeBack(ctx context.Context, object *unstructured.Unstructured) error {
 	name := fmt.Sprintf("%s %s/%s", object.GetKind(), object.GetNamespace(), object.GetName())
-	raw, err := object.MarshalJSON()
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", name, err)
-	}
-	operations, rollsOut, err := reload.TakeBack(raw)
+	patch, rollsOut, err := takeBackPatch(object)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -140,17 +137,46 @@ func (r remover) takeBack(ctx context.Context, object *unstructured.Unstructured
 	if err := r.say("%s %s", what, name); err != nil || !r.yes {
 		return err
 	}
-	// Computed from what was read, so it must be that still.
-	test := jsonpatch.NewOperation("test", "/metadata/resourceVersion", object.GetResourceVersion())
-	patch, err := json.Marshal(append([]jsonpatch.Operation{test}, operations...))
-	if err != nil {
-		return fmt.Errorf("cannot write a patch for %s: %w", name, err)
-	}
-	err = r.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(api.FieldManager))
+	err = retry.OnError(retry.DefaultBackoff, changed, func() error {
+		err := r.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(api.FieldManager))
+		if !changed(err) {
+			return err
+		}
+		if err := r.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return err
+		}
+		if patch, _, err = takeBackPatch(object); err != nil {
+			return err
+		}
+		return errChanged
+	})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("cannot take back what stands on %s: %w", name, err)
 	}
 	return nil
+}
+
+// errChanged says that an object is other than it was read, as the status of one
+// is that rolls out.
+var errChanged = errors.New("it keeps changing: try again")
+
+func changed(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsConflict(err) || errors.Is(err, errChanged)
+}
+
+// takeBackPatch is computed from what was read, so it must be that still.
+func takeBackPatch(object *unstructured.Unstructured) (patch []byte, rollsOut bool, err error) {
+	raw, err := object.MarshalJSON()
+	if err != nil {
+		return nil, false, err
+	}
+	operations, rollsOut, err := reload.TakeBack(raw)
+	if err != nil {
+		return nil, false, err
+	}
+	test := jsonpatch.NewOperation("test", "/metadata/resourceVersion", object.GetResourceVersion())
+	patch, err = json.Marshal(append([]jsonpatch.Operation{test}, operations...))
+	return patch, rollsOut, err
 }
 
 func (r remover) say(format string, args ...any) error {

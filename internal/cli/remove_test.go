@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -10,8 +12,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/envgraft/envgraft/internal/api"
 )
@@ -53,5 +57,45 @@ func TestRemove(t *testing.T) {
 		if diff := cmp.Diff(annotations, got.Annotations) + cmp.Diff(labels, got.Spec.Template.Labels) + cmp.Diff(optedIn, got.Labels); diff != "" {
 			t.Errorf("with yes=%t: -want, +got:\n%s", yes, diff)
 		}
+	}
+}
+
+// TestRemoveWhileRollingOut has the Deployment change between reading and
+// writing, as its status does in a rollout.
+func TestRemoveWhileRollingOut(t *testing.T) {
+	for name, tc := range map[string]struct {
+		changes int
+		want    string
+	}{
+		"twice":  {2, ""},
+		"always": {1000, "it keeps changing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{
+				Namespace: "shop", Name: "web", Annotations: map[string]string{
+					api.ReloaderSecret: "web-secrets", api.AnnotationWritten: `{"appended":{"secret.reloader.stakater.com/reload":"web-secrets"}}`,
+				},
+			}}
+			changes := 0
+			c := fake.NewClientBuilder().WithObjects(deployment).WithInterceptorFuncs(interceptor.Funcs{
+				Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+					if changes++; changes <= tc.changes {
+						return apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "patch", schema.GroupResource{}, "web", "", 0, false)
+					}
+					return c.Patch(ctx, object, patch, options...)
+				},
+			}).Build()
+			err := (remover{client: c, out: &bytes.Buffer{}, webhooks: "envgraft", yes: true}).run(t.Context())
+			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+			got := &appsv1.Deployment{}
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(deployment), got); err != nil {
+				t.Fatal(err)
+			}
+			if _, stands := got.Annotations[api.AnnotationWritten]; stands == (tc.want == "") {
+				t.Errorf("its annotations are %v", got.Annotations)
+			}
+		})
 	}
 }
