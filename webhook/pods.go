@@ -160,9 +160,11 @@ func (p *Pods) facts(ctx context.Context, request admission.Request, subject *gr
 	defer span.End()
 	namespace, id := request.Namespace, subject.Identity
 	var known graft.Facts
-	p.ConfigMaps.Prefetch(ctx, namespace, id.ConfigMap)
 	if subject.Settings.Secrets {
 		state := p.ExternalSecrets.State(ctx, namespace, subject.Decision)
+		if state.Known == nil && state.Unchecked == "" {
+			p.ConfigMaps.Prefetch(ctx, namespace, id.ConfigMap)
+		}
 		known.ExternalSecret, known.SecretMissing = state.Problem, state.SecretMissing
 		known.Parameter = p.parameter(ctx, state, request.Object.Raw)
 	}

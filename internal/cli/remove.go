@@ -137,13 +137,17 @@ func (r remover) takeBack(ctx context.Context, object *unstructured.Unstructured
 	if err := r.say("%s %s", what, name); err != nil || !r.yes {
 		return err
 	}
-	err = retry.OnError(retry.DefaultBackoff, changed, func() error {
-		err := r.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(api.FieldManager))
-		if !changed(err) {
-			return err
+	err = retry.OnError(retry.DefaultBackoff, func(err error) bool { return errors.Is(err, errChanged) }, func() error {
+		read := object.GetResourceVersion()
+		refused := r.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(api.FieldManager))
+		if !apierrors.IsInvalid(refused) { // which a test that fails is
+			return refused
 		}
 		if err := r.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return err
+		}
+		if object.GetResourceVersion() == read {
+			return refused // for a reason of its own
 		}
 		if patch, _, err = takeBackPatch(object); err != nil {
 			return err
@@ -159,10 +163,6 @@ func (r remover) takeBack(ctx context.Context, object *unstructured.Unstructured
 // errChanged says that an object is other than it was read, as the status of one
 // is that rolls out.
 var errChanged = errors.New("it keeps changing: try again")
-
-func changed(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsConflict(err) || errors.Is(err, errChanged)
-}
 
 // takeBackPatch is computed from what was read, so it must be that still.
 func takeBackPatch(object *unstructured.Unstructured) (patch []byte, rollsOut bool, err error) {

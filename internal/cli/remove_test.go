@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -61,14 +62,15 @@ func TestRemove(t *testing.T) {
 }
 
 // TestRemoveWhileRollingOut has the Deployment change between reading and
-// writing, as its status does in a rollout.
+// writing, as its status does in a rollout, or be refused for good.
 func TestRemoveWhileRollingOut(t *testing.T) {
 	for name, tc := range map[string]struct {
-		changes int
-		want    string
+		changes, refusals int
+		want              string
 	}{
-		"twice":  {2, ""},
-		"always": {1000, "it keeps changing"},
+		"changes twice":  {2, 0, ""},
+		"always changes": {1000, 0, "it keeps changing"},
+		"is refused":     {0, 1000, "the server rejected our request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{
@@ -76,18 +78,30 @@ func TestRemoveWhileRollingOut(t *testing.T) {
 					api.ReloaderSecret: "web-secrets", api.AnnotationWritten: `{"appended":{"secret.reloader.stakater.com/reload":"web-secrets"}}`,
 				},
 			}}
-			changes := 0
+			patches := 0
 			c := fake.NewClientBuilder().WithObjects(deployment).WithInterceptorFuncs(interceptor.Funcs{
 				Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-					if changes++; changes <= tc.changes {
-						return apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "patch", schema.GroupResource{}, "web", "", 0, false)
+					patches++
+					if patches <= tc.changes {
+						current := &appsv1.Deployment{}
+						if err := c.Get(ctx, client.ObjectKeyFromObject(object), current); err != nil {
+							return err
+						}
+						current.Labels = map[string]string{"seen": strconv.Itoa(patches)}
+						if err := c.Update(ctx, current); err != nil {
+							return err
+						}
 					}
-					return c.Patch(ctx, object, patch, options...)
+					if patches > tc.refusals && c.Patch(ctx, object, patch, options...) == nil {
+						return nil
+					}
+					// What an API server says of a test that fails, which the fake words otherwise.
+					return apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "patch", schema.GroupResource{}, "web", "", 0, false)
 				},
 			}).Build()
 			err := (remover{client: c, out: &bytes.Buffer{}, webhooks: "envgraft", yes: true}).run(t.Context())
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("got %v, want %q", err, tc.want)
+				t.Errorf("got %v after %d patches, want %q", err, patches, tc.want)
 			}
 			got := &appsv1.Deployment{}
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(deployment), got); err != nil {
