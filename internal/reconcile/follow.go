@@ -32,7 +32,9 @@ func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim
 	admitted := p.admitted(e, claims, ours)
 	awaiting := p.awaiting(e, claims)
 	if admitted.IsZero() && len(awaiting) == 0 {
-		p.recorded(e, claims[0].Wants)
+		if e.Record.Of(claims[0].Wants) { // as long as it is not synced, its pods may come to wait for it
+			p.lookups.recorded(p.app, claims[0].Wants, e.Record.Version)
+		}
 		return nil
 	}
 	freshAfter := admitted

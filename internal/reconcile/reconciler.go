@@ -249,7 +249,6 @@ func (p *pass) observe(ctx context.Context, e *eso.ExternalSecret, claims []clai
 	p.report(h, claims, ours)
 	p.waitAtMost(h.Recheck)
 	if e == nil || h.State != metrics.ExternalSecretReady {
-		p.recorded(e, c.Wants)
 		return nil
 	}
 	return p.follow(ctx, e, claims, ours)

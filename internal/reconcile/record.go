@@ -44,13 +44,6 @@ func (p *pass) unrecorded(ctx context.Context, existing *eso.ExternalSecret, w e
 	p.ask(ctx, w, freshAfter)
 }
 
-// recorded is for an ExternalSecret of which nothing is to be asked now.
-func (p *pass) recorded(e *eso.ExternalSecret, w eso.Wants) {
-	if e != nil && e.Record.Of(w) {
-		p.lookups.recorded(p.app, w, e.Record.Version)
-	}
-}
-
 // ask returns what the parameter is, once that is known.
 func (p *pass) ask(ctx context.Context, w eso.Wants, freshAfter time.Time) (parameter facts.Parameter, ok bool) {
 	q, unchecked := p.external.Ask(ctx, p.installation, w, p.app.Namespace, freshAfter)

@@ -66,6 +66,13 @@ func TestRecord(t *testing.T) {
 	r.parameters.put(path, 2, time.Now().Add(-2*time.Minute), "NEW", "URL")
 	waitFor(t, ns, "shop-external", recorded(2, `"keys":["NEW","URL"]`))
 	r.knows(t, p, "NEW", "URL")
+	settle(t, ns)
+	r.parameters.mu.Lock()
+	asked := r.parameters.lookups[path]
+	r.parameters.mu.Unlock()
+	if asked != 2 {
+		t.Errorf("SSM was asked %d times for two versions", asked)
+	}
 
 	fresh := start(t, reconcile.Options{}) // SSM has never heard of the parameter
 	fresh.knows(t, p, "NEW", "URL")
