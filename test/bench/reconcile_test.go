@@ -7,39 +7,24 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
-	admissionv1 "k8s.io/api/admission/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	runtimeapi "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-	"sigs.k8s.io/yaml"
 
-	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -155,6 +140,17 @@ func measure(b *testing.B, restConfig *rest.Config, apps, unseen int) (rows []st
 		b.Fatal(err)
 	}
 	took := ended.Sub(began)
+	if unsynced := apps - inState(registry, metrics.ExternalSecretReady); unsynced > 0 {
+		if err := synchronize(ctx, restConfig, apps-unsynced, apps, func() error {
+			_, err := converge(ctx, registry, apps, counter)
+			return err
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if synced := inState(registry, metrics.ExternalSecretReady); synced != apps {
+		b.Fatalf("%d of %d apps are synced", synced, apps)
+	}
 
 	if err := writeHeap(b.Name()); err != nil {
 		b.Fatal(err)
@@ -184,46 +180,6 @@ func measure(b *testing.B, restConfig *rest.Config, apps, unseen int) (rows []st
 		b.Fatal(err)
 	}
 	return rows
-}
-
-// admit has pods admitted, of as many apps as are asked for in turn, and says
-// how much CPU one took.
-func admit(ctx context.Context, pods *webhook.Pods, apps int) (time.Duration, error) {
-	const admissions = 20000
-	requests := make([]admission.Request, min(apps, 2000))
-	for i := range requests {
-		n := i * apps / len(requests)
-		requests[i].AdmissionRequest = admissionv1.AdmissionRequest{
-			Operation: admissionv1.Create, Namespace: fmt.Sprintf("team-%d", n%namespaces),
-			Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
-		}
-		requests[i].Object.Raw = fmt.Appendf(nil, `{"metadata":{"generateName":"app-","labels":{"app.kubernetes.io/name":"app-%d"}},`+
-			`"spec":{"containers":[{"name":"app","image":"app","env":[{"name":"KEY_1","value":"x"},{"name":"OTHER","value":"y"}]}]}}`, n)
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before time.Duration
-	for i := range len(requests) + admissions {
-		if i == len(requests) { // by then, all parameters are known
-			var err error
-			if before, err = usedCPU(); err != nil {
-				return 0, err
-			}
-		}
-		response := pods.Handle(ctx, requests[i%len(requests)])
-		if !response.Allowed || len(response.Patches) == 0 || len(response.Warnings) > 1 {
-			return 0, fmt.Errorf("a pod of %s was not injected by what is known: %v, %q", requests[i%len(requests)].Namespace, response.Result, response.Warnings)
-		}
-	}
-	after, err := usedCPU()
-	return (after - before) / admissions, err
-}
-
-// usedCPU is what this thread has used: the controller works beside it.
-func usedCPU() (time.Duration, error) {
-	var u syscall.Rusage
-	err := syscall.Getrusage(syscall.RUSAGE_THREAD, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
 }
 
 // newManager returns a manager with the controller, and a webhook that goes by
@@ -280,13 +236,11 @@ func (keys) Read(context.Context, facts.Key) facts.Parameter {
 func converge(ctx context.Context, registry *prometheus.Registry, apps int, counter *requests) (time.Time, error) {
 	const quiet = 3 * time.Second
 	changed := time.Now()
-	for lastSeen, lastCalls := -1, int64(-1); ; {
-		seen, err := pending(registry)
-		if err != nil {
-			return changed, err
-		}
-		if calls := counter.total.Load(); seen != lastSeen || calls != lastCalls {
-			lastSeen, lastCalls, changed = seen, calls, time.Now()
+	for lastReady, lastCalls := -1, int64(-1); ; {
+		ready := inState(registry, metrics.ExternalSecretReady)
+		seen := ready + inState(registry, metrics.ExternalSecretPending)
+		if calls := counter.total.Load(); ready != lastReady || calls != lastCalls {
+			lastReady, lastCalls, changed = ready, calls, time.Now()
 		} else if seen == apps && time.Since(changed) > quiet {
 			return changed, nil
 		}
@@ -298,20 +252,20 @@ func converge(ctx context.Context, registry *prometheus.Registry, apps int, coun
 	}
 }
 
-// pending counts the apps whose ExternalSecret waits for ESO, which is not there.
-func pending(registry *prometheus.Registry) (int, error) {
+// inState counts the apps whose ExternalSecret is in a state.
+func inState(registry *prometheus.Registry, state metrics.ExternalSecretState) int {
 	families, err := registry.Gather()
 	if err != nil {
-		return 0, err
+		return 0
 	}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			if family.GetName() == "envgraft_external_secrets" && m.GetLabel()[0].GetValue() == string(metrics.ExternalSecretPending) {
-				return int(m.GetGauge().GetValue()), nil
+			if family.GetName() == "envgraft_external_secrets" && m.GetLabel()[0].GetValue() == string(state) {
+				return int(m.GetGauge().GetValue())
 			}
 		}
 	}
-	return 0, errors.New("no metric envgraft_external_secrets")
+	return 0
 }
 
 // requests counts calls of the API server, less watches and Events. Scans are
@@ -377,120 +331,4 @@ func resident() float64 {
 		}
 	}
 	return 0
-}
-
-// populate makes the cluster that is measured.
-func populate(b *testing.B, restConfig *rest.Config, from, to int) error {
-	b.Helper()
-	writing := rest.CopyConfig(restConfig)
-	writing.ContentType = runtimeapi.ContentTypeProtobuf
-	writer, err := client.New(writing, client.Options{})
-	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(b.Context())
-	group.SetLimit(32)
-	var once [namespaces]sync.Once
-	for n := from; n < to; n++ {
-		group.Go(func() error {
-			at, name := n%namespaces, fmt.Sprintf("app-%d", n)
-			ns := fmt.Sprintf("team-%d", at)
-			var err error
-			once[at].Do(func() {
-				err = writer.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-					Name: ns, Labels: map[string]string{api.LabelInject: api.Enabled},
-				}})
-			})
-			if err != nil && !apierrors.IsAlreadyExists(err) {
-				return err
-			}
-			return app(ctx, writer, ns, name)
-		})
-	}
-	return group.Wait()
-}
-
-// app makes a Deployment, its ReplicaSet and an injected pod.
-func app(ctx context.Context, writer client.Client, ns, name string) error {
-	labels := map[string]string{api.LabelName: name}
-	template := corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: labels},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
-	}
-	selector := &metav1.LabelSelector{MatchLabels: labels}
-	d := &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
-		Spec:       appsv1.DeploymentSpec{Selector: selector, Template: template},
-	}
-	if err := writer.Create(ctx, d); err != nil {
-		return err
-	}
-	rs := &appsv1.ReplicaSet{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: ns, Name: name + "-1",
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
-		},
-		Spec: appsv1.ReplicaSetSpec{Selector: selector, Template: template},
-	}
-	if err := writer.Create(ctx, rs); err != nil {
-		return err
-	}
-	return writer.Create(ctx, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: ns, Name: name + "-1-1",
-			Labels: map[string]string{api.LabelName: name, api.LabelApp: name, "pod-template-hash": "1"},
-			Annotations: map[string]string{
-				api.AnnotationInjected:         "ConfigMap/" + name + "-config,Secret/" + name + "-secrets",
-				api.AnnotationParameter:        "/" + ns + "/" + name + "/stage/app",
-				api.AnnotationParameterVersion: "1",
-			},
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(rs, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))},
-		},
-		Spec: template.Spec,
-	})
-}
-
-// installESO installs the CRDs that the controller looks at, and the store.
-func installESO(b *testing.B, restConfig *rest.Config) error {
-	b.Helper()
-	writer, err := client.New(restConfig, client.Options{})
-	if err != nil {
-		return err
-	}
-	command := exec.CommandContext(b.Context(), "go", "mod", "download", "-json", "github.com/external-secrets/external-secrets@v0.19.2")
-	command.Dir = b.TempDir()
-	output, err := command.Output()
-	if err != nil {
-		return fmt.Errorf("cannot download ESO's CRDs: %w", err)
-	}
-	var module struct{ Dir string }
-	if err := yaml.Unmarshal(output, &module); err != nil {
-		return err
-	}
-	for _, plural := range []string{"externalsecrets", "secretstores", "clustersecretstores"} {
-		raw, err := os.ReadFile(filepath.Join(module.Dir, "config", "crds", "bases", "external-secrets.io_"+plural+".yaml"))
-		if err != nil {
-			return err
-		}
-		crd := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(raw, &crd.Object); err != nil {
-			return err
-		}
-		if err := writer.Create(b.Context(), crd); err != nil {
-			return err
-		}
-	}
-	store := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore",
-		"metadata": map[string]any{"name": "aws-ssm"},
-		"spec":     map[string]any{"provider": map[string]any{"aws": map[string]any{"service": "ParameterStore", "region": "eu-central-1"}}},
-	}}
-	deadline := time.Now().Add(time.Minute)
-	for {
-		err := writer.Create(b.Context(), store)
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		<-time.After(100 * time.Millisecond)
-	}
 }
