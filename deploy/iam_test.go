@@ -117,7 +117,7 @@ func TestCalls(t *testing.T) {
 	}
 	call := regexp.MustCompile(`\bssm\.([A-Z]\w+)Input\b`)
 	found := 0
-	for _, dir := range []string{"facts", "eso", "reconcile"} {
+	for _, dir := range []string{"facts", "eso", "controller"} {
 		files, err := filepath.Glob("../internal/" + dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no sources in %s: %v", dir, err)

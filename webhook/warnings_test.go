@@ -49,7 +49,7 @@ func (n named) pod(annotations map[string]string, valueFrom bool) []byte {
 	if valueFrom {
 		variable = map[string]any{"name": n.variable, "valueFrom": map[string]any{"fieldRef": map[string]any{"fieldPath": "metadata.name"}}}
 	}
-	all := map[string]string{api.AnnotationSecret: n.secret, api.AnnotationConfigMap: n.configMap, api.AnnotationParameter: n.parameter}
+	all := map[string]string{api.AnnotationSecretName: n.secret, api.AnnotationConfigMapName: n.configMap, api.AnnotationParameter: n.parameter}
 	maps.Copy(all, annotations)
 	raw, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"labels": map[string]string{api.LabelApp: n.app}, "annotations": all},

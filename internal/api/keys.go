@@ -38,9 +38,9 @@ const (
 	// AnnotationParameter is an SSM path that replaces the computed one.
 	// envgraft writes the path that was used to the pods it injects.
 	AnnotationParameter = Group + "/parameter"
-	// AnnotationConfigMap and AnnotationSecret replace the computed names.
-	AnnotationConfigMap = Group + "/config-map"
-	AnnotationSecret    = Group + "/secret"
+	// AnnotationConfigMapName and AnnotationSecretName replace the computed names.
+	AnnotationConfigMapName = Group + "/config-map-name"
+	AnnotationSecretName    = Group + "/secret-name"
 	// AnnotationSecrets switches the parameter tier off for an app.
 	AnnotationSecrets = Group + "/secrets"
 	// AnnotationSecretOptional lets a pod start without its Secret.
@@ -60,15 +60,15 @@ const (
 
 // Annotations on other objects.
 const (
-	// AnnotationParameterPrefixes, on a Namespace, widens the parameters that
+	// AnnotationAllowedParameterPrefixes, on a Namespace, widens the parameters that
 	// its pods may reach: comma separated, each starting and ending with "/".
-	AnnotationParameterPrefixes = Group + "/parameter-prefixes"
-	// AnnotationEnvironments, on a Namespace, lists environments that its pods
+	AnnotationAllowedParameterPrefixes = Group + "/allowed-parameter-prefixes"
+	// AnnotationAllowedEnvironments, on a Namespace, lists environments that its pods
 	// may name besides the Namespace's own, comma separated.
-	AnnotationEnvironments = Group + "/environments"
-	// AnnotationSecretNames, on a Namespace, lists names outside the configured
+	AnnotationAllowedEnvironments = Group + "/allowed-environments"
+	// AnnotationAllowedSecretNames, on a Namespace, lists names outside the configured
 	// template of Secrets that ESO may be asked to fill, comma separated.
-	AnnotationSecretNames = Group + "/secret-names"
+	AnnotationAllowedSecretNames = Group + "/allowed-secret-names"
 	// AnnotationMode, on a Namespace, is ModeAudit where its pods are decided
 	// upon and left as they are.
 	AnnotationMode = Group + "/mode"
@@ -77,7 +77,7 @@ const (
 	AnnotationReload = Group + "/reload"
 	// AnnotationReleaseRestarts, on a workload that was restarted and whose new
 	// pods do not get ready, has others of its parameter restarted all the same.
-	// It is what the workload was restarted for, as the Event RestartsHeld has it.
+	// It is what the workload was restarted for, as the Event RestartsBlocked has it.
 	AnnotationReleaseRestarts = Group + "/release-restarts"
 )
 

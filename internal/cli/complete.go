@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // completionTimeout bounds what a person waits who pressed the tab key.
@@ -62,7 +62,7 @@ func (f *kubeFlags) completeWorkloads(command *cobra.Command, args []string, pre
 	kind, name, found := strings.Cut(prefix, "/")
 	if !found {
 		var kinds []string
-		for _, alias := range live.Aliases() {
+		for _, alias := range clusterview.Aliases() {
 			kinds = append(kinds, alias+"/")
 		}
 		return starting(kinds, prefix), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/manifest"
 )
 
@@ -99,7 +99,7 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]podDiff, er
 		if err != nil {
 			return nil, err
 		}
-		files := live.Given{}
+		files := clusterview.Given{}
 		if ns, ok := known.Namespaces[w.Namespace]; ok {
 			files.Namespace = &ns
 		}
@@ -115,25 +115,25 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]podDiff, er
 
 // workloadOf is a manifest's workload, with the selector of the cluster's to
 // come: a manifest may lack one.
-func workloadOf(t manifest.Template, namespace string) (live.Workload, error) {
+func workloadOf(t manifest.Template, namespace string) (clusterview.Workload, error) {
 	if t.Namespace != "" {
 		namespace = t.Namespace
 	}
-	ref, err := live.ParseRef(namespace, resourceName(t.Kind, t.Name))
+	ref, err := clusterview.ParseRef(namespace, resourceName(t.Kind, t.Name))
 	if err != nil {
-		return live.Workload{}, fmt.Errorf("%s: %w", describe(t, namespace), err)
+		return clusterview.Workload{}, fmt.Errorf("%s: %w", describe(t, namespace), err)
 	}
 	raw, err := t.JSON()
-	return live.Workload{Ref: ref, Template: raw}, err
+	return clusterview.Workload{Ref: ref, Template: raw}, err
 }
 
 // diffOne compares the pods of one workload, each environment once.
-func (c *session) diffOne(ctx context.Context, settings live.Settings, files live.Given, wanted live.Workload) ([]podDiff, error) {
+func (c *session) diffOne(ctx context.Context, settings clusterview.Settings, files clusterview.Given, wanted clusterview.Workload) ([]podDiff, error) {
 	d := podDiff{Workload: wanted.String(), Namespace: wanted.Namespace, Changes: []change{}}
 	have := c.Workload(ctx, wanted.Ref)
 	switch have.State {
-	case live.Found:
-	case live.NotFound:
+	case clusterview.Found:
+	case clusterview.NotFound:
 		d.Message = "it is not in the cluster yet"
 		return []podDiff{d}, nil
 	default:
@@ -180,14 +180,14 @@ func (c *session) diffOne(ctx context.Context, settings live.Settings, files liv
 	return diffs, nil
 }
 
-func (c *session) diffPod(ctx context.Context, app *live.App, pod live.Pod, becomes []explainedContainer, d podDiff) (podDiff, error) {
+func (c *session) diffPod(ctx context.Context, app *clusterview.App, pod clusterview.Pod, becomes []explainedContainer, d podDiff) (podDiff, error) {
 	raw, err := json.Marshal(map[string]any{"spec": pod.Spec})
 	if err != nil {
 		return d, err
 	}
 	// The pod has read the cluster's ConfigMap, not the one to come.
 	running := *app
-	running.ConfigMap = live.Seen[live.ConfigMap]{}
+	running.ConfigMap = clusterview.Seen[clusterview.ConfigMap]{}
 	was, err := c.subject(ctx, &running, runningReport(app.Subject, pod.Injected()), raw).containers()
 	if err != nil {
 		return d, err

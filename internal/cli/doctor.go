@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
-	"github.com/envgraft/envgraft/internal/live"
 	"github.com/envgraft/envgraft/internal/parameters"
 )
 
@@ -24,7 +24,7 @@ type diagnosis struct {
 	Healthy   bool             `json:"healthy"`
 	Findings  []doctor.Finding `json:"findings"`
 	// NotSeen are the rights that were missing.
-	NotSeen []live.Right `json:"notSeen"`
+	NotSeen []clusterview.Right `json:"notSeen"`
 	// resource is what -o name prints.
 	resource string
 }
@@ -147,7 +147,7 @@ func (f *doctorFlags) checkParameter(ctx context.Context, path string) (*paramet
 
 func newDiagnosis(c *session, p doctor.Patient) diagnosis {
 	findings := doctor.Examine(p)
-	d := diagnosis{Healthy: doctor.Healthy(findings), Findings: findings, NotSeen: append([]live.Right{}, c.Missing()...)}
+	d := diagnosis{Healthy: doctor.Healthy(findings), Findings: findings, NotSeen: append([]clusterview.Right{}, c.Missing()...)}
 	if p.App == nil {
 		_, name, _ := strings.Cut(p.Installation, "/")
 		d.resource = resourceName("Deployment", name)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 	"github.com/envgraft/envgraft/internal/parameters"
 )
 
@@ -14,7 +14,7 @@ import (
 type examiner struct {
 	*session
 
-	settings live.Settings
+	settings clusterview.Settings
 	// installation is namespace/name of envgraft's own Deployment.
 	installation string
 	// admit has the API server admit a pod for show.
@@ -29,13 +29,13 @@ type examiner struct {
 func (e *examiner) base(ctx context.Context) (doctor.Patient, error) {
 	store := e.settings.Configuration.ExternalSecrets.SecretStore
 	p := doctor.Patient{
-		Settings: e.settings, Installation: e.installation, StoreRef: live.StoreRef{Kind: store.Kind, Name: store.Name},
+		Settings: e.settings, Installation: e.installation, StoreRef: clusterview.StoreRef{Kind: store.Kind, Name: store.Name},
 		Webhooks:  e.Webhooks(ctx, e.settings.Configuration.Server.Certificates.WebhookConfiguration),
 		Operators: e.Operators(ctx),
 		ESO:       e.ESOVersion(ctx),
 	}
-	for _, seen := range []live.Seen[string]{{State: p.Webhooks.State, Cause: p.Webhooks.Cause}, {State: p.Operators.State, Cause: p.Operators.Cause}} {
-		if seen.State == live.Failed {
+	for _, seen := range []clusterview.Seen[string]{{State: p.Webhooks.State, Cause: p.Webhooks.Cause}, {State: p.Operators.State, Cause: p.Operators.Cause}} {
+		if seen.State == clusterview.Failed {
 			return p, fmt.Errorf("cannot ask the cluster: %s", seen.Cause)
 		}
 	}
@@ -47,7 +47,7 @@ func (e *examiner) base(ctx context.Context) (doctor.Patient, error) {
 const notAdmitted = "no pod was created for show here; envgraft doctor does that"
 
 // patient adds what is a workload's own.
-func (e *examiner) patient(ctx context.Context, base doctor.Patient, app *live.App) (doctor.Patient, error) {
+func (e *examiner) patient(ctx context.Context, base doctor.Patient, app *clusterview.App) (doctor.Patient, error) {
 	p, w := base, app.Workload
 	p.App = app
 	p.Admission.Cause = notAdmitted
@@ -77,13 +77,13 @@ func (e *examiner) patient(ctx context.Context, base doctor.Patient, app *live.A
 }
 
 // storeOf is the ExternalSecret's store, else the one that it would get.
-func storeOf(app *live.App) live.StoreRef {
+func storeOf(app *clusterview.App) clusterview.StoreRef {
 	if app.ExternalSecret != nil {
 		return app.ExternalSecret.Spec.SecretStoreRef
 	}
 	if s := app.Subject.Settings.SecretStore; s.Name != "" {
-		return live.StoreRef{Kind: s.Kind, Name: s.Name}
+		return clusterview.StoreRef{Kind: s.Kind, Name: s.Name}
 	}
 	s := app.Settings.Configuration.ExternalSecretFor(app.Subject.Identity.Environment).SecretStore
-	return live.StoreRef{Kind: s.Kind, Name: s.Name}
+	return clusterview.StoreRef{Kind: s.Kind, Name: s.Name}
 }

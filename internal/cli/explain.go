@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	kubejson "k8s.io/apimachinery/pkg/util/json"
 
-	"github.com/envgraft/envgraft/internal/environ"
+	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -170,10 +170,10 @@ func (o outcome) about(ctx context.Context, known facts.Static) subject {
 // keys returns what is known of an object that a container refers to.
 func (o outcome) keys(ctx context.Context, known facts.Static, kind, name string) ([]string, bool) {
 	switch {
-	case kind == environ.KindConfigMap:
+	case kind == envresolve.KindConfigMap:
 		found := known.ConfigMap(ctx, o.namespace, name)
 		return found.Keys, found.State != graft.ConfigMapUnknown
-	case kind == environ.KindSecret && name == o.report.Identity.Secret:
+	case kind == envresolve.KindSecret && name == o.report.Identity.Secret:
 		return o.known.Parameter.Keys, o.known.Parameter.Known()
 	}
 	return nil, false
@@ -185,7 +185,7 @@ type subject struct {
 	report                      graft.Report
 	// pod is the pod or template as it is after the graft.
 	pod  []byte
-	keys environ.Keys
+	keys envresolve.Keys
 	// values returns the values of a ConfigMap; nil where none are shown.
 	values func(configMap string) map[string]string
 }
@@ -229,7 +229,7 @@ func (s subject) containers() ([]explainedContainer, error) {
 }
 
 func (s subject) container(c corev1.Container, init bool) explainedContainer {
-	variables, unknown := environ.Compute(c, s.keys)
+	variables, unknown := envresolve.Compute(c, s.keys)
 	explained := explainedContainer{Name: c.Name, Init: init, Env: []explainedVariable{}}
 	for _, v := range variables {
 		explained.Env = append(explained.Env, explainedVariable{
@@ -245,7 +245,7 @@ func (s subject) container(c corev1.Container, init bool) explainedContainer {
 // hides lists what a variable hides, the next in line first. A literal that was
 // rebound is no longer in the pod, but it is what its author will look for; and
 // the key that it is bound to, which envFrom brings too, hides nothing.
-func (s subject) hides(container string, v environ.Variable) []string {
+func (s subject) hides(container string, v envresolve.Variable) []string {
 	hides := []string{}
 	for _, hidden := range v.Hides {
 		if hidden != v.From {
@@ -254,8 +254,8 @@ func (s subject) hides(container string, v environ.Variable) []string {
 	}
 	for _, c := range s.report.Containers {
 		for _, rebound := range c.Rebound {
-			if c.Name == container && rebound.Name == v.Name && !slices.Contains(hides, environ.KindLiteral) {
-				hides = append(hides, environ.KindLiteral)
+			if c.Name == container && rebound.Name == v.Name && !slices.Contains(hides, envresolve.KindLiteral) {
+				hides = append(hides, envresolve.KindLiteral)
 			}
 		}
 	}
@@ -264,12 +264,12 @@ func (s subject) hides(container string, v environ.Variable) []string {
 
 // value returns what may be shown of a variable: a literal as it is written,
 // or a ConfigMap's value. Of a Secret nothing is known here to begin with.
-func (s subject) value(c corev1.Container, v environ.Variable) *string {
+func (s subject) value(c corev1.Container, v envresolve.Variable) *string {
 	if s.values == nil {
 		return nil
 	}
 	switch v.From.Kind {
-	case environ.KindLiteral:
+	case envresolve.KindLiteral:
 		var value *string
 		for i := range c.Env {
 			if c.Env[i].Name == v.Name && c.Env[i].ValueFrom == nil {
@@ -277,7 +277,7 @@ func (s subject) value(c corev1.Container, v environ.Variable) *string {
 			}
 		}
 		return value
-	case environ.KindConfigMap:
+	case envresolve.KindConfigMap:
 		if value, ok := s.values(v.From.Name)[v.From.Key]; ok {
 			return &value
 		}
@@ -287,12 +287,12 @@ func (s subject) value(c corev1.Container, v environ.Variable) *string {
 
 // tier says whose object a source is. What a pod refers to besides the app's
 // own objects is the pod's affair.
-func (s subject) tier(from environ.Source) graft.Tier {
+func (s subject) tier(from envresolve.Source) graft.Tier {
 	switch {
 	case s.report.Status != graft.StatusInjected:
-	case from.Kind == environ.KindSecret && from.Name == s.report.Identity.Secret:
+	case from.Kind == envresolve.KindSecret && from.Name == s.report.Identity.Secret:
 		return graft.TierParameter
-	case from.Kind == environ.KindConfigMap && from.Name == s.report.Identity.ConfigMap:
+	case from.Kind == envresolve.KindConfigMap && from.Name == s.report.Identity.ConfigMap:
 		return graft.TierConfigMap
 	}
 	return graft.TierPod

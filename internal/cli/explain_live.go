@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	operations "gomodules.xyz/jsonpatch/v2"
 
-	"github.com/envgraft/envgraft/internal/environ"
+	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // liveExplanation is what the cluster says of an app.
@@ -26,7 +26,7 @@ type liveExplanation struct {
 	ExternalSecret *liveExternalSecret `json:"externalSecret,omitempty"`
 	Pods           []livePod           `json:"pods"`
 	// NotSeen are the rights that were missing.
-	NotSeen []live.Right `json:"notSeen"`
+	NotSeen []clusterview.Right `json:"notSeen"`
 	// Notes are what else is to be known of all this.
 	Notes []string `json:"notes"`
 }
@@ -49,11 +49,11 @@ type liveExternalSecret struct {
 }
 
 type livePod struct {
-	Name      string         `json:"name"`
-	Injected  bool           `json:"injected"`
-	Version   int64          `json:"version,omitempty"`
-	Freshness live.Freshness `json:"freshness"`
-	Why       string         `json:"why,omitempty"`
+	Name      string                `json:"name"`
+	Injected  bool                  `json:"injected"`
+	Version   int64                 `json:"version,omitempty"`
+	Freshness clusterview.Freshness `json:"freshness"`
+	Why       string                `json:"why,omitempty"`
 	// Differs are the variables that the next pod gets from elsewhere.
 	Differs []change `json:"differs,omitempty"`
 }
@@ -89,7 +89,7 @@ func (f *explainFlags) explainLive(command *cobra.Command, args []string) ([]exp
 // checkRefs refuses names that are none of a workload.
 func checkRefs(args []string) error {
 	for _, arg := range args {
-		if _, err := live.ParseRef("", arg); err != nil {
+		if _, err := clusterview.ParseRef("", arg); err != nil {
 			return err
 		}
 	}
@@ -98,21 +98,21 @@ func checkRefs(args []string) error {
 
 // targets reads what a command line names. That one cannot be read is an
 // error: there is nothing to say without it.
-func (c *session) targets(ctx context.Context, args []string, selector string) ([]live.Workload, error) {
+func (c *session) targets(ctx context.Context, args []string, selector string) ([]clusterview.Workload, error) {
 	if selector != "" {
 		return c.selected(ctx, selector)
 	}
-	var targets []live.Workload
+	var targets []clusterview.Workload
 	for _, arg := range args {
-		ref, err := live.ParseRef(c.namespace, arg)
+		ref, err := clusterview.ParseRef(c.namespace, arg)
 		if err != nil {
 			return nil, err
 		}
 		w := c.Workload(ctx, ref)
 		switch {
-		case w.State == live.NotFound:
+		case w.State == clusterview.NotFound:
 			return nil, fmt.Errorf("%s does not exist in namespace %q", ref, c.namespace)
-		case w.State != live.Found:
+		case w.State != clusterview.Found:
 			return nil, fmt.Errorf("cannot read %s: %s", ref, w.Cause)
 		case len(w.Value.Template) == 0:
 			return nil, fmt.Errorf("%s has no pod template", ref)
@@ -123,15 +123,15 @@ func (c *session) targets(ctx context.Context, args []string, selector string) (
 }
 
 // selected are the workloads with the labels, and the pods that nobody owns.
-func (c *session) selected(ctx context.Context, selector string) ([]live.Workload, error) {
+func (c *session) selected(ctx context.Context, selector string) ([]clusterview.Workload, error) {
 	targets, failed := c.Workloads(ctx, c.namespace, selector)
 	bare := c.BarePods(ctx, c.namespace, selector)
 	for _, pod := range bare.Value {
-		ref, err := live.ParseRef(c.namespace, "pod/"+pod.Metadata.Name)
+		ref, err := clusterview.ParseRef(c.namespace, "pod/"+pod.Metadata.Name)
 		if err != nil {
 			return nil, err
 		}
-		if w := c.Workload(ctx, ref); w.State == live.Found {
+		if w := c.Workload(ctx, ref); w.State == clusterview.Found {
 			targets = append(targets, w.Value)
 		}
 	}
@@ -141,7 +141,7 @@ func (c *session) selected(ctx context.Context, selector string) ([]live.Workloa
 	for _, f := range failed {
 		return nil, fmt.Errorf("cannot list workloads: %s", f.Cause)
 	}
-	if bare.State != live.Found {
+	if bare.State != clusterview.Found {
 		return nil, fmt.Errorf("cannot list pods: %s", bare.Cause)
 	}
 	return nil, fmt.Errorf("nothing in namespace %q has labels %q", c.namespace, selector)
@@ -149,7 +149,7 @@ func (c *session) selected(ctx context.Context, selector string) ([]live.Workloa
 
 // explain explains one workload or pod: of a workload its next pod, of a pod
 // what it has.
-func (c *session) explain(ctx context.Context, app *live.App) (explanation, error) {
+func (c *session) explain(ctx context.Context, app *clusterview.App) (explanation, error) {
 	result, next, err := graftTemplate(app)
 	if err != nil {
 		return explanation{}, err
@@ -182,7 +182,7 @@ const environPod = "Pod"
 
 // graftTemplate does to a workload's template what the webhook does to its
 // next pod, by what was seen.
-func graftTemplate(app *live.App) (graft.Result, []byte, error) {
+func graftTemplate(app *clusterview.App) (graft.Result, []byte, error) {
 	result := app.Subject.Graft(app.Facts())
 	next, err := patch(app.Workload.Template, result.Operations)
 	return result, next, err
@@ -209,8 +209,8 @@ func patch(document []byte, ops []operations.Operation) ([]byte, error) {
 }
 
 // subject gathers what is to be explained, and where keys and values are.
-func (c *session) subject(ctx context.Context, app *live.App, report graft.Report, pod []byte) subject {
-	objects := &objects{session: c, ctx: ctx, app: app, configMaps: map[string]live.Seen[live.ConfigMap]{}, secrets: map[string]live.Seen[live.Secret]{}}
+func (c *session) subject(ctx context.Context, app *clusterview.App, report graft.Report, pod []byte) subject {
+	objects := &objects{session: c, ctx: ctx, app: app, configMaps: map[string]clusterview.Seen[clusterview.ConfigMap]{}, secrets: map[string]clusterview.Seen[clusterview.Secret]{}}
 	w := app.Workload
 	return subject{
 		kind: w.Kind.Kind, namespace: w.Namespace, name: w.Name, from: w.String(), report: report, pod: pod,
@@ -222,14 +222,14 @@ func (c *session) subject(ctx context.Context, app *live.App, report graft.Repor
 type objects struct {
 	*session
 
-	ctx        context.Context //nolint:containedctx // it lives as long as one explanation, and environ.Keys takes none
-	app        *live.App
-	configMaps map[string]live.Seen[live.ConfigMap]
-	secrets    map[string]live.Seen[live.Secret]
+	ctx        context.Context //nolint:containedctx // it lives as long as one explanation, and envresolve.Keys takes none
+	app        *clusterview.App
+	configMaps map[string]clusterview.Seen[clusterview.ConfigMap]
+	secrets    map[string]clusterview.Seen[clusterview.Secret]
 }
 
-func (o *objects) configMap(name string) live.Seen[live.ConfigMap] {
-	if name == o.app.Subject.Identity.ConfigMap && o.app.ConfigMap.State != live.Unasked {
+func (o *objects) configMap(name string) clusterview.Seen[clusterview.ConfigMap] {
+	if name == o.app.Subject.Identity.ConfigMap && o.app.ConfigMap.State != clusterview.Unasked {
 		return o.app.ConfigMap
 	}
 	seen, ok := o.configMaps[name]
@@ -243,11 +243,11 @@ func (o *objects) configMap(name string) live.Seen[live.ConfigMap] {
 func (o *objects) values(name string) map[string]string { return o.configMap(name).Value.Data }
 
 func (o *objects) keys(kind, name string) ([]string, bool) {
-	if kind == environ.KindConfigMap {
-		facts := live.ConfigMapFacts(o.configMap(name))
+	if kind == envresolve.KindConfigMap {
+		facts := clusterview.ConfigMapFacts(o.configMap(name))
 		return facts.Keys, facts.State != graft.ConfigMapUnknown
 	}
-	if kind != environ.KindSecret {
+	if kind != envresolve.KindSecret {
 		return nil, false
 	}
 	if name == o.app.Subject.Identity.Secret {
@@ -263,7 +263,7 @@ func (o *objects) keys(kind, name string) ([]string, bool) {
 }
 
 // compare says of each running pod in what the next one will differ.
-func (c *session) compare(ctx context.Context, app *live.App, next *explanation) {
+func (c *session) compare(ctx context.Context, app *clusterview.App, next *explanation) {
 	for i, pod := range app.Pods.Value {
 		raw, err := json.Marshal(map[string]any{"spec": pod.Spec})
 		if err != nil || pod.Ended() {
@@ -284,7 +284,7 @@ func othersDoing(id identity.Identity) func(change) bool {
 		if c.Becomes != "" {
 			return false
 		}
-		for _, own := range []string{environ.KindSecret + "/" + id.Secret, environ.KindConfigMap + "/" + id.ConfigMap} {
+		for _, own := range []string{envresolve.KindSecret + "/" + id.Secret, envresolve.KindConfigMap + "/" + id.ConfigMap} {
 			if c.Was == own || strings.HasPrefix(c.Was, own+"[") {
 				return false
 			}
@@ -293,13 +293,13 @@ func othersDoing(id identity.Identity) func(change) bool {
 	}
 }
 
-func liveOf(app *live.App) *liveExplanation {
-	l := &liveExplanation{Pods: []livePod{}, NotSeen: []live.Right{}, Notes: notesOf(app)}
+func liveOf(app *clusterview.App) *liveExplanation {
+	l := &liveExplanation{Pods: []livePod{}, NotSeen: []clusterview.Right{}, Notes: notesOf(app)}
 	l.Parameter.Version = app.Version()
 	l.Parameter.Since = pointer(app.Rotated())
 	if _, ok := app.Record(); ok {
 		l.Parameter.Keys = "ExternalSecret/" + app.ExternalSecret.Metadata.Name
-	} else if app.Secret.State == live.Found {
+	} else if app.Secret.State == clusterview.Found {
 		l.Parameter.Keys = "Secret/" + app.Subject.Identity.Secret
 	}
 	if e := app.ExternalSecret; e != nil {
@@ -320,17 +320,17 @@ func liveOf(app *live.App) *liveExplanation {
 }
 
 // notesOf says what all the rest is to be taken with.
-func notesOf(app *live.App) []string {
+func notesOf(app *clusterview.App) []string {
 	notes := []string{}
 	if app.Settings.Assumed != "" {
 		notes = append(notes, fmt.Sprintf("the cluster's configuration is not known, so environment %q and all names are defaults: %s; give --config",
 			app.Settings.Configuration.Environment, app.Settings.Assumed))
 	}
-	if app.Namespace.State != live.Found {
+	if app.Namespace.State != clusterview.Found {
 		notes = append(notes, fmt.Sprintf("namespace %q could not be read, so its labels count as not set: %s",
 			app.Workload.Namespace, or(app.Namespace.Cause, string(app.Namespace.State))))
 	}
-	if app.ExternalSecrets.State == live.NotFound {
+	if app.ExternalSecrets.State == clusterview.NotFound {
 		notes = append(notes, app.ExternalSecrets.Cause)
 	}
 	return notes
@@ -347,7 +347,7 @@ func pointer(t time.Time) *time.Time {
 
 // resourceName writes an object as -o name does.
 func resourceName(kind, name string) string {
-	ref, err := live.ParseRef("", strings.ToLower(kind)+"/"+name)
+	ref, err := clusterview.ParseRef("", strings.ToLower(kind)+"/"+name)
 	if err != nil {
 		return strings.ToLower(kind) + "/" + name
 	}

@@ -13,20 +13,20 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
-	"github.com/envgraft/envgraft/internal/adopt"
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
-	"github.com/envgraft/envgraft/internal/environ"
+	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
-	"github.com/envgraft/envgraft/internal/live"
 	"github.com/envgraft/envgraft/internal/manifest"
+	"github.com/envgraft/envgraft/internal/migrate"
 	"github.com/envgraft/envgraft/webhook"
 )
 
 // imported is the plan for one workload; -o json prints a list of it.
 type imported struct {
-	*adopt.Plan
+	*migrate.Plan
 
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace"`
@@ -85,7 +85,7 @@ a cluster.`,
 func (f *importFlags) plan(command *cobra.Command, streams Streams, args []string) (*manifest.Stream, []imported, error) {
 	if len(args) == 1 {
 		stream, all, err := f.planLive(command, args[0])
-		if err != nil && !errors.Is(err, adopt.ErrNothing) {
+		if err != nil && !errors.Is(err, migrate.ErrNothing) {
 			err = unchecked(err)
 		}
 		return stream, all, err
@@ -116,7 +116,7 @@ func (f *importFlags) plan(command *cobra.Command, streams Streams, args []strin
 		}
 		world.Keys = o.keysIn(command.Context(), ns.Name, world.ExternalSecrets)
 		one, err := importOne(t, ns, world)
-		if errors.Is(err, adopt.ErrNothing) {
+		if errors.Is(err, migrate.ErrNothing) {
 			continue
 		}
 		if err != nil {
@@ -125,7 +125,7 @@ func (f *importFlags) plan(command *cobra.Command, streams Streams, args []strin
 		all = append(all, one)
 	}
 	if len(all) == 0 {
-		return nil, nil, adopt.ErrNothing
+		return nil, nil, migrate.ErrNothing
 	}
 	return stream, all, nil
 }
@@ -150,14 +150,14 @@ func (f *importFlags) planLive(command *cobra.Command, arg string) (*manifest.St
 		return nil, nil, err
 	}
 	app := c.App(ctx, settings, targets[0])
-	if app.Namespace.State != live.Found {
+	if app.Namespace.State != clusterview.Found {
 		return nil, nil, fmt.Errorf("cannot read namespace %q: %s", targets[0].Namespace, app.Namespace.Cause)
 	}
 	world := worldOf(settings.Configuration)
 	world.ExternalSecrets = c.ExternalSecrets(ctx, targets[0].Namespace).Value.Items
 	objects := &objects{
 		session: c, ctx: ctx, app: app,
-		configMaps: map[string]live.Seen[live.ConfigMap]{}, secrets: map[string]live.Seen[live.Secret]{},
+		configMaps: map[string]clusterview.Seen[clusterview.ConfigMap]{}, secrets: map[string]clusterview.Seen[clusterview.Secret]{},
 	}
 	world.Keys = objects.keys
 	one, err := importOne(stream.Templates()[0], app.Namespace.Value, world)
@@ -172,9 +172,9 @@ func (f *importFlags) planLive(command *cobra.Command, arg string) (*manifest.St
 
 // manifestOf makes a manifest of what the API server has: without what it
 // added itself.
-func (c *session) manifestOf(ctx context.Context, ref live.Ref) (*manifest.Stream, error) {
+func (c *session) manifestOf(ctx context.Context, ref clusterview.Ref) (*manifest.Stream, error) {
 	seen := c.Object(ctx, ref)
-	if seen.State != live.Found {
+	if seen.State != clusterview.Found {
 		return nil, fmt.Errorf("cannot read %s: %s", ref, seen.Cause)
 	}
 	object := seen.Value
@@ -199,12 +199,12 @@ func (c *session) manifestOf(ctx context.Context, ref live.Ref) (*manifest.Strea
 	return &manifest.Stream{Documents: documents}, nil
 }
 
-func worldOf(c *config.Configuration) adopt.World {
-	return adopt.World{
+func worldOf(c *config.Configuration) migrate.World {
+	return migrate.World{
 		Engine: graft.New(c.Engine()), SkipContainers: c.SkipContainers,
-		Defaults: func(environment string) adopt.Defaults {
+		Defaults: func(environment string) migrate.Defaults {
 			s := c.ExternalSecretFor(environment)
-			return adopt.Defaults{
+			return migrate.Defaults{
 				Store: s.SecretStore.Kind + "/" + s.SecretStore.Name, RefreshInterval: s.RefreshInterval.String(), DeletionPolicy: s.DeletionPolicy,
 			}
 		},
@@ -213,12 +213,12 @@ func worldOf(c *config.Configuration) adopt.World {
 
 // importOne plans for one workload, and changes its manifest where that is
 // proven to change nothing else.
-func importOne(t manifest.Template, ns identity.Namespace, world adopt.World) (imported, error) {
+func importOne(t manifest.Template, ns identity.Namespace, world migrate.World) (imported, error) {
 	raw, err := t.JSON()
 	if err != nil {
 		return imported{}, err
 	}
-	plan, err := adopt.Make(adopt.Workload{
+	plan, err := migrate.Make(migrate.Workload{
 		Namespace: ns, Kind: t.Kind, Name: t.Name, Labels: t.Labels, Annotations: t.Annotations(), Template: raw,
 	}, world)
 	if err != nil {
@@ -235,8 +235,8 @@ func importOne(t manifest.Template, ns identity.Namespace, world adopt.World) (i
 }
 
 // externalSecretsIn are those among the documents.
-func externalSecretsIn(stream *manifest.Stream, namespace, otherwise string) ([]live.ExternalSecret, error) {
-	var all []live.ExternalSecret
+func externalSecretsIn(stream *manifest.Stream, namespace, otherwise string) ([]clusterview.ExternalSecret, error) {
+	var all []clusterview.ExternalSecret
 	for _, o := range stream.Objects() {
 		if o.Group != "external-secrets.io" || o.Kind != "ExternalSecret" || or(o.Namespace, otherwise) != namespace {
 			continue
@@ -245,7 +245,7 @@ func externalSecretsIn(stream *manifest.Stream, namespace, otherwise string) ([]
 		if err != nil {
 			return nil, err
 		}
-		var e live.ExternalSecret
+		var e clusterview.ExternalSecret
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return nil, fmt.Errorf("%s: cannot read ExternalSecret %q", o.Document.File, o.Name)
 		}
@@ -256,14 +256,14 @@ func externalSecretsIn(stream *manifest.Stream, namespace, otherwise string) ([]
 
 // keysIn knows ConfigMaps by the documents, and Secrets by the parameter that
 // an ExternalSecret of the documents makes them of.
-func (o offline) keysIn(ctx context.Context, namespace string, all []live.ExternalSecret) environ.Keys {
+func (o offline) keysIn(ctx context.Context, namespace string, all []clusterview.ExternalSecret) envresolve.Keys {
 	return func(kind, name string) ([]string, bool) {
-		if kind == environ.KindConfigMap {
+		if kind == envresolve.KindConfigMap {
 			found := o.known.ConfigMap(ctx, namespace, name)
 			return found.Keys, found.State != graft.ConfigMapUnknown
 		}
 		for _, e := range all {
-			if kind == environ.KindSecret && e.Target() == name && e.Parameter() != "" {
+			if kind == envresolve.KindSecret && e.Target() == name && e.Parameter() != "" {
 				p := askParameter(ctx, o.parameters, namespace, e.Parameter())
 				return p.Keys, p.Known()
 			}
@@ -337,7 +337,7 @@ func (i imported) account(out *bytes.Buffer) {
 	}
 }
 
-func (i imported) proofLine(line func(string, ...any), p adopt.Proof) {
+func (i imported) proofLine(line func(string, ...any), p migrate.Proof) {
 	kind := "container"
 	if p.Init {
 		kind = "init container"

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // kubeFlags are kubectl's own, by client-go's own names, and where envgraft
@@ -40,7 +40,7 @@ func (f *kubeFlags) add(command *cobra.Command) {
 	names.ContextOverrideFlags.Namespace.LongName = ""
 	clientcmd.BindOverrideFlags(&f.overrides, flags, names)
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "`file` with the clusters, over KUBECONFIG")
-	flags.StringVar(&f.installation, "installation", live.DefaultInstallationNamespace+"/"+live.DefaultInstallationName,
+	flags.StringVar(&f.installation, "installation", clusterview.DefaultInstallationNamespace+"/"+clusterview.DefaultInstallationName,
 		"`namespace/name` of the ConfigMap with the cluster's configuration of envgraft")
 	if flags.Lookup("config") == nil {
 		flags.StringVar(&f.config, "config", "", "configuration `file`, over the one in the cluster (docs/configuration.md)")
@@ -63,7 +63,7 @@ func (f *kubeFlags) loader() clientcmd.ClientConfig {
 
 // session is a cluster to ask, and the namespace that is meant.
 type session struct {
-	*live.Reader
+	*clusterview.Reader
 
 	namespace string
 }
@@ -82,7 +82,7 @@ func (f *kubeFlags) open() (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the kubeconfig: %s", oneLine(err))
 	}
-	reader, err := live.NewReader(prepared(restConfig))
+	reader, err := clusterview.NewReader(prepared(restConfig))
 	if err != nil {
 		return nil, err
 	}
@@ -100,14 +100,14 @@ func prepared(c *rest.Config) *rest.Config {
 }
 
 // settings are the configuration file's, else those of the cluster.
-func (f *kubeFlags) settings(command *cobra.Command, c *session) (live.Settings, error) {
+func (f *kubeFlags) settings(command *cobra.Command, c *session) (clusterview.Settings, error) {
 	if f.config != "" {
 		loaded, err := loadConfig(f.config)
-		return live.Settings{Configuration: loaded, From: f.config}, err
+		return clusterview.Settings{Configuration: loaded, From: f.config}, err
 	}
 	namespace, name, found := strings.Cut(f.installation, "/")
 	if !found {
-		return live.Settings{}, fmt.Errorf("--installation is %q: use NAMESPACE/NAME", f.installation)
+		return clusterview.Settings{}, fmt.Errorf("--installation is %q: use NAMESPACE/NAME", f.installation)
 	}
 	return c.Settings(command.Context(), namespace, name), nil
 }

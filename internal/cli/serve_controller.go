@@ -9,11 +9,11 @@ import (
 	"github.com/envgraft/envgraft/certs"
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/controller"
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
-	"github.com/envgraft/envgraft/internal/reconcile"
 	"github.com/envgraft/envgraft/webhook"
 )
 
@@ -23,15 +23,15 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 	if !s.config.ExternalSecrets.Enabled {
 		return noExternalSecrets{}, nil
 	}
-	return reconcile.Setup(s.manager, reconcile.Dependencies{
+	return controller.Setup(s.manager, controller.Dependencies{
 		Decider: engine, Namespaces: namespaces, Parameters: keys.controller, Versions: keys.versions, Metrics: s.metrics,
 		Settings: s.config.ExternalSecretFor, Reach: s.reach(),
-	}, reconcile.Options{
+	}, controller.Options{
 		NoRestarts:         !s.config.Reload.Enabled || !s.config.Restarts.Enabled,
 		Repair:             s.config.Restarts.Repair == config.RepairRestart,
-		Queue:              s.config.Reload.Queue(),
+		Queue:              s.config.Restarts.Queue(),
 		MinRestartInterval: s.config.Restarts.MinInterval,
-		Lease:              &reconcile.Lease{Namespace: s.namespace, Name: api.Lease},
+		Lease:              &controller.Lease{Namespace: s.namespace, Name: api.Lease},
 		KeepUnused:         s.config.ExternalSecrets.KeepUnused,
 		MaxPerNamespace:    s.config.ExternalSecrets.MaxPerNamespace,
 

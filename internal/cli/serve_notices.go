@@ -3,8 +3,8 @@ package cli
 import (
 	"fmt"
 
-	"github.com/envgraft/envgraft/internal/notices"
-	"github.com/envgraft/envgraft/internal/reconcile"
+	"github.com/envgraft/envgraft/internal/admissionevents"
+	"github.com/envgraft/envgraft/internal/controller"
 	"github.com/envgraft/envgraft/webhook"
 )
 
@@ -14,7 +14,7 @@ func (s *cluster) addNotices() (webhook.Notifier, error) {
 	if !s.config.ExternalSecrets.Enabled {
 		return nil, nil
 	}
-	n := notices.New(s.manager.GetAPIReader(), s.manager.GetEventRecorder(reconcile.Name), s.metrics, s.log.WithName("notices"))
+	n := admissionevents.New(s.manager.GetAPIReader(), s.manager.GetEventRecorder(controller.Name), s.metrics, s.log.WithName("notices"))
 	if err := s.manager.Add(n); err != nil {
 		return nil, fmt.Errorf("cannot add to the manager: %w", err)
 	}

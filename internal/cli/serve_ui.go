@@ -7,7 +7,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // addUI serves the status page of the whole cluster on a loopback address of
@@ -17,7 +17,7 @@ func (s *cluster) addUI(ctx context.Context, restConfig *rest.Config) error {
 	if s.config.Server.UIListen == "" {
 		return nil
 	}
-	reader, err := live.NewReader(prepared(rest.CopyConfig(restConfig)))
+	reader, err := clusterview.NewReader(prepared(rest.CopyConfig(restConfig)))
 	if err != nil {
 		return err
 	}
@@ -25,10 +25,10 @@ func (s *cluster) addUI(ctx context.Context, restConfig *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("cannot serve the status page: %w", err)
 	}
-	settings := live.Settings{Configuration: s.config, From: "the running configuration"}
+	settings := clusterview.Settings{Configuration: s.config, From: "the running configuration"}
 	source := &uiSource{
 		reader: reader, installation: s.namespace + "/" + s.config.Server.Certificates.WebhookConfiguration,
-		settings: func(context.Context, *live.Reader) live.Settings { return settings },
+		settings: func(context.Context, *clusterview.Reader) clusterview.Settings { return settings },
 	}
 	return s.manager.Add(onEveryReplica(func(ctx context.Context) error { return serveUI(ctx, listener, source) }))
 }

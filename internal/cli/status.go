@@ -13,14 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // statusReport is what -o json prints.
 type statusReport struct {
-	Apps []live.Line `json:"apps"`
+	Apps []clusterview.Line `json:"apps"`
 	// NotSeen are the rights that were missing.
-	NotSeen []live.Right `json:"notSeen"`
+	NotSeen []clusterview.Right `json:"notSeen"`
 }
 
 type statusFlags struct {
@@ -95,7 +95,7 @@ func (f *statusFlags) read(command *cobra.Command, c *session, errOut io.Writer)
 	progress.say("reading workloads, pods and ExternalSecrets")
 	o := c.Overview(command.Context(), settings, namespace, f.selector)
 	progress.end()
-	report := statusReport{Apps: o.Lines(), NotSeen: append([]live.Right{}, c.Missing()...)}
+	report := statusReport{Apps: o.Lines(), NotSeen: append([]clusterview.Right{}, c.Missing()...)}
 	if len(report.Apps) == 0 && len(o.Causes) > 0 {
 		return report, errors.New("cannot tell: " + strings.Join(o.Causes, "; "))
 	}
@@ -113,7 +113,7 @@ func (f *statusFlags) read(command *cobra.Command, c *session, errOut io.Writer)
 // follow prints what changes, until the person has seen enough.
 func (f *statusFlags) follow(command *cobra.Command, c *session, streams Streams) error {
 	ctx := command.Context()
-	var last []live.Line
+	var last []clusterview.Line
 	for first := true; ; first = false {
 		report, err := f.read(command, c, io.Discard)
 		if err != nil && first {
@@ -148,8 +148,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // changedLines are those that are new or not as they were. When ESO looked last
 // is no change: it looks all the time.
-func changedLines(was, is []live.Line) []live.Line {
-	text := func(l live.Line) string {
+func changedLines(was, is []clusterview.Line) []clusterview.Line {
+	text := func(l clusterview.Line) string {
 		l.Refreshed = nil
 		return strings.Join(append(statusRow(l, true), l.Kind), "\t")
 	}
@@ -157,7 +157,7 @@ func changedLines(was, is []live.Line) []live.Line {
 	for _, l := range was {
 		known[text(l)] = true
 	}
-	return slices.DeleteFunc(slices.Clone(is), func(l live.Line) bool { return known[text(l)] })
+	return slices.DeleteFunc(slices.Clone(is), func(l clusterview.Line) bool { return known[text(l)] })
 }
 
 func writeStatus(w io.Writer, format string, report statusReport) error {
@@ -165,7 +165,7 @@ func writeStatus(w io.Writer, format string, report statusReport) error {
 	case formatJSON, formatYAML:
 		return writeValue(w, format, report)
 	case formatName:
-		return writeNames(w, report.Apps, func(l live.Line) string { return resourceName(l.Kind, l.Workload) })
+		return writeNames(w, report.Apps, func(l clusterview.Line) string { return resourceName(l.Kind, l.Workload) })
 	}
 	var out bytes.Buffer
 	writeStatusTable(&out, report.Apps, newPalette(w), format == formatWide)
@@ -173,7 +173,7 @@ func writeStatus(w io.Writer, format string, report statusReport) error {
 	return err
 }
 
-func writeStatusTable(out *bytes.Buffer, lines []live.Line, p palette, wide bool) {
+func writeStatusTable(out *bytes.Buffer, lines []clusterview.Line, p palette, wide bool) {
 	if len(lines) == 0 {
 		out.WriteString("No app is injected here.\n")
 		return
@@ -194,7 +194,7 @@ func writeStatusTable(out *bytes.Buffer, lines []live.Line, p palette, wide bool
 	rows.flush()
 }
 
-func statusRow(l live.Line, wide bool) []string {
+func statusRow(l clusterview.Line, wide bool) []string {
 	version := "-"
 	if l.Version > 0 {
 		version = strconv.FormatInt(l.Version, 10)

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // palette colours what a terminal shows. Its zero value colours nothing.
@@ -60,9 +60,9 @@ func (p palette) status(s graft.Status) string {
 	return p.paint(colors[s], string(s))
 }
 
-func (p palette) freshness(f live.Freshness) string {
-	colors := map[live.Freshness]int{
-		live.Fresh: colorGreen, live.Stale: colorRed, live.Bare: colorRed, live.Waiting: colorYellow, live.Unsure: colorDefault,
+func (p palette) freshness(f clusterview.Freshness) string {
+	colors := map[clusterview.Freshness]int{
+		clusterview.Fresh: colorGreen, clusterview.Stale: colorRed, clusterview.Bare: colorRed, clusterview.Waiting: colorYellow, clusterview.Unsure: colorDefault,
 	}
 	return p.paint(colors[f], string(f))
 }

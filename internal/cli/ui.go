@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
-	"github.com/envgraft/envgraft/internal/live"
 	"github.com/envgraft/envgraft/internal/ui"
 )
 
@@ -72,7 +72,7 @@ func (f *uiFlags) serve(command *cobra.Command, out io.Writer) error {
 	}
 	source := &uiSource{
 		reader: c.Reader, namespace: c.namespace, installation: f.kube.installation,
-		settings: func(context.Context, *live.Reader) live.Settings { return settings },
+		settings: func(context.Context, *clusterview.Reader) clusterview.Settings { return settings },
 	}
 	if f.all {
 		source.namespace = ""

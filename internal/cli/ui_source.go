@@ -7,15 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
-	"github.com/envgraft/envgraft/internal/live"
 	"github.com/envgraft/envgraft/internal/ui"
 )
 
 // uiSource reads for the status page what status, doctor and explain show.
 type uiSource struct {
-	reader   *live.Reader
-	settings func(context.Context, *live.Reader) live.Settings
+	reader   *clusterview.Reader
+	settings func(context.Context, *clusterview.Reader) clusterview.Settings
 	// namespace is empty for all.
 	namespace string
 	// installation is namespace/name of envgraft's own Deployment.
@@ -50,13 +50,13 @@ func (s *uiSource) Overview(ctx context.Context) (ui.Overview, error) {
 }
 
 // App implements ui.Source.
-func (s *uiSource) App(ctx context.Context, ref live.Ref) (ui.App, error) {
+func (s *uiSource) App(ctx context.Context, ref clusterview.Ref) (ui.App, error) {
 	e := s.look(ctx, ref.Namespace)
 	w := e.Workload(ctx, ref)
 	switch {
-	case w.State == live.NotFound, w.State == live.Found && len(w.Value.Template) == 0:
+	case w.State == clusterview.NotFound, w.State == clusterview.Found && len(w.Value.Template) == 0:
 		return ui.App{}, fmt.Errorf("%w: %s in namespace %q", ui.ErrNotFound, ref, ref.Namespace)
-	case w.State != live.Found:
+	case w.State != clusterview.Found:
 		return ui.App{}, fmt.Errorf("cannot read %s: %s", ref, w.Cause)
 	}
 	base, err := e.base(ctx)

@@ -176,6 +176,13 @@ type Restarts struct {
 	// Repair says what becomes of workloads whose pods would be given another
 	// environment today: "event" tells them, "restart" restarts them once as well.
 	Repair Repair `yaml:"repair"`
+	// MaxConcurrent is how many workloads the controller restarts at a time.
+	MaxConcurrent int `yaml:"maxConcurrent"`
+	// Windows are when it does, as "Mon-Fri 09:00-17:00 Europe/Berlin"; empty is always.
+	Windows []string `yaml:"windows"`
+	// ReadyTimeout is how long new pods may take before other workloads of the
+	// parameter are held.
+	ReadyTimeout time.Duration `yaml:"readyTimeout"`
 }
 
 // Repair is what is done about stale pods.
@@ -194,13 +201,6 @@ type Reload struct {
 	// RolloutStrategy is how Reloader replaces the pods of Argo Rollouts:
 	// "restart" or "rollout", which starts a canary.
 	RolloutStrategy string `yaml:"rolloutStrategy"`
-	// MaxConcurrent is how many workloads the controller restarts at a time.
-	MaxConcurrent int `yaml:"maxConcurrent"`
-	// Windows are when it does, as "Mon-Fri 09:00-17:00 Europe/Berlin"; empty is always.
-	Windows []string `yaml:"windows"`
-	// ReadyTimeout is how long new pods may take before other workloads of the
-	// parameter are held.
-	ReadyTimeout time.Duration `yaml:"readyTimeout"`
 }
 
 // Server configures how the webhook is served.

@@ -59,8 +59,8 @@ func Default() *Configuration {
 			KeepUnused:           24 * time.Hour,
 			VersionCheckInterval: time.Minute,
 		},
-		Reload:   Reload{Enabled: true, RolloutStrategy: reload.StrategyRestart, MaxConcurrent: 10, ReadyTimeout: 10 * time.Minute},
-		Restarts: Restarts{Enabled: true, MinInterval: 10 * time.Minute, Repair: RepairEvent},
+		Reload:   Reload{Enabled: true, RolloutStrategy: reload.StrategyRestart},
+		Restarts: Restarts{Enabled: true, MinInterval: 10 * time.Minute, Repair: RepairEvent, MaxConcurrent: 10, ReadyTimeout: 10 * time.Minute},
 		Server: Server{
 			Listen:        ":9443",
 			MetricsListen: ":8080",

@@ -106,6 +106,9 @@ var (
 // nothing to the person who wrote the file, and says what is accepted.
 func explainProblem(problem string) string {
 	if m := unknownField.FindStringSubmatch(problem); m != nil {
+		if next, ok := movedFields()[m[3]+"."+m[2]]; ok {
+			return fmt.Sprintf("%s: field %q has moved: write %s", m[1], m[2], next)
+		}
 		return fmt.Sprintf("%s: unknown field %q: the fields here are %s",
 			m[1], m[2], strings.Join(fieldsOf(reflect.TypeFor[Configuration](), m[3]), ", "))
 	}
@@ -117,6 +120,16 @@ func explainProblem(problem string) string {
 		return fmt.Sprintf("%s: %s is not %s", m[1], value, accepted(m[4]))
 	}
 	return problem
+}
+
+// movedFields are fields of earlier versions, by their type and name, and what
+// they are called now.
+func movedFields() map[string]string {
+	return map[string]string{
+		"config.Reload.windows":       "restarts.windows",
+		"config.Reload.maxConcurrent": "restarts.maxConcurrent",
+		"config.Reload.readyTimeout":  "restarts.readyTimeout",
+	}
 }
 
 func kindOfNode(tag string) string {

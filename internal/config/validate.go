@@ -85,11 +85,11 @@ func (c *Configuration) validatePolicies() field.ErrorList {
 			graft.MissingWait, c.Facts.KeySource)))
 	}
 	all = append(all, oneOf(field.NewPath("reload", "rolloutStrategy"), c.Reload.RolloutStrategy, reload.StrategyRestart, reload.StrategyRollout)...)
-	all = append(all, c.Reload.validate(field.NewPath("reload"))...)
+	all = append(all, c.Restarts.validate(field.NewPath("restarts"))...)
 	return append(all, labels(field.NewPath("skipContainers"), c.SkipContainers)...)
 }
 
-func (r Reload) validate(path *field.Path) field.ErrorList {
+func (r Restarts) validate(path *field.Path) field.ErrorList {
 	all := positive(path.Child("readyTimeout"), r.ReadyTimeout)
 	if r.MaxConcurrent < 1 {
 		all = append(all, field.Invalid(path.Child("maxConcurrent"), r.MaxConcurrent, "must be at least 1"))
@@ -104,7 +104,7 @@ func (r Reload) validate(path *field.Path) field.ErrorList {
 
 // Queue is how restarts wait for each other. Validate has held the windows to
 // their form.
-func (r Reload) Queue() restarts.Options {
+func (r Restarts) Queue() restarts.Options {
 	options := restarts.Options{MaxConcurrent: r.MaxConcurrent, ReadyTimeout: r.ReadyTimeout}
 	for _, text := range r.Windows {
 		if span, err := restarts.ParseSpan(text); err == nil {

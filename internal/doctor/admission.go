@@ -4,8 +4,8 @@ import (
 	"strings"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // The rule: a pod of the template, created for show, comes back injected. It
@@ -16,7 +16,7 @@ func checkAdmission(p Patient) Finding {
 	switch {
 	case p.App.Subject.Status != graft.StatusInjected:
 		return unneeded("the pod is not to be injected")
-	case p.Admission.State != live.Found:
+	case p.Admission.State != clusterview.Found:
 		return unseen(p.Admission.Cause)
 	}
 	a := p.Admission.Value

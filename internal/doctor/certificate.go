@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // The rule: the API server trusts envgraft's certificate: each webhook has a CA
@@ -16,8 +16,8 @@ func checkCertificate(p Patient) Finding {
 	if refused := p.Admission.Value.Refused; strings.Contains(refused, "x509:") || strings.Contains(refused, "tls:") {
 		return broken(p.restartServer(), "the API server does not trust the webhook's certificate: %s", refused)
 	}
-	if p.Webhooks.State != live.Found {
-		if p.Admission.State == live.Found {
+	if p.Webhooks.State != clusterview.Found {
+		if p.Admission.State == clusterview.Found {
 			return ok("the API server trusts it")
 		}
 		return unseen(p.Webhooks.Cause)

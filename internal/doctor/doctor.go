@@ -1,6 +1,6 @@
 // Package doctor walks the chain that gives a workload its environment, link
 // by link, and stops at the first that is broken: what comes behind it cannot
-// be whole. It looks at what was read (internal/live) and at nothing else; the
+// be whole. It looks at what was read (internal/clusterview) and at nothing else; the
 // engine decides, and nothing here knows its rules again. One check a file,
 // with its rule on top.
 package doctor
@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 	"github.com/envgraft/envgraft/internal/parameters"
 )
 
@@ -43,17 +43,17 @@ type Finding struct {
 // Patient is everything that was read of a workload, or of the installation
 // alone where App is nil.
 type Patient struct {
-	App      *live.App
-	Settings live.Settings
+	App      *clusterview.App
+	Settings clusterview.Settings
 	// Installation is where envgraft itself runs.
 	Installation string
-	Webhooks     live.Seen[live.Webhooks]
-	Operators    live.Seen[live.Operators]
+	Webhooks     clusterview.Seen[clusterview.Webhooks]
+	Operators    clusterview.Seen[clusterview.Operators]
 	// ESO is the version of ExternalSecrets that the cluster serves.
-	ESO       live.Seen[string]
-	StoreRef  live.StoreRef
-	Store     live.Seen[live.Store]
-	Admission live.Seen[live.Admission]
+	ESO       clusterview.Seen[string]
+	StoreRef  clusterview.StoreRef
+	Store     clusterview.Seen[clusterview.Store]
+	Admission clusterview.Seen[clusterview.Admission]
 	// Complaint is ESO's last warning about the ExternalSecret.
 	Complaint string
 	// Parameter is what the asker's own AWS credentials saw; nil without.

@@ -3,13 +3,13 @@ package doctor
 import (
 	"fmt"
 
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // The rule: at least one replica of envgraft is ready.
 
 func checkEnvgraft(p Patient) Finding {
-	if p.Operators.State != live.Found {
+	if p.Operators.State != clusterview.Found {
 		return unseen(p.Operators.Cause)
 	}
 	if len(p.Operators.Value.Envgraft) == 0 {
@@ -20,7 +20,7 @@ func checkEnvgraft(p Patient) Finding {
 }
 
 // anyReady says whether one of the Deployments has a ready pod.
-func anyReady(deployments []live.Deployment) Finding {
+func anyReady(deployments []clusterview.Deployment) Finding {
 	for _, d := range deployments {
 		if d.Status.ReadyReplicas > 0 {
 			return ok("%s: %d of %d pods ready", d, d.Status.ReadyReplicas, d.Status.Replicas)

@@ -2,7 +2,7 @@ package doctor
 
 import (
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // The rule: an ExternalSecret fills the Secret that the pods read, from the
@@ -12,7 +12,7 @@ func checkExternalSecret(p Patient) Finding {
 	if !p.needsSecret() {
 		return noSecret()
 	}
-	if p.App.ExternalSecrets.State != live.Found {
+	if p.App.ExternalSecrets.State != clusterview.Found {
 		return unseen(p.App.ExternalSecrets.Cause)
 	}
 	id, e := p.App.Subject.Identity, p.App.ExternalSecret
@@ -26,7 +26,7 @@ func checkExternalSecret(p Patient) Finding {
 		return broken(p.kubectl("get externalsecret %s -o yaml  # see annotation %s", e.Metadata.Name, api.AnnotationRevoked),
 			"ExternalSecret %q was stopped: %s", e.Metadata.Name, e.Metadata.Annotations[api.AnnotationRevoked])
 	case e.Target() != id.Secret:
-		return broken(p.patchTemplate("annotations", api.AnnotationSecret, name(e.Target())),
+		return broken(p.patchTemplate("annotations", api.AnnotationSecretName, name(e.Target())),
 			"ExternalSecret %q fills Secret %q, while the pods read Secret %q", e.Metadata.Name, e.Target(), id.Secret)
 	case e.Ours() && e.Parameter() != "" && e.Parameter() != id.Parameter:
 		return broken(p.restartServer(), "ExternalSecret %q reads parameter %q, while the pods' is %q", e.Metadata.Name, e.Parameter(), id.Parameter)

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // The rule: labels and annotations say who the app is, and the engine
@@ -17,7 +17,7 @@ func checkLabels(p Patient) Finding {
 	switch {
 	case d.Status == graft.StatusInjected:
 		return ok("app %s of system %s in environment %s", d.Identity.App, d.Identity.System, d.Identity.Environment)
-	case d.Reason == graft.ReasonNotOptedIn && p.App.Namespace.State != live.Found:
+	case d.Reason == graft.ReasonNotOptedIn && p.App.Namespace.State != clusterview.Found:
 		return unseen(p.App.Namespace.Cause)
 	case d.Reason == graft.ReasonNoApp:
 		return broken(p.patchTemplate("labels", api.LabelApp, p.App.Workload.Name), "%s", d.Message)

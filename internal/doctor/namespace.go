@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // The rule: the namespace or the workload opted in, nothing nearer opts out,
@@ -13,7 +13,7 @@ import (
 
 func checkNamespace(p Patient) Finding {
 	ns, w := p.App.Namespace, p.App.Workload
-	if ns.State == live.NotFound {
+	if ns.State == clusterview.NotFound {
 		return broken("kubectl create namespace "+w.Namespace, "namespace %q does not exist", w.Namespace)
 	}
 	if value, ok := ns.Value.Labels[api.LabelBypass]; ok {
@@ -30,7 +30,7 @@ func checkNamespace(p Patient) Finding {
 	}
 	switch p.App.Subject.Reason { //nolint:exhaustive // the others have checks of their own
 	case graft.ReasonNotOptedIn:
-		if ns.State != live.Found {
+		if ns.State != clusterview.Found {
 			return unseen(ns.Cause)
 		}
 		return broken(fmt.Sprintf("kubectl label namespace %s %s=%s", w.Namespace, api.LabelInject, api.Enabled), "%s", p.App.Subject.Message)

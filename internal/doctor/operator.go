@@ -1,7 +1,7 @@
 package doctor
 
 import (
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // installOperator installs it as its own documentation does.
@@ -14,12 +14,12 @@ func checkOperator(p Patient) Finding {
 	if p.App != nil && !p.needsSecret() {
 		return noSecret()
 	}
-	if p.ESO.State == live.NotFound {
+	if p.ESO.State == clusterview.NotFound {
 		return broken(installOperator,
 			"the cluster serves no ExternalSecrets: the External Secrets Operator is not installed")
 	}
-	if p.Operators.State != live.Found {
-		if p.ESO.State == live.Found {
+	if p.Operators.State != clusterview.Found {
+		if p.ESO.State == clusterview.Found {
 			return ok("it is installed; whether its pods are ready was not seen: %s", p.Operators.Cause)
 		}
 		return unseen(p.ESO.Cause)

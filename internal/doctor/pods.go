@@ -1,8 +1,8 @@
 package doctor
 
 import (
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // The rule: all running pods were injected, have started, and run with the data
@@ -12,7 +12,7 @@ func checkPods(p Patient) Finding {
 	if p.App.Subject.Status != graft.StatusInjected {
 		return unneeded("the pods are not injected")
 	}
-	if p.App.Pods.State != live.Found {
+	if p.App.Pods.State != clusterview.Found {
 		return unseen(p.App.Pods.Cause)
 	}
 	running, unsure := 0, ""
@@ -23,15 +23,15 @@ func checkPods(p Patient) Finding {
 		running++
 		judged := p.App.Judge(pod)
 		switch judged.Freshness {
-		case live.Bare, live.Stale:
+		case clusterview.Bare, clusterview.Stale:
 			return broken(p.renew(pod), "pod %s is %s: %s", pod.Metadata.Name, judged.Freshness, judged.Why)
-		case live.Waiting:
+		case clusterview.Waiting:
 			if reason, _ := pod.Waiting(); reason != "" {
 				return broken(p.renew(pod), "pod %s cannot start: %s", pod.Metadata.Name, judged.Why)
 			}
-		case live.Unsure:
+		case clusterview.Unsure:
 			unsure = judged.Why
-		case live.Fresh:
+		case clusterview.Fresh:
 		}
 	}
 	switch {
@@ -46,7 +46,7 @@ func checkPods(p Patient) Finding {
 }
 
 // renew replaces pods, by the way of their kind.
-func (p Patient) renew(pod live.Pod) string {
+func (p Patient) renew(pod clusterview.Pod) string {
 	switch w := p.App.Workload; w.Kind.Kind {
 	case "Deployment", "StatefulSet", "DaemonSet":
 		return p.kubectl("rollout restart %s", w)

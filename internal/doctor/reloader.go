@@ -6,7 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // upgradeReloader is the start of its own documentation's way to install it.
@@ -23,7 +23,7 @@ func checkReloader(p Patient) Finding {
 	if p.App != nil && !p.reloads() {
 		return unneeded("%s", p.noReload())
 	}
-	if p.Operators.State != live.Found {
+	if p.Operators.State != clusterview.Found {
 		return unseen(p.Operators.Cause)
 	}
 	all := p.Operators.Value.Reloader
@@ -34,7 +34,7 @@ func checkReloader(p Patient) Finding {
 	if p.App == nil {
 		return anyReady(all)
 	}
-	var watching []live.Deployment
+	var watching []clusterview.Deployment
 	blind := ""
 	for _, d := range all {
 		watches, why := d.Watches(p.App.Workload.Namespace)
@@ -50,7 +50,7 @@ func checkReloader(p Patient) Finding {
 	}
 	if p.App.Workload.Kind.Kind == "Rollout" {
 		deaf := watching[0]
-		watching = slices.DeleteFunc(watching, func(d live.Deployment) bool { return !d.RestartsRollouts() })
+		watching = slices.DeleteFunc(watching, func(d clusterview.Deployment) bool { return !d.RestartsRollouts() })
 		if len(watching) == 0 {
 			return broken(tellOfRollouts(deaf.Metadata),
 				"%s restarts no Rollouts: it was not started with --is-Argo-Rollouts=true", deaf)

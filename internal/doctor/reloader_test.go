@@ -5,9 +5,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // TestReloaderOfRollouts holds that Reloader must have been told of Argo
@@ -27,17 +27,17 @@ func TestReloaderOfRollouts(t *testing.T) {
 		"Manifest": {"Rollout", nil, "", Broken, "kubectl -n infra edit deployment/ops-reloader"},
 		"Told":     {"Rollout", []string{"--is-Argo-Rollouts=true"}, "ops", OK, ""},
 	} {
-		var reloader live.Deployment
+		var reloader clusterview.Deployment
 		reloader.Metadata.Name, reloader.Metadata.Namespace = "ops-reloader", "infra"
 		if tc.release != "" {
 			reloader.Metadata.Annotations = map[string]string{"meta.helm.sh/release-name": tc.release}
 		}
 		reloader.Status.ReadyReplicas, reloader.Status.Replicas = 1, 1
 		reloader.Spec.Template.Spec.Containers = []corev1.Container{{Args: tc.args}}
-		p := Patient{App: &live.App{Subject: &graft.Subject{}}, Settings: live.Settings{Configuration: settings}}
+		p := Patient{App: &clusterview.App{Subject: &graft.Subject{}}, Settings: clusterview.Settings{Configuration: settings}}
 		p.App.Workload.Kind.Kind = tc.kind
 		p.App.Subject.Status = graft.StatusInjected
-		p.Operators = live.Seen[live.Operators]{State: live.Found, Value: live.Operators{Reloader: []live.Deployment{reloader}}}
+		p.Operators = clusterview.Seen[clusterview.Operators]{State: clusterview.Found, Value: clusterview.Operators{Reloader: []clusterview.Deployment{reloader}}}
 		f := checkReloader(p)
 		if f.Status != tc.want || f.Fix != tc.fix {
 			t.Errorf("%s: it is %q: %s, want %q; the fix is\n%s, want\n%s", name, f.Status, f.Message, tc.want, f.Fix, tc.fix)

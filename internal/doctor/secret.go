@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // The rule: the Secret exists and has the parameter's keys.
@@ -16,8 +16,8 @@ func checkSecret(p Patient) Finding {
 	}
 	name, s := p.App.Subject.Identity.Secret, p.App.Secret
 	switch s.State {
-	case live.Found:
-	case live.NotFound:
+	case clusterview.Found:
+	case clusterview.NotFound:
 		if record, found := p.App.Record(); found && len(record.Keys) == 0 {
 			return broken(p.putParameter()+" --overwrite", "parameter %s has no keys, and the External Secrets Operator makes no Secret of that", record.Parameter)
 		}

@@ -3,8 +3,8 @@ package doctor
 import (
 	"fmt"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // The rule: the store exists, ESO calls it ready, and it is open to the
@@ -16,8 +16,8 @@ func checkStore(p Patient) Finding {
 	}
 	ref := p.StoreRef
 	switch p.Store.State {
-	case live.Found:
-	case live.NotFound:
+	case clusterview.Found:
+	case clusterview.NotFound:
 		return broken(p.createStore(), "%s does not exist", ref)
 	default:
 		return unseen(p.Store.Cause)
@@ -25,14 +25,14 @@ func checkStore(p Patient) Finding {
 	if why := p.Store.Value.NotReady(); why != "" {
 		return broken(fmt.Sprintf("kubectl describe %s %s%s", resourceOf(ref), name(ref.Name), p.inNamespace(ref)), "%s is not ready: %s", ref, why)
 	}
-	if p.App != nil && p.App.Namespace.State == live.Found && !p.Store.Value.Opens(p.App.Namespace.Value) {
+	if p.App != nil && p.App.Namespace.State == clusterview.Found && !p.Store.Value.Opens(p.App.Namespace.Value) {
 		return broken(fmt.Sprintf(`kubectl patch clustersecretstore %s --type json -p '[{"op":"add","path":"/spec/conditions/-","value":{"namespaces":["%s"]}}]'`,
 			name(ref.Name), p.App.Workload.Namespace), "%s is not open to namespace %q: see its spec.conditions", ref, p.App.Workload.Namespace)
 	}
 	return ok("%s is ready", ref)
 }
 
-func resourceOf(ref live.StoreRef) string {
+func resourceOf(ref clusterview.StoreRef) string {
 	if ref.Kind == graft.KindClusterSecretStore {
 		return "clustersecretstore"
 	}
@@ -40,7 +40,7 @@ func resourceOf(ref live.StoreRef) string {
 }
 
 // inNamespace is the flag for a store of the namespace.
-func (p Patient) inNamespace(ref live.StoreRef) string {
+func (p Patient) inNamespace(ref clusterview.StoreRef) string {
 	if ref.Kind == graft.KindClusterSecretStore || p.App == nil {
 		return ""
 	}

@@ -4,15 +4,15 @@ import (
 	"strings"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/live"
+	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // The rule: the API server knows of the webhooks for pods and for workloads.
 
 func checkWebhook(p Patient) Finding {
 	switch p.Webhooks.State {
-	case live.Found:
-	case live.NotFound:
+	case clusterview.Found:
+	case clusterview.NotFound:
 		return broken(p.upgrade(),
 			"there is no MutatingWebhookConfiguration of envgraft, so that the API server never calls it")
 	default:

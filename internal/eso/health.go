@@ -70,7 +70,7 @@ func (i *Installation) Examine(ctx context.Context, namespace string, id identit
 	}
 	if e.SecretName() != id.Secret {
 		return Health{State: metrics.ExternalSecretForeign, Reason: ReasonForeign, Message: fmt.Sprintf(
-			"ExternalSecret %q is not envgraft's and fills Secret %q, while the pods read %q: rename it, or set annotation envgraft.dev/secret",
+			"ExternalSecret %q is not envgraft's and fills Secret %q, while the pods read %q: rename it, or set annotation envgraft.dev/secret-name",
 			e.Name, e.SecretName(), id.Secret)}
 	}
 	return e.health(now)

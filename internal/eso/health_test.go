@@ -38,7 +38,7 @@ func TestHealthFitsAWarning(t *testing.T) {
 		"install the External Secrets Operator":                   {"", nil},
 		"kubectl describe externalsecret -n ":                     {"v1", e(long, TemplateNone, failed(strings.Repeat("words ", 200)))},
 		"check that it runs, and its controller class":            {"v1", e(long, TemplateNone, Status{})},
-		"rename it, or set annotation envgraft.dev/secret":        {"v1", e(long[1:], TemplateNone, Status{})},
+		"rename it, or set annotation envgraft.dev/secret-name":   {"v1", e(long[1:], TemplateNone, Status{})},
 		"keep it by annotation envgraft.dev/secrets=disabled, or": {"v1", e(long, TemplateGuard, failed("could not update secret"))},
 	} {
 		h := (&Installation{Version: tc.version}).Examine(t.Context(), long[:63], id, StoreRef{Kind: "ClusterSecretStore", Name: long}, tc.e, now)

@@ -19,7 +19,7 @@ func TestNamespacesAreHeldSmall(t *testing.T) {
 		Name: "popapps", UID: "1", ResourceVersion: "7", Finalizers: []string{"example.com/hold"},
 		Labels: map[string]string{"kubernetes.io/metadata.name": "popapps", api.LabelInject: "enabled", api.LabelSystem: "pop", api.LabelBypass: ""},
 		Annotations: map[string]string{
-			api.AnnotationParameterPrefixes: "/shared/", "example.com/notes": strings.Repeat("x", 200<<10),
+			api.AnnotationAllowedParameterPrefixes: "/shared/", "example.com/notes": strings.Repeat("x", 200<<10),
 		},
 		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
 	}
@@ -32,7 +32,7 @@ func TestNamespacesAreHeldSmall(t *testing.T) {
 		want.ObjectMeta = metav1.ObjectMeta{
 			Name: "popapps", UID: "1", ResourceVersion: "7",
 			Labels:      map[string]string{api.LabelInject: "enabled", api.LabelSystem: "pop", api.LabelBypass: ""},
-			Annotations: map[string]string{api.AnnotationParameterPrefixes: "/shared/"},
+			Annotations: map[string]string{api.AnnotationAllowedParameterPrefixes: "/shared/"},
 		}
 		if diff := cmp.Diff(want, held); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)

@@ -4,6 +4,7 @@
 package graft
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -112,6 +113,10 @@ func (e *Engine) decide(ns identity.Namespace, pod identity.Pod) Decision {
 			Status: StatusSkipped, Reason: ReasonMirrorPod, OptIn: optIn,
 			Message: "the kubelet mirrors a static pod here, which nobody can change",
 		}
+	}
+
+	if err := cmp.Or(api.RenamedError(ns.Annotations), api.RenamedError(pod.Annotations)); err != nil {
+		return denied(optIn, ReasonInvalidSetting, err)
 	}
 
 	id, err := e.config.Rules.Resolve(ns, pod)

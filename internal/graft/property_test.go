@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/environ"
+	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/test/golden"
@@ -223,7 +223,7 @@ func checkPrecedence(t *testing.T, s *graft.Subject, facts graft.Facts, before, 
 		"Secret/other":            {"A", "C", "E"},
 		"ConfigMap/other":         {"B", "D"},
 	}
-	variables, unknown := environ.Compute(after, func(kind, name string) ([]string, bool) {
+	variables, unknown := envresolve.Compute(after, func(kind, name string) ([]string, bool) {
 		keys, ok := objects[kind+"/"+name]
 		return keys, ok
 	})
@@ -268,13 +268,13 @@ func checkFallback(t *testing.T, s *graft.Subject, facts graft.Facts, before, af
 	if !s.Settings.ConfigMapRequired {
 		objects = nil
 	}
-	variables, _ := environ.Compute(after, func(kind, name string) ([]string, bool) { return objects[kind+"/"+name], true })
+	variables, _ := envresolve.Compute(after, func(kind, name string) ([]string, bool) { return objects[kind+"/"+name], true })
 	for _, v := range variables {
 		own := slices.IndexFunc(before.Env, named(v.Name)) >= 0
 		if !own || deliberate(before.Env, v.Name) || slices.Contains(s.Settings.Keep, v.Name) {
 			continue
 		}
-		want := environ.KindLiteral
+		want := envresolve.KindLiteral
 		if slices.Contains(objects["ConfigMap/myapp-config"], v.Name) {
 			want = fmt.Sprintf("ConfigMap/myapp-config[%s]", v.Name)
 		}
@@ -283,7 +283,7 @@ func checkFallback(t *testing.T, s *graft.Subject, facts graft.Facts, before, af
 		}
 	}
 	for _, e := range before.Env {
-		if !slices.ContainsFunc(variables, func(v environ.Variable) bool { return v.Name == e.Name }) && e.ValueFrom == nil {
+		if !slices.ContainsFunc(variables, func(v envresolve.Variable) bool { return v.Name == e.Name }) && e.ValueFrom == nil {
 			t.Errorf("container %q: %s is gone with the optional objects", after.Name, e.Name)
 		}
 	}

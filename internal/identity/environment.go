@@ -50,7 +50,7 @@ func (r Rules) environments(ns Namespace) ([]string, error) {
 	if own := r.ownEnvironment(ns); own != "" {
 		all = append(all, own)
 	}
-	value, ok := ns.Annotations[api.AnnotationEnvironments]
+	value, ok := ns.Annotations[api.AnnotationAllowedEnvironments]
 	if !ok {
 		return all, nil
 	}
@@ -58,7 +58,7 @@ func (r Rules) environments(ns Namespace) ([]string, error) {
 		name := strings.TrimSpace(part)
 		if name == "" || len(validation.IsValidLabelValue(name)) > 0 {
 			return nil, fmt.Errorf("annotation %s of namespace %q has the environment %q: use names, comma separated, as in \"stage,qa\"",
-				api.AnnotationEnvironments, ns.Name, name)
+				api.AnnotationAllowedEnvironments, ns.Name, name)
 		}
 		all = append(all, name)
 	}
@@ -67,10 +67,10 @@ func (r Rules) environments(ns Namespace) ([]string, error) {
 
 // openEnvironment is the command that lets pods name one more.
 func openEnvironment(ns Namespace, environment string) string {
-	if listed := ns.Annotations[api.AnnotationEnvironments]; listed != "" {
+	if listed := ns.Annotations[api.AnnotationAllowedEnvironments]; listed != "" {
 		environment = listed + "," + environment
 	}
-	return fmt.Sprintf("kubectl annotate --overwrite namespace %s %s=%s", ns.Name, api.AnnotationEnvironments, environment)
+	return fmt.Sprintf("kubectl annotate --overwrite namespace %s %s=%s", ns.Name, api.AnnotationAllowedEnvironments, environment)
 }
 
 // pathEnvironment returns the environment that a path names, or "" where it

@@ -110,11 +110,11 @@ func (r Rules) Resolve(ns Namespace, pod Pod) (Identity, error) {
 		System:         system,
 		Environment:    environment,
 		Parameter:      override(pod, api.AnnotationParameter, expand(r.Names.Parameter)),
-		ConfigMap:      override(pod, api.AnnotationConfigMap, expand(r.Names.ConfigMap)),
+		ConfigMap:      override(pod, api.AnnotationConfigMapName, expand(r.Names.ConfigMap)),
 		Secret:         expand(r.Names.Secret),
 		ExternalSecret: expand(r.Names.ExternalSecret),
 	}
-	if named := override(pod, api.AnnotationSecret, id.Secret); named != id.Secret {
+	if named := override(pod, api.AnnotationSecretName, id.Secret); named != id.Secret {
 		id.Secret, id.SecretReferenced = named, !lists(ns, named)
 	}
 	if err := id.validate(); err != nil {

@@ -66,7 +66,7 @@ func TestResolve(t *testing.T) {
 			reason: "A pod may name an environment that its Namespace lists.",
 			ns: Namespace{
 				Name: "popapps", Labels: map[string]string{api.LabelEnvironment: "prod"},
-				Annotations: map[string]string{api.AnnotationEnvironments: "dev, qa"},
+				Annotations: map[string]string{api.AnnotationAllowedEnvironments: "dev, qa"},
 			},
 			pod: Pod{Labels: map[string]string{api.LabelName: "myapp", api.LabelEnvironment: "qa"}},
 			want: with(func(id *Identity) {
@@ -79,13 +79,13 @@ func TestResolve(t *testing.T) {
 		},
 		"PathOfAnotherEnvironment": {
 			reason: "The path's environment is the one whose store and deletion policy count.",
-			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationEnvironments: "prod"}},
+			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedEnvironments: "prod"}},
 			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationParameter: "/popapps/other/prod/db/main"}},
 			want:   with(func(id *Identity) { id.Parameter, id.ParameterEnvironment = "/popapps/other/prod/db/main", "prod" }),
 		},
 		"PrefixOfOneEnvironment": {
 			reason: "An administrator may open one path of another environment, within the system too.",
-			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/popapps/web/prod/"}},
+			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedParameterPrefixes: "/popapps/web/prod/"}},
 			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationParameter: "/popapps/web/prod/app"}},
 			want:   with(func(id *Identity) { id.Parameter, id.ParameterEnvironment = "/popapps/web/prod/app", "prod" }),
 		},
@@ -100,7 +100,7 @@ func TestResolve(t *testing.T) {
 		"EnvironmentFirst": {
 			reason: "The environment binds wherever the template has it.",
 			rules:  func(r *Rules) { r.Names.Parameter = "/env-{environment}/{system}/{app}" },
-			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationEnvironments: "qa"}},
+			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedEnvironments: "qa"}},
 			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationParameter: "/env-qa/popapps/other"}},
 			want:   with(func(id *Identity) { id.Parameter, id.ParameterEnvironment = "/env-qa/popapps/other", "qa" }),
 		},
@@ -120,7 +120,7 @@ func TestResolve(t *testing.T) {
 			reason: "Annotations replace computed names.",
 			ns:     popapps,
 			pod: Pod{Labels: myapp, Annotations: map[string]string{
-				api.AnnotationParameter: "/popapps/shared", api.AnnotationConfigMap: "common", api.AnnotationSecret: "s.v2",
+				api.AnnotationParameter: "/popapps/shared", api.AnnotationConfigMapName: "common", api.AnnotationSecretName: "s.v2",
 			}},
 			want: with(func(id *Identity) {
 				id.Parameter, id.ConfigMap, id.Secret, id.SecretReferenced = "/popapps/shared", "common", "s.v2", true
@@ -128,13 +128,13 @@ func TestResolve(t *testing.T) {
 		},
 		"SecretNames": {
 			reason: "A Namespace lists the names that may be filled.",
-			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationSecretNames: "other, s.v2"}},
-			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationSecret: "s.v2"}},
+			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedSecretNames: "other, s.v2"}},
+			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationSecretName: "s.v2"}},
 			want:   with(func(id *Identity) { id.Secret = "s.v2" }),
 		},
 		"WidenedPrefix": {
 			reason: "A Namespace annotation opens further prefixes.",
-			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/shared/, /other/db/"}},
+			ns:     Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedParameterPrefixes: "/shared/, /other/db/"}},
 			pod:    Pod{Labels: myapp, Annotations: map[string]string{api.AnnotationParameter: "/other/db/main"}},
 			want:   with(func(id *Identity) { id.Parameter = "/other/db/main" }),
 		},
@@ -202,25 +202,25 @@ func TestResolveRefuses(t *testing.T) {
 		"OtherSystem":       {"A pod's author must not reach another team's system.", nil, popapps, Pod{Labels: labels(api.LabelSystem, "billing")}, []string{api.LabelSystem, `"billing"`, `"popapps"`, "kubectl label namespace popapps"}},
 		"NoEnvironment":     {"A cluster without a default needs a label.", func(r *Rules) { r.Environment = "" }, popapps, Pod{Labels: labels()}, []string{api.LabelEnvironment, "kubectl label namespace popapps"}},
 		"UpperCaseApp":      {"A label may hold what an object's name may not.", nil, popapps, Pod{Labels: labels(api.LabelApp, "My_App")}, []string{`"My_App"`, "My_App-config", "lowercase"}},
-		"EmptyConfigMap":    {"An empty annotation is not the same as none.", nil, popapps, annotated(api.AnnotationConfigMap, ""), []string{"ConfigMap", `""`}},
+		"EmptyConfigMap":    {"An empty annotation is not the same as none.", nil, popapps, annotated(api.AnnotationConfigMapName, ""), []string{"ConfigMap", `""`}},
 		"EmptyParameter":    {"An empty annotation is not the same as none.", nil, popapps, annotated(api.AnnotationParameter, ""), []string{`must start with "/"`}},
-		"ForeignParameter":  {"An annotation must not reach another team's parameter.", nil, popapps, annotated(api.AnnotationParameter, "/billing/db/prod/app"), []string{api.AnnotationParameter, `"/billing/db/prod/app"`, `"/popapps/"`, api.AnnotationParameterPrefixes}},
+		"ForeignParameter":  {"An annotation must not reach another team's parameter.", nil, popapps, annotated(api.AnnotationParameter, "/billing/db/prod/app"), []string{api.AnnotationParameter, `"/billing/db/prod/app"`, `"/popapps/"`, api.AnnotationAllowedParameterPrefixes}},
 		"PrefixOfName":      {"/popapps2/ is not under /popapps/.", nil, popapps, annotated(api.AnnotationParameter, "/popapps2/x"), []string{`"/popapps/"`}},
-		"OpenEndedPrefix":   {"A prefix without its last slash would open more than it says.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/bill"}}, annotated(api.AnnotationParameter, "/billing/x"), []string{api.AnnotationParameterPrefixes, `"/bill"`}},
-		"RootPrefix":        {"The root would open everything.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/"}}, annotated(api.AnnotationParameter, "/billing/x"), []string{`"/"`}},
+		"OpenEndedPrefix":   {"A prefix without its last slash would open more than it says.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedParameterPrefixes: "/bill"}}, annotated(api.AnnotationParameter, "/billing/x"), []string{api.AnnotationAllowedParameterPrefixes, `"/bill"`}},
+		"RootPrefix":        {"The root would open everything.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedParameterPrefixes: "/"}}, annotated(api.AnnotationParameter, "/billing/x"), []string{`"/"`}},
 		"RequiredSystem":    {"A namespace must not take a system by its name where that is asked for.", func(r *Rules) { r.RequireSystemLabel = true }, popapps, Pod{Labels: labels()}, []string{"tenancy.requireSystemLabel", "kubectl label namespace popapps envgraft.dev/system=popapps"}},
-		"OtherEnvironment":  {"A label of the pod must not be enough to reach prod.", nil, popapps, Pod{Labels: labels(api.LabelEnvironment, "prod")}, []string{api.LabelEnvironment, `"prod"`, `"stage"`, "kubectl annotate --overwrite namespace popapps envgraft.dev/environments=prod"}},
-		"NotListed":         {"The command keeps what is listed.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationEnvironments: "qa"}}, Pod{Labels: labels(api.LabelEnvironment, "prod")}, []string{"environments=qa,prod"}},
-		"BadEnvironments":   {"A list that cannot be read opens nothing.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationEnvironments: "qa,"}}, Pod{Labels: labels(api.LabelEnvironment, "qa")}, []string{api.AnnotationEnvironments, `""`}},
+		"OtherEnvironment":  {"A label of the pod must not be enough to reach prod.", nil, popapps, Pod{Labels: labels(api.LabelEnvironment, "prod")}, []string{api.LabelEnvironment, `"prod"`, `"stage"`, "kubectl annotate --overwrite namespace popapps envgraft.dev/allowed-environments=prod"}},
+		"NotListed":         {"The command keeps what is listed.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedEnvironments: "qa"}}, Pod{Labels: labels(api.LabelEnvironment, "prod")}, []string{"environments=qa,prod"}},
+		"BadEnvironments":   {"A list that cannot be read opens nothing.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedEnvironments: "qa,"}}, Pod{Labels: labels(api.LabelEnvironment, "qa")}, []string{api.AnnotationAllowedEnvironments, `""`}},
 		"OtherPath":         {"Nor is an annotation.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/myapp/prod/app"), []string{`"/popapps/myapp/prod/app"`, `"prod"`, `"stage"`}},
 		"OtherPathOwnForm":  {"Nor is a path that is no app's.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/db/qa/x/y"), []string{`"qa"`}},
 		"KnownElsewhere":    {"A short path may not name an environment that the configuration knows.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/Prod"), []string{`"Prod"`}},
-		"PrefixForm":        {"A prefix opens a system, not its other environments.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/billing/"}}, annotated(api.AnnotationParameter, "/billing/db/qa/app"), []string{`"qa"`}},
-		"PrefixKnown":       {"In any form.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/billing/"}}, annotated(api.AnnotationParameter, "/billing/db/x/y/prod"), []string{`"prod"`}},
+		"PrefixForm":        {"A prefix opens a system, not its other environments.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedParameterPrefixes: "/billing/"}}, annotated(api.AnnotationParameter, "/billing/db/qa/app"), []string{`"qa"`}},
+		"PrefixKnown":       {"In any form.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedParameterPrefixes: "/billing/"}}, annotated(api.AnnotationParameter, "/billing/db/x/y/prod"), []string{`"prod"`}},
 		"NoEnvironmentForm": {"What is in the place must be an environment.", func(r *Rules) { r.Names.Parameter = "/{system}/{app}/env-{environment}" }, popapps, annotated(api.AnnotationParameter, "/popapps/myapp/stage"), []string{`"stage"`}},
 		"Dots":              {"A directory of parameters would be left.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/../billing"), []string{`".."`}},
 		"Dot":               {"As would be its file's name.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/./x"), []string{`"."`}},
-		"DotsInPrefix":      {"In an administrator's prefix too.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationParameterPrefixes: "/shared/../"}}, annotated(api.AnnotationParameter, "/shared/x"), []string{api.AnnotationParameterPrefixes, `".."`}},
+		"DotsInPrefix":      {"In an administrator's prefix too.", nil, Namespace{Name: "popapps", Annotations: map[string]string{api.AnnotationAllowedParameterPrefixes: "/shared/../"}}, annotated(api.AnnotationParameter, "/shared/x"), []string{api.AnnotationAllowedParameterPrefixes, `".."`}},
 		"DotsInLabel":       {"Offline nobody has checked the labels.", nil, popapps, Pod{Labels: labels(api.LabelApp, "..")}, []string{`".."`}},
 		"EmptyLevel":        {"SSM knows no empty levels.", nil, popapps, annotated(api.AnnotationParameter, "/popapps//x"), []string{"level"}},
 		"BadCharacter":      {"SSM takes few characters.", nil, popapps, annotated(api.AnnotationParameter, "/popapps/a b"), []string{`"a b"`}},
@@ -329,10 +329,10 @@ func FuzzTenancy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, environment, environments, prefixes, system, app, claimed, parameter, partOf string) {
 		ns := Namespace{Name: name, Labels: map[string]string{api.LabelEnvironment: environment}, Annotations: map[string]string{}}
 		if environments != "" {
-			ns.Annotations[api.AnnotationEnvironments] = environments
+			ns.Annotations[api.AnnotationAllowedEnvironments] = environments
 		}
 		if prefixes != "" {
-			ns.Annotations[api.AnnotationParameterPrefixes] = prefixes
+			ns.Annotations[api.AnnotationAllowedParameterPrefixes] = prefixes
 		}
 		pod := Pod{Labels: map[string]string{api.LabelSystem: system, api.LabelApp: app, api.LabelEnvironment: claimed, api.LabelPartOf: partOf}}
 		if parameter != "" {
@@ -361,7 +361,7 @@ func FuzzTenancy(f *testing.F) {
 func checkReach(t *testing.T, ns Namespace, id Identity, prefixes []string) {
 	t.Helper()
 	allowed := []string{first(ns.Labels[api.LabelEnvironment], "stage")}
-	for part := range strings.SplitSeq(ns.Annotations[api.AnnotationEnvironments], ",") {
+	for part := range strings.SplitSeq(ns.Annotations[api.AnnotationAllowedEnvironments], ",") {
 		allowed = append(allowed, strings.TrimSpace(part))
 	}
 	if !slices.Contains(allowed, id.Environment) {

@@ -12,7 +12,7 @@ import (
 
 // lists says that the Namespace lets ESO fill a Secret of that name.
 func lists(ns Namespace, secret string) bool {
-	for name := range strings.SplitSeq(ns.Annotations[api.AnnotationSecretNames], ",") {
+	for name := range strings.SplitSeq(ns.Annotations[api.AnnotationAllowedSecretNames], ",") {
 		if strings.TrimSpace(name) == secret {
 			return true
 		}

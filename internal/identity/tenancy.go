@@ -125,13 +125,13 @@ func (r Rules) openedBy(ns Namespace, system string, allowed []string, path stri
 	}
 	return nil, fmt.Errorf("annotation %s is %q, but pods of namespace %q reach only parameters under %s; "+
 		"an administrator can widen that with kubectl annotate namespace %s %s=/…/",
-		api.AnnotationParameter, path, ns.Name, quoteAll(names), ns.Name, api.AnnotationParameterPrefixes)
+		api.AnnotationParameter, path, ns.Name, quoteAll(names), ns.Name, api.AnnotationAllowedParameterPrefixes)
 }
 
 // parsePrefixes reads the Namespace's additional prefixes. A prefix must end
 // in "/": "/pop" would otherwise open "/popapps/…" too.
 func parsePrefixes(ns Namespace) ([]string, error) {
-	value, ok := ns.Annotations[api.AnnotationParameterPrefixes]
+	value, ok := ns.Annotations[api.AnnotationAllowedParameterPrefixes]
 	if !ok {
 		return nil, nil
 	}
@@ -141,11 +141,11 @@ func parsePrefixes(ns Namespace) ([]string, error) {
 		if len(prefix) < len("/x/") || !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
 			return nil, fmt.Errorf("annotation %s of namespace %q has the prefix %q: prefixes are comma separated, "+
 				"each starts and ends with \"/\" and names a level, as in \"/shared/\"",
-				api.AnnotationParameterPrefixes, ns.Name, prefix)
+				api.AnnotationAllowedParameterPrefixes, ns.Name, prefix)
 		}
 		if err := ValidateParameter(strings.TrimSuffix(prefix, "/")); err != nil {
 			return nil, fmt.Errorf("annotation %s of namespace %q has the prefix %q: %w",
-				api.AnnotationParameterPrefixes, ns.Name, prefix, err)
+				api.AnnotationAllowedParameterPrefixes, ns.Name, prefix, err)
 		}
 		prefixes = append(prefixes, prefix)
 	}

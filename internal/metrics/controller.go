@@ -65,13 +65,13 @@ func (m *Metrics) registerController(factory promauto.Factory) {
 		"Refreshes that were asked of ESO because SSM had a newer version of the parameter."))
 	m.restarts = factory.NewCounter(counter("restarts_total",
 		"Workloads that the controller restarted: their Secret appeared after their pods had started without it, or their pods were stale."))
-	m.stalePods = factory.NewGaugeVec(gauge("pods_stale",
+	m.stalePods = factory.NewGaugeVec(gauge("stale_pods",
 		"Pods that have another environment than the next one of their workload would get, by reason: NotInjected (created without the webhook), "+
 			"OtherIdentity (given the objects of another app, system or environment), HiddenKey (admitted while the keys were not known, and hides some), "+
 			"OlderVersion (admitted by an older version of the parameter, and not restarted since). Only the leader sets it."),
 		[]string{"reason"})
-	m.restartsWaiting = factory.NewGaugeVec(gauge("restarts_waiting",
-		"Restarts that wait, by reason: window (none of reload.windows is open), turn (reload.maxConcurrent are under way, or the first of a parameter), "+
+	m.restartsWaiting = factory.NewGaugeVec(gauge("pending_restarts",
+		"Restarts that wait, by reason: window (none of restarts.windows is open), turn (restarts.maxConcurrent are under way, or the first of a parameter), "+
 			"held (new pods of another workload of the parameter do not get ready). Only the leader sets it."),
 		[]string{"reason"})
 	m.SetExternalSecrets(nil)

@@ -21,7 +21,7 @@ const (
 )
 
 func (m *Metrics) registerNotices(factory promauto.Factory) {
-	m.notices = factory.NewCounterVec(counter("notices_total",
+	m.notices = factory.NewCounterVec(counter("admission_events_total",
 		"What became of findings of admissions that Events on workloads are to tell: written, repeated (told within the last hour), "+
 			"limited (its namespace has too many), dropped (the queue was full), orphaned (the pod's owner is not there), failed (the API server did not answer)."),
 		[]string{"outcome"})

@@ -57,8 +57,8 @@ func (o Options) identity() []variable {
 	}
 	return append(o.membership(),
 		variable{"parameter", named(api.AnnotationParameter, names.Parameter)},
-		variable{"configMap", named(api.AnnotationConfigMap, names.ConfigMap)},
-		variable{"secret", named(api.AnnotationSecret, names.Secret)},
+		variable{"configMap", named(api.AnnotationConfigMapName, names.ConfigMap)},
+		variable{"secret", named(api.AnnotationSecretName, names.Secret)},
 		variable{"externalSecret", expand(names.ExternalSecret)},
 		variable{"secrets", fmt.Sprintf("variables.podAnnotations[?%s].orValue(%s) != %s",
 			quote(api.AnnotationSecrets), quote(api.Enabled), quote(api.Disabled))},
@@ -77,7 +77,7 @@ func (o Options) membership() []variable {
 		{"systemLabel", label},
 		{"system", firstOf("variables.systemLabel", "namespaceObject.metadata.name")},
 		{"environment", firstOf(podLabel(api.LabelEnvironment), own)},
-		{"listedEnvironments", listed(api.AnnotationEnvironments)},
+		{"listedEnvironments", listed(api.AnnotationAllowedEnvironments)},
 		{"environments", "[" + own + "] + variables.listedEnvironments"},
 	}
 }

@@ -22,7 +22,7 @@ func (o Options) tenancyChecks() []check {
 		},
 		{
 			"environments", fmt.Sprintf("variables.listedEnvironments.all(e, e.matches(%s))", quote(labelValue)),
-			quote("annotation " + api.AnnotationEnvironments + " of the namespace is no list of environments, comma separated"),
+			quote("annotation " + api.AnnotationAllowedEnvironments + " of the namespace is no list of environments, comma separated"),
 		},
 		{
 			"environment", "variables.environment in variables.environments",
@@ -32,7 +32,7 @@ func (o Options) tenancyChecks() []check {
 		{
 			"reach", o.reach(),
 			fmt.Sprintf("'parameter \"' + %s + '\" is out of reach: pods of this namespace reach parameters of system \"' + variables.system + "+
-				"'\" in ' + variables.environments.join(', ') + ' and those of its annotation %s'", varParameter, api.AnnotationParameterPrefixes),
+				"'\" in ' + variables.environments.join(', ') + ' and those of its annotation %s'", varParameter, api.AnnotationAllowedParameterPrefixes),
 		},
 	}
 }
@@ -46,7 +46,7 @@ func (o Options) prefixes() []variable {
 	return []variable{
 		{"levels", varParameter + ".split('/')"},
 		{"ownPrefixes", fmt.Sprintf("variables.environments.map(environment, %s)", strings.ReplaceAll(text, "variables.environment", "environment"))},
-		{"listedPrefixes", listed(api.AnnotationParameterPrefixes)},
+		{"listedPrefixes", listed(api.AnnotationAllowedParameterPrefixes)},
 		// One that is malformed opens nothing, the others with it.
 		{"openedPrefixes", fmt.Sprintf("variables.listedPrefixes.all(p, %s) ? variables.listedPrefixes : []", valid)},
 	}

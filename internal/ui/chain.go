@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // Chain is the picture: parameter, ExternalSecret, Secret and pods, and what
@@ -70,7 +70,7 @@ func said(f doctor.Finding) string {
 }
 
 // ChainOf is the picture of an app that was read in full.
-func ChainOf(app *live.App, findings []doctor.Finding) Chain {
+func ChainOf(app *clusterview.App, findings []doctor.Finding) Chain {
 	c := Chain{Links: LinksOf(findings), Nodes: [4]Node{
 		{Title: "SSM parameter"}, {Title: "ExternalSecret"}, {Title: "Secret"}, {Title: "Pods", Name: app.Workload.String()},
 	}}
@@ -80,7 +80,7 @@ func ChainOf(app *live.App, findings []doctor.Finding) Chain {
 			c.Links[i] = known
 		}
 	}
-	if app.Pods.State == live.Found {
+	if app.Pods.State == clusterview.Found {
 		c.Nodes[3].Detail = count(app)
 	} else {
 		c.Nodes[3].Detail = "not seen"
@@ -105,7 +105,7 @@ func ChainOf(app *live.App, findings []doctor.Finding) Chain {
 	return c
 }
 
-func externalSecret(app *live.App) string {
+func externalSecret(app *clusterview.App) string {
 	e := app.ExternalSecret
 	switch {
 	case !app.ExternalSecrets.Known():
@@ -120,27 +120,27 @@ func externalSecret(app *live.App) string {
 	return "last synced " + e.Status.RefreshTime.UTC().Format(time.RFC3339)
 }
 
-func secret(app *live.App) string {
+func secret(app *clusterview.App) string {
 	switch app.Secret.State {
-	case live.Found:
+	case clusterview.Found:
 		return fmt.Sprintf("%d keys", len(app.Secret.Value.Keys))
-	case live.NotFound:
+	case clusterview.NotFound:
 		return "does not exist"
-	case live.Unasked, live.Forbidden, live.Failed:
+	case clusterview.Unasked, clusterview.Forbidden, clusterview.Failed:
 	}
 	return "not seen"
 }
 
 // count says how many pods run, and with what.
-func count(app *live.App) string {
-	counts := map[live.Freshness]int{}
+func count(app *clusterview.App) string {
+	counts := map[clusterview.Freshness]int{}
 	for _, p := range app.Pods.Value {
 		if !p.Ended() {
 			counts[app.Judge(p).Freshness]++
 		}
 	}
 	var texts []string
-	for _, f := range []live.Freshness{live.Fresh, live.Stale, live.Bare, live.Waiting, live.Unsure} {
+	for _, f := range []clusterview.Freshness{clusterview.Fresh, clusterview.Stale, clusterview.Bare, clusterview.Waiting, clusterview.Unsure} {
 		if counts[f] > 0 {
 			texts = append(texts, fmt.Sprintf("%d %s", counts[f], f))
 		}
@@ -152,24 +152,24 @@ func count(app *live.App) string {
 }
 
 // linksOfLine is the picture by what a list tells: nothing was read of Secrets.
-func linksOfLine(l live.Line) [3]Link {
+func linksOfLine(l clusterview.Line) [3]Link {
 	links := [3]Link{{State: doctor.Unneeded}, {State: doctor.Unneeded}, {State: podsOf(l)}}
 	if links[2].State == doctor.Broken {
 		links[2].Why = l.Problem
 	}
 	switch l.Synced {
-	case live.SyncedYes:
+	case clusterview.SyncedYes:
 		links[0].State, links[1].State = doctor.OK, doctor.OK
-	case live.SyncedNo:
+	case clusterview.SyncedNo:
 		links[0] = Link{doctor.Broken, l.Problem}
 		links[1].State = doctor.Unreached
-	case live.SyncedUnknown:
+	case clusterview.SyncedUnknown:
 		links[0].State, links[1].State = doctor.Unseen, doctor.Unseen
 	}
 	return links
 }
 
-func podsOf(l live.Line) doctor.Status {
+func podsOf(l clusterview.Line) doctor.Status {
 	switch p := l.Pods; {
 	case l.Parameter == "" && l.Problem != "", p.NotInjected > 0, p.Stale > 0:
 		return doctor.Broken

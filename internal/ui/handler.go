@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	g "maragu.dev/gomponents"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/connections"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // Path is where the pages are.
@@ -137,7 +137,7 @@ func (p *pages) list(w http.ResponseWriter, r *http.Request) {
 // app shows one.
 func (p *pages) app(w http.ResponseWriter, r *http.Request) {
 	namespace, name := r.PathValue("namespace"), r.PathValue("name")
-	ref, err := live.ParseRef(namespace, r.PathValue("kind")+"/"+name)
+	ref, err := clusterview.ParseRef(namespace, r.PathValue("kind")+"/"+name)
 	// They become part of a path of the API server.
 	if err != nil || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 {
 		p.fail(w, http.StatusNotFound, "There is no such page.")

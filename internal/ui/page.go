@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // perPage keeps a page of a large cluster small.
@@ -42,13 +42,13 @@ type listPage struct {
 
 // row is one app of the list.
 type row struct {
-	live.Line
+	clusterview.Line
 
 	Links [3]Link
 	State string
 }
 
-func rowOf(l live.Line) row {
+func rowOf(l clusterview.Line) row {
 	links := linksOfLine(l)
 	return row{l, links, stateOf(links)}
 }

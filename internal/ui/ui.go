@@ -1,6 +1,6 @@
 // Package ui serves a read-only status page: the apps of a cluster, each with
 // its chain from SSM to the pods, and where each variable of a container comes
-// from. It shows what a Source read (internal/live) and what the checks of
+// from. It shows what a Source read (internal/clusterview) and what the checks of
 // internal/doctor say of it. No type here can hold a value of a variable.
 package ui
 
@@ -9,17 +9,17 @@ import (
 	"errors"
 	"time"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
-	"github.com/envgraft/envgraft/internal/live"
 )
 
 // Source reads what the pages show.
 type Source interface {
 	Overview(ctx context.Context) (Overview, error)
 	// App reads one workload; the error wraps ErrNotFound where there is none.
-	App(ctx context.Context, ref live.Ref) (App, error)
+	App(ctx context.Context, ref clusterview.Ref) (App, error)
 }
 
 // ErrNotFound is for a workload that does not exist.
@@ -31,7 +31,7 @@ type Overview struct {
 	Scope string
 	// Installation is what the checks say of envgraft itself.
 	Installation []doctor.Finding
-	Apps         []live.Line
+	Apps         []clusterview.Line
 	// Notes say what could not be seen.
 	Notes []string
 	At    time.Time
@@ -39,7 +39,7 @@ type Overview struct {
 
 // App is one workload.
 type App struct {
-	live.Ref
+	clusterview.Ref
 
 	Identity   identity.Identity
 	Findings   []doctor.Finding
@@ -55,7 +55,7 @@ type Pod struct {
 	Name string
 	// Version is the parameter's, 0 where it is not known.
 	Version   int64
-	Freshness live.Freshness
+	Freshness clusterview.Freshness
 	Why       string
 }
 

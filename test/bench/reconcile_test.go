@@ -26,10 +26,10 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/controller"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
-	"github.com/envgraft/envgraft/internal/reconcile"
 	"github.com/envgraft/envgraft/webhook"
 )
 
@@ -204,14 +204,14 @@ func newManager(restConfig *rest.Config, registry *prometheus.Registry) (ctrl.Ma
 		Engine: graft.New(c.Engine()), Namespaces: namespaces, Parameters: facts.NewCache(keys{}, m, facts.CacheOptions{}), ConfigMaps: facts.Static{},
 		Metrics: m, Log: logr.Discard(), FactsTimeout: 300 * time.Millisecond,
 	}
-	external, err := reconcile.Setup(mgr, reconcile.Dependencies{
+	external, err := controller.Setup(mgr, controller.Dependencies{
 		Decider:    pods.Engine,
 		Namespaces: namespaces,
 		Parameters: facts.Direct{Source: keys{}},
 		Metrics:    m,
 		Settings:   c.ExternalSecretFor,
 		Reach:      facts.AnyStore{},
-	}, reconcile.Options{LookupsPerSecond: 1e6})
+	}, controller.Options{LookupsPerSecond: 1e6})
 	pods.ExternalSecrets = external
 	return mgr, pods, err
 }

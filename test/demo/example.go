@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/envgraft/envgraft/internal/environ"
+	"github.com/envgraft/envgraft/internal/envresolve"
 )
 
 // The objects of examples/fastapi.
@@ -46,16 +46,16 @@ func (e example) pod() ([]byte, error) {
 // expectation says where the process must get a variable from.
 type expectation struct {
 	name, tier string
-	from       environ.Source
+	from       envresolve.Source
 }
 
 // expectations are the table of the example's README.
 func expectations() []expectation {
 	secret := func(key string) expectation {
-		return expectation{key, "SSM", environ.Source{Kind: environ.KindSecret, Name: exampleSecret, Key: key}}
+		return expectation{key, "SSM", envresolve.Source{Kind: envresolve.KindSecret, Name: exampleSecret, Key: key}}
 	}
 	configMap := func(key string) expectation {
-		return expectation{key, "ConfigMap", environ.Source{Kind: environ.KindConfigMap, Name: exampleConfigMap, Key: key}}
+		return expectation{key, "ConfigMap", envresolve.Source{Kind: envresolve.KindConfigMap, Name: exampleConfigMap, Key: key}}
 	}
 	return []expectation{
 		secret("API_KEY"), configMap("CACHE_TTL"), secret("DATABASE_URL"),
@@ -76,7 +76,7 @@ func (e example) check(patched []byte) error {
 	if err != nil {
 		return err
 	}
-	variables, unknown := environ.Compute(pod.Spec.Containers[0], keys)
+	variables, unknown := envresolve.Compute(pod.Spec.Containers[0], keys)
 	var errs []error
 	for _, source := range unknown {
 		errs = append(errs, fmt.Errorf("the pod refers to %s, which is not the example's", source))
@@ -90,8 +90,8 @@ func (e example) check(patched []byte) error {
 	return errors.Join(errs...)
 }
 
-func (want expectation) check(variables []environ.Variable) error {
-	at := slices.IndexFunc(variables, func(v environ.Variable) bool { return v.Name == want.name })
+func (want expectation) check(variables []envresolve.Variable) error {
+	at := slices.IndexFunc(variables, func(v envresolve.Variable) bool { return v.Name == want.name })
 	if at < 0 {
 		return fmt.Errorf("%s is missing: want it from %s (%s)", want.name, want.tier, want.from)
 	}
@@ -103,7 +103,7 @@ func (want expectation) check(variables []environ.Variable) error {
 }
 
 // keys reads what the two objects hold in the example's files.
-func (e example) keys() (environ.Keys, error) {
+func (e example) keys() (envresolve.Keys, error) {
 	var parameter map[string]string
 	if err := readYAML(filepath.Join(e.parameters, exampleNamespace, "myapp", "stage", "app.json"), &parameter); err != nil {
 		return nil, err
@@ -114,9 +114,9 @@ func (e example) keys() (environ.Keys, error) {
 	}
 	return func(kind, name string) ([]string, bool) {
 		switch {
-		case kind == environ.KindSecret && name == exampleSecret:
+		case kind == envresolve.KindSecret && name == exampleSecret:
 			return sortedKeys(parameter), true
-		case kind == environ.KindConfigMap && name == exampleConfigMap:
+		case kind == envresolve.KindConfigMap && name == exampleConfigMap:
 			return sortedKeys(configMap.Data), true
 		}
 		return nil, false

@@ -124,7 +124,7 @@ func (b *bench) testForeignSecret(t *testing.T) {
 	optIn := func(app string) map[string]string {
 		return map[string]string{api.LabelName: app, api.LabelInject: api.Enabled}
 	}
-	b.apply(t, "pod.yaml", podOf(t, namespace, "thief", optIn("thief"), map[string]string{api.AnnotationSecret: "ingress-tls"}))
+	b.apply(t, "pod.yaml", podOf(t, namespace, "thief", optIn("thief"), map[string]string{api.AnnotationSecretName: "ingress-tls"}))
 	// One that came later has been seen to: so has the first.
 	expect(t, "a pod that asks for its own", b.runPod(t, namespace, "honest", optIn("honest")), map[string]string{"DATABASE_URL": fromParameter})
 	b.kubectl(t, "delete", "pod", "thief", "-n", namespace)

@@ -246,12 +246,12 @@ func or(text, otherwise string) string {
 // for it, unless it opts out.
 func (s *shop) pod(name, replicaSet string, labels ...string) {
 	s.t.Helper()
-	controller := true
+	isController := true
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Namespace: s.ns, Labels: map[string]string{"instance": "shop", api.LabelName: "shop", "pod-template-hash": strings.TrimPrefix(replicaSet, "shop-")},
 			Annotations:     map[string]string{api.AnnotationParameterVersion: "3"},
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: replicaSet, UID: "1", Controller: &controller}},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: replicaSet, UID: "1", Controller: &isController}},
 		},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "shop", Image: "x"}}},
 	}

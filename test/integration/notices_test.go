@@ -21,10 +21,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/envgraft/envgraft/internal/admissionevents"
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
-	"github.com/envgraft/envgraft/internal/notices"
 	"github.com/envgraft/envgraft/test/canary"
 	"github.com/envgraft/envgraft/test/rights"
 	"github.com/envgraft/envgraft/test/ssmfake"
@@ -34,7 +34,7 @@ import (
 // not run here, and returns the Deployment's UID and how the pods name theirs.
 func (b *bench) owner(t *testing.T, namespace, name string) (types.UID, metav1.OwnerReference) {
 	t.Helper()
-	controller := true
+	isController := true
 	labels := map[string]string{"instance": name}
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "x"}}},
@@ -47,12 +47,12 @@ func (b *bench) owner(t *testing.T, namespace, name string) (types.UID, metav1.O
 	rs := &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, Name: name + "-1",
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: name, UID: d.UID, Controller: &controller}},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: name, UID: d.UID, Controller: &isController}},
 		},
 		Spec: appsv1.ReplicaSetSpec{Selector: selector, Template: template},
 	}
 	b.create(t, rs)
-	return d.UID, metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: rs.Name, UID: rs.UID, Controller: &controller}
+	return d.UID, metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: rs.Name, UID: rs.UID, Controller: &isController}
 }
 
 // eventsOn returns the notes of Events on an object, by reason.
@@ -221,7 +221,7 @@ func (b *bench) revision(t *testing.T, namespace, name string, first metav1.Owne
 }
 
 // notices runs what every replica runs beside its webhook.
-func (b *bench) notices(t *testing.T) *notices.Notices {
+func (b *bench) notices(t *testing.T) *admissionevents.Notices {
 	t.Helper()
 	user, err := b.env.AddUser(rights.User(), nil) // its rights are granted already
 	if err != nil {
@@ -231,7 +231,7 @@ func (b *bench) notices(t *testing.T) *notices.Notices {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := notices.New(m.GetAPIReader(), m.GetEventRecorder("envgraft"), metrics.New(prometheus.NewRegistry()), logr.Discard())
+	n := admissionevents.New(m.GetAPIReader(), m.GetEventRecorder("envgraft"), metrics.New(prometheus.NewRegistry()), logr.Discard())
 	if err := m.Add(n); err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
-	"github.com/envgraft/envgraft/internal/live"
 	"github.com/envgraft/envgraft/internal/ui"
 )
 
@@ -27,9 +27,9 @@ var _ ui.Source = Cluster{}
 
 func at() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
-func line(namespace, kind, workload string, version int64, synced string, pods live.Counts, problem string) live.Line {
+func line(namespace, kind, workload string, version int64, synced string, pods clusterview.Counts, problem string) clusterview.Line {
 	rotated := at().Add(-90 * time.Minute)
-	return live.Line{
+	return clusterview.Line{
 		Namespace: namespace, Workload: workload, Kind: kind, App: workload, Parameter: "/" + namespace + "/" + workload + "/stage/app",
 		Version: version, Synced: synced, Pods: pods, Rotated: &rotated, Problem: problem,
 	}
@@ -48,23 +48,23 @@ func (c Cluster) Overview(context.Context) (ui.Overview, error) {
 			{Check: "store", Status: doctor.OK},
 			{Check: "reloader", Status: doctor.Unseen, Message: "you may not list deployments.apps"},
 		},
-		Apps: []live.Line{
-			line("billing", "CronJob", "invoices", 2, live.SyncedYes, live.Counts{}, ""),
-			line("popapps", "Deployment", "myapp", 7, live.SyncedYes, live.Counts{Fresh: 3}, ""),
-			line("popapps", "StatefulSet", "search", 4, live.SyncedYes, live.Counts{Fresh: 1, Stale: 2}, "pods run with older data"),
-			line("shop", "Rollout", "cart", 0, live.SyncedNo, live.Counts{NotKnown: 2}, "SecretSyncedError: could not get secret data from provider"),
-			line("tenant", "Deployment", "web", 0, live.SyncedUnknown, live.Counts{NotKnown: 1}, Hostile),
+		Apps: []clusterview.Line{
+			line("billing", "CronJob", "invoices", 2, clusterview.SyncedYes, clusterview.Counts{}, ""),
+			line("popapps", "Deployment", "myapp", 7, clusterview.SyncedYes, clusterview.Counts{Fresh: 3}, ""),
+			line("popapps", "StatefulSet", "search", 4, clusterview.SyncedYes, clusterview.Counts{Fresh: 1, Stale: 2}, "pods run with older data"),
+			line("shop", "Rollout", "cart", 0, clusterview.SyncedNo, clusterview.Counts{NotKnown: 2}, "SecretSyncedError: could not get secret data from provider"),
+			line("tenant", "Deployment", "web", 0, clusterview.SyncedUnknown, clusterview.Counts{NotKnown: 1}, Hostile),
 		},
 		Notes: []string{"you may not list deployments.apps"},
 	}
 	for i := range c.More {
-		o.Apps = append(o.Apps, line("zoo", "Deployment", fmt.Sprintf("app-%04d", i), 1, live.SyncedYes, live.Counts{Fresh: 1}, ""))
+		o.Apps = append(o.Apps, line("zoo", "Deployment", fmt.Sprintf("app-%04d", i), 1, clusterview.SyncedYes, clusterview.Counts{Fresh: 1}, ""))
 	}
 	return o, nil
 }
 
 // App implements ui.Source.
-func (Cluster) App(_ context.Context, ref live.Ref) (ui.App, error) {
+func (Cluster) App(_ context.Context, ref clusterview.Ref) (ui.App, error) {
 	app := ui.App{
 		Ref: ref, At: at(),
 		Identity: identity.Identity{App: ref.Name, System: ref.Namespace, Environment: "stage"},
@@ -85,8 +85,8 @@ func (Cluster) App(_ context.Context, ref live.Ref) (ui.App, error) {
 			{Check: "annotations", Status: doctor.Unreached},
 		},
 		Pods: []ui.Pod{
-			{Name: "search-0", Version: 3, Freshness: live.Stale, Why: "it was admitted by version 3 of the parameter, which is at 4"},
-			{Name: "search-1", Version: 4, Freshness: live.Fresh},
+			{Name: "search-0", Version: 3, Freshness: clusterview.Stale, Why: "it was admitted by version 3 of the parameter, which is at 4"},
+			{Name: "search-1", Version: 4, Freshness: clusterview.Fresh},
 		},
 		Containers: []ui.Container{
 			{Name: "migrate", Init: true, Unknown: []string{"Secret/legacy"}},

@@ -1,0 +1,156 @@
+package clusterview
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+func TestParseRef(t *testing.T) {
+	for text, want := range map[string]string{
+		"deploy/x":             "deployment.apps/x",
+		"deployments.apps/x":   "deployment.apps/x",
+		"Deployment.v1.apps/x": "deployment.apps/x",
+		"ro/x":                 "rollout.argoproj.io/x",
+		"cj/x":                 "cronjob.batch/x",
+		"pod/x":                "pod/x",
+		"po/x":                 "pod/x",
+		"svc/x":                "", // it has no pods
+		"x":                    "",
+		"deploy/":              "",
+		"deployments.batch/x":  "",
+	} {
+		ref, err := ParseRef("shop", text)
+		got := ""
+		if err == nil {
+			got = ref.String()
+		}
+		if got != want {
+			t.Errorf("ParseRef(%q): got %q, %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC) }
+	pod := func(version string, started int) Pod {
+		p := Pod{Metadata: metav1.ObjectMeta{Annotations: map[string]string{}}}
+		if version != "bare" {
+			p.Metadata.Annotations[api.AnnotationInjected] = "Secret/x"
+		}
+		if version != "" && version != "bare" {
+			p.Metadata.Annotations[api.AnnotationParameterVersion] = version
+		}
+		if started > 0 {
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(at(started))}}}}
+		}
+		return p
+	}
+	recorded := &ExternalSecret{Metadata: metav1.ObjectMeta{Annotations: map[string]string{
+		api.AnnotationKeys: `{"parameter":"/shop/x/stage/app","version":3,"keys":["A"]}`,
+	}}}
+	recorded.Spec.DataFrom = []DataFrom{{Extract: &RemoteRef{Key: "/shop/x/stage/app"}}}
+	seen := Seen[Secret]{State: Found, Value: Secret{Changed: at(12)}}
+	for name, tc := range map[string]struct {
+		reason    string
+		pod       Pod
+		record    *ExternalSecret
+		secret    Seen[Secret]
+		configMap time.Time
+		want      Freshness
+	}{
+		"Bare":            {"only its annotation says that a pod was injected", pod("bare", 13), recorded, seen, at(1), Bare},
+		"OlderVersion":    {"an older version is surely stale", pod("2", 13), recorded, seen, at(1), Stale},
+		"StartedBefore":   {"a container reads the Secret when it starts", pod("", 11), recorded, seen, at(1), Stale},
+		"SameVersion":     {"an annotation that ESO copies changes the Secret, too", pod("3", 11), recorded, seen, at(1), Fresh},
+		"ConfigMapSince":  {"and the ConfigMap likewise", pod("3", 13), recorded, seen, at(14), Stale},
+		"Fresh":           {"started after both", pod("3", 13), recorded, seen, at(1), Fresh},
+		"NoSecretRight":   {"the version stands in for a Secret that may not be read", pod("3", 13), recorded, Seen[Secret]{State: Forbidden}, at(1), Fresh},
+		"NothingRecorded": {"nobody knows", pod("", 13), nil, Seen[Secret]{State: Forbidden}, at(1), Unsure},
+		"NotStarted":      {"it has read nothing yet", pod("3", 0), recorded, seen, at(1), Waiting},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := app(t)
+			a.ExternalSecret, a.Secret = tc.record, tc.secret
+			a.ConfigMap = Seen[ConfigMap]{State: Found, Value: ConfigMap{Changed: tc.configMap}}
+			if got := a.Judge(tc.pod); got.Freshness != tc.want {
+				t.Errorf("%s: got %+v, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// app is one that the engine injects.
+func app(t *testing.T) *App {
+	t.Helper()
+	settings := assume("nobody looked", false)
+	ns := identity.Namespace{Name: "shop", Labels: map[string]string{api.LabelInject: api.Enabled}}
+	a := &App{Settings: settings, Namespace: Seen[identity.Namespace]{State: Found, Value: ns}}
+	a.Subject = graft.New(settings.Configuration.Engine()).Inspect(ns, []byte(`{"metadata":{"labels":{"app.kubernetes.io/name":"x"}},"spec":{}}`))
+	if a.Subject.Status != graft.StatusInjected {
+		t.Fatalf("the engine says %s: %s", a.Subject.Status, a.Subject.Message)
+	}
+	return a
+}
+
+func TestStoreOpens(t *testing.T) {
+	ns := identity.Namespace{Name: "shop", Labels: map[string]string{"team": "a"}}
+	for name, tc := range map[string]struct {
+		conditions []StoreCondition
+		want       bool
+	}{
+		"None":     {nil, true},
+		"Named":    {[]StoreCondition{{Namespaces: []string{"shop"}}}, true},
+		"Others":   {[]StoreCondition{{Namespaces: []string{"other"}}}, false},
+		"Second":   {[]StoreCondition{{Namespaces: []string{"other"}}, {NamespaceRegexes: []string{"^sh"}}}, true},
+		"Labels":   {[]StoreCondition{{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}}}, true},
+		"NoLabels": {[]StoreCondition{{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "b"}}}}, false},
+	} {
+		var s Store
+		s.Spec.Conditions = tc.conditions
+		if got := s.Opens(ns); got != tc.want {
+			t.Errorf("%s: open is %t, want %t", name, got, tc.want)
+		}
+	}
+}
+
+func TestReloaderWatches(t *testing.T) {
+	field := &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}}
+	for name, tc := range map[string]struct {
+		container corev1.Container
+		want      string
+	}{
+		"All":     {corev1.Container{}, ""},
+		"OwnOnly": {corev1.Container{Env: []corev1.EnvVar{{Name: "KUBERNETES_NAMESPACE", ValueFrom: field}}}, "KUBERNETES_NAMESPACE"},
+		"Shop":    {corev1.Container{Env: []corev1.EnvVar{{Name: "KUBERNETES_NAMESPACE", Value: "shop"}}}, ""},
+		"Ignored": {corev1.Container{Args: []string{"--namespaces-to-ignore=a,shop"}}, "--namespaces-to-ignore"},
+	} {
+		d := Deployment{Metadata: metav1.ObjectMeta{Name: "reloader", Namespace: "reloader"}}
+		d.Spec = appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{tc.container}}}}
+		watches, why := d.Watches("shop")
+		if watches != (tc.want == "") || !strings.Contains(why, tc.want) {
+			t.Errorf("%s: watches is %t because of %q, want %q", name, watches, why, tc.want)
+		}
+		if d.RestartsRollouts() {
+			t.Errorf("%s: it restarts Rollouts without having been told to", name)
+		}
+	}
+}
+
+func TestReloaderRestartsRollouts(t *testing.T) {
+	for _, argument := range []string{"--is-Argo-Rollouts=true", "--is-argo-rollouts=true"} {
+		var d Deployment
+		d.Spec.Template.Spec.Containers = []corev1.Container{{Args: []string{"--log-format=json", argument}}}
+		if !d.RestartsRollouts() {
+			t.Errorf("one with %s does not restart Rollouts", argument)
+		}
+	}
+}

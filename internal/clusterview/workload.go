@@ -1,0 +1,178 @@
+package clusterview
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// Workload is an object that has pods, or a pod.
+type Workload struct {
+	Ref
+
+	UID         types.UID
+	Labels      map[string]string
+	Annotations map[string]string
+	Created     time.Time
+	// Template is the pod template in JSON, or the pod itself. It is nil for a
+	// workload that has none.
+	Template json.RawMessage
+	// Selector selects its pods; nil for kinds that know theirs otherwise.
+	Selector *metav1.LabelSelector
+	// Suspended is true for a CronJob that is.
+	Suspended bool
+	// Owner is the workload above; empty at the top.
+	Owner metav1.OwnerReference
+}
+
+// TemplateMeta is what identity needs of the template.
+func (w Workload) TemplateMeta() identity.Pod {
+	var template struct {
+		Metadata struct {
+			Labels      map[string]string `json:"labels"`
+			Annotations map[string]string `json:"annotations"`
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(w.Template, &template) != nil {
+		return identity.Pod{} // the engine says what is wrong with it
+	}
+	return identity.Pod{Labels: template.Metadata.Labels, Annotations: template.Metadata.Annotations}
+}
+
+// object is the part of any workload that is read.
+type object struct {
+	Metadata metav1.ObjectMeta `json:"metadata"`
+	Spec     struct {
+		Selector    *metav1.LabelSelector `json:"selector"`
+		Template    json.RawMessage       `json:"template"`
+		Suspend     bool                  `json:"suspend"`
+		JobTemplate struct {
+			Spec struct {
+				Template json.RawMessage `json:"template"`
+			} `json:"spec"`
+		} `json:"jobTemplate"`
+		// WorkloadRef is where a Rollout may have its template.
+		WorkloadRef *struct {
+			Kind string `json:"kind"`
+			Name string `json:"name"`
+		} `json:"workloadRef"`
+	} `json:"spec"`
+}
+
+func (o object) workload(k Kind) Workload {
+	w := Workload{
+		Ref:    Ref{Kind: k, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name},
+		UID:    o.Metadata.UID,
+		Labels: o.Metadata.Labels, Annotations: o.Metadata.Annotations, Created: o.Metadata.CreationTimestamp.Time,
+		Template: o.Spec.Template, Selector: o.Spec.Selector, Suspended: o.Spec.Suspend,
+	}
+	if len(o.Spec.JobTemplate.Spec.Template) > 0 {
+		w.Template, w.Selector = o.Spec.JobTemplate.Spec.Template, nil
+	}
+	if owner := metav1.GetControllerOf(&o.Metadata); owner != nil {
+		w.Owner = *owner
+	}
+	return w
+}
+
+// Workload reads one object with pods. A Rollout that takes its template from
+// a Deployment gets that.
+func (r *Reader) Workload(ctx context.Context, ref Ref) Seen[Workload] {
+	if ref.Kind.IsPod() {
+		return r.podWorkload(ctx, ref)
+	}
+	o := get[object](ctx, r, ref.Kind, ref.Namespace, ref.Name, whole)
+	seen := Seen[Workload]{State: o.State, Cause: o.Cause}
+	if o.State != Found {
+		return seen
+	}
+	seen.Value = o.Value.workload(ref.Kind)
+	if from := o.Value.Spec.WorkloadRef; from != nil && len(seen.Value.Template) == 0 {
+		if k, ok := parseKind(from.Kind); ok && !k.IsPod() {
+			seen.Value.Template = get[object](ctx, r, k, ref.Namespace, from.Name, whole).Value.Spec.Template
+		}
+	}
+	return seen
+}
+
+// Object reads a workload as it is, for what is made of its manifest.
+func (r *Reader) Object(ctx context.Context, ref Ref) Seen[map[string]any] {
+	return get[map[string]any](ctx, r, ref.Kind, ref.Namespace, ref.Name, whole)
+}
+
+func (r *Reader) podWorkload(ctx context.Context, ref Ref) Seen[Workload] {
+	raw := get[json.RawMessage](ctx, r, ref.Kind, ref.Namespace, ref.Name, whole)
+	seen := Seen[Workload]{State: raw.State, Cause: raw.Cause}
+	if raw.State != Found {
+		return seen
+	}
+	var o object
+	if err := json.Unmarshal(raw.Value, &o); err != nil {
+		return Seen[Workload]{State: Failed, Cause: "cannot decode the pod"}
+	}
+	seen.Value = o.workload(ref.Kind)
+	seen.Value.Template = raw.Value
+	return seen
+}
+
+// Workloads lists the workloads that people deploy, of one namespace or of
+// all, by one list a kind. A kind that the cluster does not serve has none.
+func (r *Reader) Workloads(ctx context.Context, namespace, selector string) (found []Workload, failed []Seen[Workload]) {
+	for _, k := range topKinds() {
+		objects := list[object](ctx, r, k, namespace, query{labels: selector, accept: whole})
+		if objects.State != Found && objects.State != NotFound {
+			failed = append(failed, Seen[Workload]{State: objects.State, Cause: objects.Cause})
+		}
+		for _, o := range objects.Value {
+			if w := o.workload(k); w.Owner.Name == "" {
+				found = append(found, w)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b Workload) int {
+		return strings.Compare(a.Namespace+"/"+a.Name+"/"+a.Kind.Kind, b.Namespace+"/"+b.Name+"/"+b.Kind.Kind)
+	})
+	return found, failed
+}
+
+// Namespace reads what identity needs of one.
+func (r *Reader) Namespace(ctx context.Context, name string) Seen[identity.Namespace] {
+	o := get[object](ctx, r, namespaces(), name, name, metadataOf)
+	return Seen[identity.Namespace]{State: o.State, Cause: o.Cause, Value: identity.Namespace{
+		Name: name, Labels: o.Value.Metadata.Labels, Annotations: o.Value.Metadata.Annotations,
+	}}
+}
+
+// Namespaces reads all of them, by name.
+func (r *Reader) Namespaces(ctx context.Context) Seen[map[string]identity.Namespace] {
+	objects := list[object](ctx, r, namespaces(), "", query{accept: metadataList})
+	seen := Seen[map[string]identity.Namespace]{State: objects.State, Cause: objects.Cause, Value: map[string]identity.Namespace{}}
+	for _, o := range objects.Value {
+		seen.Value[o.Metadata.Name] = identity.Namespace{Name: o.Metadata.Name, Labels: o.Metadata.Labels, Annotations: o.Metadata.Annotations}
+	}
+	return seen
+}
+
+// Names lists the names of a kind's objects, for completion. The kind is as a
+// command line writes it; an empty one stands for namespaces.
+func (r *Reader) Names(ctx context.Context, kind, namespace string) []string {
+	k, ok := namespaces(), true
+	if kind != "" {
+		k, ok = parseKind(kind)
+	}
+	if !ok {
+		return nil
+	}
+	var names []string
+	for _, o := range list[object](ctx, r, k, namespace, query{accept: metadataList}).Value {
+		names = append(names, o.Metadata.Name)
+	}
+	return names
+}

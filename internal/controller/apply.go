@@ -1,0 +1,94 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/eso"
+)
+
+const (
+	// informerLag is how long an apply may take to be seen by the informer.
+	informerLag = 10 * time.Second
+	// ownerRetry is when to look again at an owner that was going.
+	ownerRetry = 2 * time.Second
+	appliedTTL = 24 * time.Hour
+)
+
+// lastApply is what was applied, and the version of the object that it made.
+type lastApply struct {
+	object          uint64
+	resourceVersion string
+	at              time.Time
+}
+
+// isNew says that the ExternalSecret was made just now and that the informer
+// does not have it yet: to make it again would cost calls and change nothing.
+func (p *pass) isNew(name string) bool {
+	value, ok := p.applied.Get(types.NamespacedName{Namespace: p.app.Namespace, Name: name})
+	if !ok {
+		return false
+	}
+	age := time.Since(value.(lastApply).at) //nolint:forcetypeassert // nothing else is put there
+	if age >= informerLag {
+		return false
+	}
+	p.waitAtMost(informerLag - age)
+	return true
+}
+
+// apply makes the ExternalSecret what it ought to be, if it is not.
+func (p *pass) apply(ctx context.Context, d desired, existing *eso.ExternalSecret) (changed bool, err error) {
+	key := types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
+	if d.matches(existing) {
+		p.applied.Remove(key)
+		return false, nil
+	}
+	object, err := d.object(p.installation.Version, existing)
+	if err != nil {
+		return false, err
+	}
+	fingerprint, err := hash(object)
+	if err != nil {
+		return false, err
+	}
+	if value, ok := p.applied.Get(key); ok {
+		last := value.(lastApply) //nolint:forcetypeassert // nothing else is put there
+		if last.object == fingerprint && existing != nil && existing.ResourceVersion == last.resourceVersion {
+			return false, nil // the API server made of it what it is: asking again would not help
+		}
+		if age := time.Since(last.at); last.object == fingerprint && age < informerLag {
+			p.waitAtMost(informerLag - age)
+			return false, nil
+		}
+	}
+	// Without force a create gives way to one that somebody makes this moment.
+	options := []client.ApplyOption{client.FieldOwner(api.FieldManager)}
+	if existing != nil {
+		options = append(options, client.ForceOwnership)
+	}
+	if err := p.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), options...); err != nil {
+		return false, fmt.Errorf("cannot apply ExternalSecret %q: %w", d.Name, err)
+	}
+	p.applied.Add(key, lastApply{object: fingerprint, resourceVersion: object.GetResourceVersion(), at: time.Now()}, appliedTTL)
+	p.log(ctx).Info("Applied ExternalSecret", "externalSecret", d.Name, "parameter", d.Wants.Parameter, "owners", len(d.Owners))
+	return true, nil
+}
+
+func hash(object *unstructured.Unstructured) (uint64, error) {
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return 0, fmt.Errorf("cannot encode ExternalSecret %q: %w", object.GetName(), err)
+	}
+	h := fnv.New64a()
+	h.Write(raw)
+	return h.Sum64(), nil
+}

@@ -1,0 +1,168 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// claims returns what an app's workloads ask for by their own templates, and
+// what pods do that no workload stands above. No mark on a pod is trusted, nor
+// whom it says that it belongs to: whoever may create pods can write both.
+func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*podRow) ([]claim, error) {
+	rows := r.workloads.of(app)
+	if len(rows)+len(pods) == 0 {
+		return nil, nil
+	}
+	ns, err := r.Namespaces.Namespace(ctx, app.Namespace)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot get namespace %q: %w", app.Namespace, err)
+	}
+	var claims []claim
+	for _, row := range rows {
+		if row.deleting {
+			continue
+		}
+		if c, ok := r.claim(ns, row.workload, row.pod(), row.created.time()); ok {
+			claims = append(claims, c)
+		}
+	}
+	slices.SortFunc(claims, func(a, b claim) int { return compareWorkloads(a.Workload, b.Workload) })
+	if claims, err = r.addUnowned(ctx, ns, claims, pods); err != nil {
+		return nil, err
+	}
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	for n := range claims {
+		if len(pods) > 0 {
+			claims[n].Newest = pods[0].created.time()
+		}
+	}
+	return claims, r.addAwaiting(ctx, claims, pods)
+}
+
+// claim is what a workload asks for by the labels and annotations of its pods.
+func (r *reconciler) claim(ns identity.Namespace, w workload, pod identity.Pod, created time.Time) (claim, bool) {
+	d := r.Decider.Decide(ns, pod)
+	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
+		return claim{}, false
+	}
+	return claim{Workload: w, Created: created, Identity: d.Identity, Wants: eso.WantsOf(d, r.Settings(d.Identity.ParameterEnvironment))}, true
+}
+
+// addUnowned adds the claims of pods that belong to no workload, one for each
+// thing that they want. Where a workload asks for the same ExternalSecret its
+// word counts anyhow, and whose the others are is not worth a call.
+func (r *reconciler) addUnowned(ctx context.Context, ns identity.Namespace, claims []claim, pods []*podRow) ([]claim, error) {
+	owned := claims
+	seen := make(map[types.UID]bool)
+	for _, pod := range pods {
+		if pod.controller != nil && seen[pod.controller.UID] {
+			continue // made of the same template
+		}
+		if pod.controller != nil {
+			seen[pod.controller.UID] = true
+		}
+		c, ok := r.claim(ns, pod.workload(), pod.identity(), pod.created.time())
+		if !ok || slices.ContainsFunc(claims, c.wantsTheSame) || pod.controller != nil && slices.ContainsFunc(owned, c.shares) {
+			continue
+		}
+		top, err := r.owners.top(ctx, pod)
+		if err != nil {
+			return nil, err
+		}
+		if top == nil || top.owns() {
+			continue
+		}
+		c.Workload = *top
+		claims = append(claims, c)
+	}
+	return claims, nil
+}
+
+// addAwaiting notes of each workload the newest pod that may have started
+// before its Secret existed. Pods of a former revision are being replaced already.
+func (r *reconciler) addAwaiting(ctx context.Context, claims []claim, pods []*podRow) error {
+	if !slices.ContainsFunc(pods, r.mayAwait) {
+		return nil
+	}
+	revisions := make(map[types.UID]string)
+	for _, pod := range pods {
+		top, err := r.owners.top(ctx, pod)
+		if err != nil {
+			return err
+		}
+		if top == nil {
+			continue
+		}
+		newest, known := revisions[top.UID]
+		if !known {
+			newest = pod.revision
+			revisions[top.UID] = newest
+		}
+		at := slices.IndexFunc(claims, func(c claim) bool { return c.Workload.UID == top.UID })
+		if at >= 0 && claims[at].Awaiting == "" && pod.awaits() && pod.revision == newest {
+			claims[at].Awaiting = pod.uid
+		}
+	}
+	return nil
+}
+
+func (r *reconciler) mayAwait(pod *podRow) bool {
+	_, settled := r.settled.Get(pod.uid)
+	return pod.awaits() && !settled
+}
+
+// ownersFor returns the workloads that are to own the ExternalSecret. An owner
+// that is added to one that exists is read first: if it is gone and the others
+// go, running pods would lose their Secret.
+func (p *pass) ownersFor(ctx context.Context, existing *eso.ExternalSecret, claims []claim) ([]workload, error) {
+	var owners []workload
+	for _, c := range claims {
+		if !c.Workload.owns() {
+			continue
+		}
+		if existing != nil && !existing.HasOwner(c.Workload.UID) {
+			alive, err := p.owners.alive(ctx, c.Workload)
+			if err != nil {
+				return nil, err
+			}
+			if !alive {
+				p.waitAtMost(ownerRetry)
+				continue
+			}
+		}
+		owners = append(owners, c.Workload)
+	}
+	if existing != nil {
+		owners = append(owners, p.unheard(existing)...)
+	}
+	slices.SortFunc(owners, compareWorkloads)
+	return owners, nil
+}
+
+// unheard are owners of a kind that is not listed, as a Rollout's whose CRD
+// is not served for a moment: what they want cannot be told, so they stay.
+func (p *pass) unheard(existing *eso.ExternalSecret) []workload {
+	var owners []workload
+	for _, ref := range existing.OwnerReferences {
+		w := fromReference(p.app.Namespace, ref)
+		if w.owns() && slices.Contains(existing.Applied.Owners, ref.UID) && !p.workloads.listed(w.groupKind()) {
+			owners = append(owners, w)
+		}
+	}
+	return owners
+}

@@ -1,0 +1,99 @@
+package controller
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/identity"
+)
+
+// claim is what one workload asks for, by its own template.
+type claim struct {
+	Workload workload
+	// Created is the workload's age, which decides conflicts.
+	Created  time.Time
+	Identity identity.Identity
+	Wants    eso.Wants
+	// Newest is when the newest pod of the app was created.
+	Newest time.Time
+	// Awaiting is the newest pod of the current revision that may have started
+	// before its Secret existed; empty where there is none.
+	Awaiting types.UID
+}
+
+// shares says that the claims are for one ExternalSecret.
+func (c claim) shares(other claim) bool {
+	return c.Identity.ExternalSecret == other.Identity.ExternalSecret
+}
+
+func (c claim) wantsTheSame(other claim) bool { return c.shares(other) && c.Wants == other.Wants }
+
+// eventConflict is the reason of the Events about conflicts.
+const eventConflict = "ExternalSecretConflict"
+
+// conflict is a workload that does not get what it asks for.
+type conflict struct {
+	Winner, Loser workload
+	// Message says for people what differs, and who decided.
+	Message string
+}
+
+// inConflict says that the claims do not all want the same.
+func inConflict(claims []claim) bool {
+	return slices.ContainsFunc(claims, func(c claim) bool { return c.Wants != claims[0].Wants })
+}
+
+// decide returns the claim that an ExternalSecret is made by: the oldest
+// workload's, and a pod's or a Job's own only where no workload asks. An app's
+// second workload must not redirect the first one's secrets, and a pod not at all.
+func decide(claims []claim) (claim, []conflict) {
+	sorted := slices.SortedFunc(slices.Values(claims), func(a, b claim) int {
+		if a.Workload.owns() != b.Workload.owns() {
+			if a.Workload.owns() {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(a.Created.Compare(b.Created), compareWorkloads(a.Workload, b.Workload))
+	})
+	winner := sorted[0]
+	var conflicts []conflict
+	for _, c := range sorted[1:] {
+		if c.Wants != winner.Wants {
+			conflicts = append(conflicts, conflict{Winner: winner.Workload, Loser: c.Workload, Message: explain(winner, c)})
+		}
+	}
+	return winner, conflicts
+}
+
+// why says by which rule the winner decides.
+func why(winner, loser claim) string {
+	if winner.Workload.owns() && !loser.Workload.owns() {
+		return "a workload decides over pods of their own"
+	}
+	return "the older one decides"
+}
+
+func explain(winner, loser claim) string {
+	var differences []string
+	for _, d := range []struct{ what, winner, loser string }{
+		{"parameter", winner.Wants.Parameter, loser.Wants.Parameter},
+		{"Secret", winner.Wants.Secret, loser.Wants.Secret},
+		{"refresh interval", winner.Wants.RefreshInterval.String(), loser.Wants.RefreshInterval.String()},
+		{"deletion policy", winner.Wants.DeletionPolicy, loser.Wants.DeletionPolicy},
+		{"store", winner.Wants.Store.String(), loser.Wants.Store.String()},
+	} {
+		if d.winner != d.loser {
+			differences = append(differences, fmt.Sprintf("%s %q, not %q", d.what, d.winner, d.loser))
+		}
+	}
+	return fmt.Sprintf("%s and %s share ExternalSecret %q of app %q and ask it for different things; %s, which is %s: %s. "+
+		"Make their annotations agree, or give them different app labels",
+		winner.Workload, loser.Workload, winner.Identity.ExternalSecret, winner.Identity.App, why(winner, loser), winner.Workload, strings.Join(differences, ", "))
+}

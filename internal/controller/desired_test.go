@@ -1,0 +1,209 @@
+package controller
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+func want() desired {
+	return desired{
+		Namespace: "shops", Name: "shop-external", App: "shop", Phase: eso.PhaseOwn,
+		Wants: eso.Wants{
+			Parameter: "/popapps/shop/stage/app", Secret: "shop-secrets", RefreshInterval: 5 * time.Minute,
+			DeletionPolicy: graft.DeletionPolicyDelete, Store: graft.Store{Kind: "ClusterSecretStore", Name: "aws-ssm"},
+		},
+		Owners: []workload{{APIVersion: "apps/v1", Kind: kindDeployment, Namespace: "shops", Name: "web", UID: "u1"}},
+	}
+}
+
+// stored is what the cache holds after d was applied.
+func stored(t *testing.T, d desired, change func(*eso.ExternalSecret)) *eso.ExternalSecret {
+	t.Helper()
+	object, err := d.object("v1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &eso.ExternalSecret{}
+	if err := json.Unmarshal(raw, e); err != nil {
+		t.Fatal(err)
+	}
+	e.UID = "es"
+	fields := &metav1.FieldsV1{}
+	fields.SetRawString(`{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"u1\"}":{}}}}`)
+	e.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: api.FieldManager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: fields}}
+	if change != nil {
+		change(e)
+	}
+	if _, err := eso.Compact(e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func synced(secret string) eso.Status {
+	return eso.Status{
+		SyncedResourceVersion: "0-hash",
+		Binding:               eso.Binding{Name: secret},
+		Conditions:            []metav1.Condition{{Type: eso.ConditionReady, Status: metav1.ConditionTrue, Reason: eso.ReasonSynced}},
+	}
+}
+
+func TestMatches(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		want   func(*desired)
+		have   func(*eso.ExternalSecret)
+		match  bool
+	}{
+		{"what was applied needs no second apply", nil, nil, true},
+		{"durations are compared, not their texts", nil, func(e *eso.ExternalSecret) { e.Spec.RefreshInterval = "300s" }, true},
+		{"defaults of the API server are no difference", nil, func(e *eso.ExternalSecret) {
+			e.Spec.DataFrom[0].Extract.ExtractOptions = &eso.ExtractOptions{ConversionStrategy: "Default", DecodingStrategy: "None", MetadataPolicy: "None"}
+		}, true},
+		{"other people's owners are theirs", nil, func(e *eso.ExternalSecret) {
+			e.OwnerReferences = append(e.OwnerReferences, metav1.OwnerReference{UID: "theirs"})
+		}, true},
+		{"a person's decoding changes what is read", nil, func(e *eso.ExternalSecret) {
+			e.Spec.DataFrom[0].Extract.ExtractOptions = &eso.ExtractOptions{DecodingStrategy: "Base64"}
+		}, false},
+		{"a second source, too", nil, func(e *eso.ExternalSecret) {
+			e.Spec.DataFrom = append(e.Spec.DataFrom, eso.DataFrom{Extract: &eso.Extract{Key: "/x"}})
+		}, false},
+		{"another store", nil, func(e *eso.ExternalSecret) { e.Spec.SecretStoreRef.Name = "other" }, false},
+		{"another Secret", nil, func(e *eso.ExternalSecret) { e.Spec.Target.Name = "other" }, false},
+		{"a label that is gone", nil, func(e *eso.ExternalSecret) { delete(e.Labels, api.LabelApp) }, false},
+		{"an owner that somebody took away", nil, func(e *eso.ExternalSecret) { e.OwnerReferences = nil }, false},
+		{"an owner that came", func(d *desired) { d.Owners = append(d.Owners, workload{UID: "u2"}) }, nil, false},
+		{"an owner that goes", func(d *desired) { d.Owners = []workload{{UID: "u2"}} }, nil, false},
+		{"one that was restored without its managed fields", nil, func(e *eso.ExternalSecret) { e.ManagedFields = nil }, false},
+		{"once ESO filled the Secret, Delete is due", nil, func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, false},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			d := want()
+			have := stored(t, d, test.have)
+			if test.want != nil {
+				test.want(&d)
+			}
+			if got := d.matches(have); got != test.match {
+				t.Errorf("matches is %t, want %t", got, test.match)
+			}
+		})
+	}
+	if d := want(); d.matches(nil) {
+		t.Error("what is not there matches")
+	}
+}
+
+func TestDeletionPolicy(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		wants  string
+		change func(*eso.ExternalSecret)
+		policy string
+	}{
+		{"ESO did not look at it yet", graft.DeletionPolicyDelete, nil, graft.DeletionPolicyRetain},
+		{"ESO filled it", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, graft.DeletionPolicyDelete},
+		{"ESO filled it by the spec before this one", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+			e.Status, e.Generation = synced("shop-secrets"), 2
+		}, graft.DeletionPolicyRetain},
+		{"ESO filled another, before the name changed", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+			e.Spec.Target.Name, e.Status = "old", synced("old")
+		}, graft.DeletionPolicyRetain},
+		{"ESO filled it from another parameter, and this one may be missing", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+			e.Spec.DataFrom[0].Extract.Key, e.Spec.Target.DeletionPolicy, e.Status = "/old", graft.DeletionPolicyDelete, synced("shop-secrets")
+		}, graft.DeletionPolicyRetain},
+		{"it stays, when a sync fails later", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+			e.Spec.Target.DeletionPolicy = graft.DeletionPolicyDelete
+		}, graft.DeletionPolicyDelete},
+		{"Retain is Retain", graft.DeletionPolicyRetain, func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, graft.DeletionPolicyRetain},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			d := want()
+			d.Wants.DeletionPolicy = test.wants
+			if got := d.deletionPolicy(stored(t, want(), test.change)); got != test.policy {
+				t.Errorf("got %s, want %s", got, test.policy)
+			}
+		})
+	}
+	if got := want().deletionPolicy(nil); got != graft.DeletionPolicyRetain {
+		t.Errorf("a new one has %s", got)
+	}
+}
+
+// TestPhases holds what is applied in each phase, and that reading it back
+// tells the phase.
+func TestPhases(t *testing.T) {
+	filled := stored(t, want(), func(e *eso.ExternalSecret) {
+		e.Status = synced("shop-secrets")
+		e.Status.RefreshTime = metav1.Now()
+	})
+	for _, test := range []struct {
+		reason   string
+		phase    eso.Phase
+		existing *eso.ExternalSecret
+		target   eso.Target
+	}{
+		{
+			"a probe writes no Secret, whatever ESO does", eso.PhaseProbe, nil,
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard},
+		},
+		{
+			"an owner has ESO's own way", eso.PhaseOwn, nil,
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Owner", DeletionPolicy: "Retain"},
+		},
+		{
+			"of a filled Secret nobody reads the parameter again", eso.PhaseRevoked, filled,
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Orphan", DeletionPolicy: "Retain", Template: eso.TemplateGuard},
+		},
+		{
+			"one that was never filled must not be filled by being revoked", eso.PhaseRevoked, stored(t, want(), nil),
+			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard},
+		},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			d := want()
+			d.Phase = test.phase
+			if test.phase == eso.PhaseRevoked {
+				d.Revoked = "a reason"
+			}
+			if got := d.target(test.existing); got != test.target {
+				t.Errorf("got %+v, want %+v", got, test.target)
+			}
+			if got := stored(t, d, nil).Phase(); test.existing == nil && got != test.phase {
+				t.Errorf("it is read as %s", got)
+			}
+		})
+	}
+}
+
+func TestObject(t *testing.T) {
+	d := want()
+	for _, test := range []struct {
+		reason   string
+		existing *eso.ExternalSecret
+		uid      types.UID
+	}{
+		{"a new object with a UID would be refused", nil, ""},
+		{"an apply without UID could bring back one that is being deleted", &eso.ExternalSecret{ObjectMeta: metav1.ObjectMeta{UID: "es"}}, "es"},
+	} {
+		object, err := d.object("v1beta1", test.existing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if object.GetUID() != test.uid || object.GetAPIVersion() != "external-secrets.io/v1beta1" {
+			t.Errorf("%s: got %q %s", test.reason, object.GetUID(), object.GetAPIVersion())
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package controller
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/metrics"
+)
+
+// ledger remembers of each app how it fares, for the metrics. Of those that have
+// no ExternalSecret of their own, which says whose it is, it remembers the names
+// of the ExternalSecrets and Secrets that they depend on, so that one that
+// somebody else made finds them. It does not tell the two kinds apart: an app
+// that is reconciled for a namesake finds nothing to do.
+type ledger struct {
+	metrics *metrics.Metrics
+
+	mu     sync.Mutex
+	states map[client.ObjectKey]metrics.ExternalSecretState
+	uses   map[client.ObjectKey][]string
+	users  map[client.ObjectKey][]string
+	counts map[metrics.ExternalSecretState]int
+	// outdated are the apps that have stale pods.
+	outdated map[client.ObjectKey]map[metrics.StaleReason]int
+}
+
+func newLedger(m *metrics.Metrics) *ledger {
+	return &ledger{
+		metrics: m,
+		states:  make(map[client.ObjectKey]metrics.ExternalSecretState),
+		uses:    make(map[client.ObjectKey][]string),
+		users:   make(map[client.ObjectKey][]string),
+		counts:  make(map[metrics.ExternalSecretState]int),
+
+		outdated: make(map[client.ObjectKey]map[metrics.StaleReason]int),
+	}
+}
+
+// record replaces what is known of an app.
+func (l *ledger) record(app client.ObjectKey, state metrics.ExternalSecretState, uses []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, known := l.states[app]
+	if known && last == state && slices.Equal(l.uses[app], uses) {
+		return
+	}
+	l.remove(app)
+	l.states[app] = state
+	l.counts[state]++
+	if len(uses) > 0 {
+		l.uses[app] = uses
+	}
+	for _, use := range uses {
+		object := client.ObjectKey{Namespace: app.Namespace, Name: use}
+		l.users[object] = append(l.users[object], app.Name)
+	}
+	l.metrics.SetExternalSecrets(l.counts)
+}
+
+// forget drops an app that has no injected pods.
+func (l *ledger) forget(app client.ObjectKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.states[app]; !known {
+		return
+	}
+	l.remove(app)
+	l.metrics.SetExternalSecrets(l.counts)
+}
+
+func (l *ledger) remove(app client.ObjectKey) {
+	last, known := l.states[app]
+	if !known {
+		return
+	}
+	delete(l.states, app)
+	l.counts[last]--
+	for _, use := range l.uses[app] {
+		object := client.ObjectKey{Namespace: app.Namespace, Name: use}
+		rest := slices.DeleteFunc(l.users[object], func(user string) bool { return user == app.Name })
+		if len(rest) == 0 {
+			delete(l.users, object)
+			continue
+		}
+		l.users[object] = rest
+	}
+	delete(l.uses, app)
+}
+
+// stale replaces how many of an app's pods are stale.
+func (l *ledger) stale(app client.ObjectKey, pods map[metrics.StaleReason]int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if maps.Equal(l.outdated[app], pods) {
+		return
+	}
+	delete(l.outdated, app)
+	if len(pods) > 0 {
+		l.outdated[app] = pods
+	}
+	sum := make(map[metrics.StaleReason]int)
+	for _, counts := range l.outdated {
+		for reason, n := range counts {
+			sum[reason] += n
+		}
+	}
+	l.metrics.SetStalePods(sum)
+}
+
+// appsUsing lists the apps that depend on an object of one of the names.
+func (l *ledger) appsUsing(namespace string, names ...string) []client.ObjectKey {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var apps []client.ObjectKey
+	for _, name := range names {
+		for _, app := range l.users[client.ObjectKey{Namespace: namespace, Name: name}] {
+			apps = append(apps, client.ObjectKey{Namespace: namespace, Name: app})
+		}
+	}
+	return apps
+}
+
+// concerned lists the apps that an ExternalSecret is made for, or that use it.
+func (l *ledger) concerned(e *eso.ExternalSecret) []client.ObjectKey {
+	apps := l.appsUsing(e.Namespace, e.Name, e.SecretName())
+	if e.App != "" {
+		apps = append(apps, client.ObjectKey{Namespace: e.Namespace, Name: e.App})
+	}
+	return apps
+}

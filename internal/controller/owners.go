@@ -1,0 +1,175 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/validate/content"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	utilcache "k8s.io/apimachinery/pkg/util/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// The bounds of what owners remembers. An entry is about 300 bytes.
+const (
+	ownersRemembered = 65536
+	ownersTTL        = 12 * time.Hour
+)
+
+// owners walks from pods to the workloads that people deployed, and only where
+// it matters whose they are. ownerReferences are the pod author's, who may
+// write there whatever exists: a link counts only if the API server has the
+// object that it names, with that UID, and of a kind that makes such objects.
+type owners struct {
+	reader    client.Reader // not cached, metadata only
+	workloads *workloads
+	// known is what is above ReplicaSets and Jobs, by UID, those that are not
+	// there included. It all but never changes, so one read of each is enough;
+	// an informer would hold every old revision of every Deployment.
+	known *utilcache.LRUExpireCache
+}
+
+// above is what is remembered of a ReplicaSet or Job.
+type above struct {
+	// gone says that there is none of that name and UID. Neither comes back.
+	gone bool
+	// controller is whom it names; nil where that is nobody.
+	controller *workload
+	// again says that it was read once more because its controller is not held.
+	again bool
+}
+
+func newOwners(reader client.Reader, workloads *workloads) *owners {
+	return &owners{reader: reader, workloads: workloads, known: utilcache.NewLRUExpireCache(ownersRemembered)}
+}
+
+// makers are the kinds between pods and workloads, with those that make them.
+func makers(gk schema.GroupKind) []schema.GroupKind {
+	switch gk {
+	case schema.GroupKind{Group: groupApps, Kind: kindReplicaSet}:
+		return []schema.GroupKind{{Group: groupApps, Kind: kindDeployment}, {Group: groupArgo, Kind: kindRollout}}
+	case schema.GroupKind{Group: groupBatch, Kind: kindJob}:
+		return []schema.GroupKind{{Group: groupBatch, Kind: kindCronJob}}
+	}
+	return nil
+}
+
+// top returns the workload at the top of a pod's owners. Where nobody of a
+// kind that makes pods stands there it is the last one that does, in the end
+// the pod itself: such workloads own nothing. nil is for a pod whose owner is
+// gone, or never was: it is about to be collected, or its author made it up.
+func (o *owners) top(ctx context.Context, pod *podRow) (*workload, error) {
+	itself := pod.workload()
+	if pod.controller == nil {
+		return &itself, nil
+	}
+	switch at := *pod.controller; {
+	case makers(at.groupKind()) != nil:
+		return o.over(ctx, at)
+	case at.groupKind() == schema.GroupKind{Group: groupApps, Kind: kindStatefulSet},
+		at.groupKind() == schema.GroupKind{Group: groupApps, Kind: kindDaemonSet}:
+		return o.held(at), nil
+	}
+	return &itself, nil // an operator's, or made up: a Deployment makes no pods
+}
+
+// over returns the workload above a ReplicaSet or Job.
+func (o *owners) over(ctx context.Context, w workload) (*workload, error) {
+	w.APIVersion = w.groupKind().Group + "/v1" // what its author wrote may not be served
+	a, err := o.above(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	top, sure := o.settle(w, a)
+	if sure || a.again {
+		return top, nil
+	}
+	// kubectl delete --cascade=orphan leaves ReplicaSets to themselves. One look
+	// is enough: what never was there does not come.
+	if a, err = o.readAbove(ctx, w, true); err != nil {
+		return nil, err
+	}
+	top, _ = o.settle(w, a)
+	return top, nil
+}
+
+// settle says who is above, and whether that is sure to be so.
+func (o *owners) settle(w workload, a above) (top *workload, sure bool) {
+	if a.gone {
+		return nil, true
+	}
+	if a.controller == nil || !slices.Contains(makers(w.groupKind()), a.controller.groupKind()) {
+		return &w, true
+	}
+	top = o.held(*a.controller)
+	if top != nil && a.again {
+		a.again = false
+		o.known.Add(w.UID, a, ownersTTL)
+	}
+	return top, top != nil
+}
+
+func (o *owners) held(w workload) *workload {
+	if row := o.workloads.held(w); row != nil {
+		return &row.workload
+	}
+	return nil
+}
+
+func (o *owners) above(ctx context.Context, w workload) (above, error) {
+	if known, ok := o.known.Get(w.UID); ok {
+		return known.(above), nil //nolint:forcetypeassert // nothing else is put there
+	}
+	return o.readAbove(ctx, w, false)
+}
+
+func (o *owners) readAbove(ctx context.Context, w workload, again bool) (above, error) {
+	object, err := o.read(ctx, w)
+	if err != nil {
+		return above{}, err
+	}
+	a := above{gone: object == nil, again: again}
+	if object != nil {
+		if ref := metav1.GetControllerOfNoCopy(object); ref != nil {
+			controller := fromReference(w.Namespace, *ref)
+			a.controller = &controller
+		}
+	}
+	o.known.Add(w.UID, a, ownersTTL)
+	return a, nil
+}
+
+// alive says that a workload is there and stays. An ExternalSecret whose only
+// owner is gone is collected at once, and its Secret with it.
+func (o *owners) alive(ctx context.Context, w workload) (bool, error) {
+	object, err := o.read(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	return object != nil && object.DeletionTimestamp == nil, nil
+}
+
+// read returns a workload's metadata; nil where it is not there, or another
+// has taken its name.
+func (o *owners) read(ctx context.Context, w workload) (*metav1.PartialObjectMetadata, error) {
+	if len(content.IsPathSegmentName(w.Name)) > 0 {
+		return nil, nil // nothing has such a name, and no request can be made of it
+	}
+	object := w.partial()
+	err := o.reader.Get(ctx, types.NamespacedName{Namespace: w.Namespace, Name: w.Name}, object)
+	switch {
+	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot read owner %q: %w", w, err)
+	case object.UID != w.UID:
+		return nil, nil
+	}
+	return object, nil
+}

@@ -1,0 +1,120 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+)
+
+// connection is how tables are filled.
+type connection struct {
+	config *rest.Config
+	http   *http.Client
+	log    logr.Logger
+	// interval is how often a kind that is not served is asked for.
+	interval time.Duration
+}
+
+// workloadWatch lists and watches the workloads of a kind, decoding of each
+// the little that workloadObject has.
+func (c connection) workloadWatch(k workloadKind) (*toolscache.ListWatch, error) {
+	s := runtime.NewScheme()
+	s.AddKnownTypeWithName(k.groupVersion().WithKind(k.kind), &workloadObject{})
+	s.AddKnownTypeWithName(k.groupVersion().WithKind(k.kind+"List"), &workloadObjectList{})
+	metav1.AddToGroupVersion(s, k.groupVersion())
+
+	config := rest.CopyConfig(c.config)
+	gv := k.groupVersion()
+	config.GroupVersion, config.APIPath = &gv, "/apis"
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	config.NegotiatedSerializer = serializer.NewCodecFactory(s).WithoutConversion()
+	restClient, err := rest.RESTClientForConfigAndClient(config, c.http)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a client of %s: %w", k.resource, err)
+	}
+	return toolscache.NewListWatchFromClient(restClient, k.resource, metav1.NamespaceAll, fields.Everything()), nil
+}
+
+// metadataWatch lists and watches the metadata of objects with a label.
+func (c connection) metadataWatch(gvr schema.GroupVersionResource, selector string) (*toolscache.ListWatch, error) {
+	all, err := metadata.NewForConfigAndClient(c.config, c.http)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a client of %s: %w", gvr.Resource, err)
+	}
+	objects := all.Resource(gvr)
+	return &toolscache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.LabelSelector = selector
+			return objects.List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.LabelSelector = selector
+			return objects.Watch(ctx, options)
+		},
+	}, nil
+}
+
+// reflect fills a table until ctx is done.
+func reflect[R row](ctx context.Context, name string, lw *toolscache.ListWatch, expected runtime.Object, t *table[R]) {
+	options := toolscache.ReflectorOptions{Name: Name + "/" + name}
+	toolscache.NewReflectorWithOptions(lw, expected, t, options).RunWithContext(ctx)
+}
+
+// reflectServed fills a table whenever the API server serves the kind: its CRD
+// may come late, and go. The table of a kind that is not served is in sync: it
+// is empty.
+func reflectServed[R row](ctx context.Context, c connection, name string, lw *toolscache.ListWatch, expected runtime.Object, t *table[R]) {
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		_, err := lw.ListWithContext(ctx, metav1.ListOptions{Limit: 1})
+		switch {
+		case err == nil:
+			ctx, stop := context.WithCancel(ctx)
+			defer stop()
+			reflect(ctx, name, whileServed(lw, stop), expected, t)
+		case apierrors.IsNotFound(err):
+			t.clear()
+			t.sync()
+		default:
+			c.log.Error(err, "Cannot tell whether a kind is served", "resource", name)
+			if apierrors.IsForbidden(err) {
+				t.sync() // a cluster that grants less than the chart asks for goes without
+			}
+		}
+	}, c.interval)
+}
+
+// whileServed calls stop when the kind is not served any more: a reflector by
+// itself would ask on for ever, and keep what it has.
+func whileServed(lw *toolscache.ListWatch, stop func()) *toolscache.ListWatch {
+	check := func(err error) {
+		if apierrors.IsNotFound(err) {
+			stop()
+		}
+	}
+	return &toolscache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			list, err := lw.ListWithContext(ctx, options)
+			check(err)
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			w, err := lw.WatchWithContext(ctx, options)
+			check(err)
+			return w, err
+		},
+	}
+}

@@ -1,0 +1,85 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+// The rule: revoked is revoked. An ExternalSecret that no workload asks for in
+// its present form, and whose parameter its Namespace may no longer reach, is
+// not refreshed any more, not even where its Secret is deleted. The Secret stays as
+// it is, for the pods that run: they restart in place with what they had.
+
+// revoke stops what the Namespace may no longer have.
+func (p *pass) revoke(ctx context.Context, claims []claim) error {
+	made, err := p.installation.Made(ctx, p.app.Namespace, p.app.Name)
+	if err != nil {
+		return err
+	}
+	made = slices.DeleteFunc(made, func(e *eso.ExternalSecret) bool {
+		return slices.ContainsFunc(claims, func(c claim) bool { return c.Identity.ExternalSecret == e.Name })
+	})
+	if len(made) == 0 {
+		return nil
+	}
+	ns, err := p.Namespaces.Namespace(ctx, p.app.Namespace)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot get namespace %q: %w", p.app.Namespace, err)
+	}
+	for _, e := range made {
+		cause := p.Decider.CheckReach(ns, e.Parameter(), storeOf(e))
+		if cause == nil {
+			continue // nobody asks for it; its owners keep it
+		}
+		if err := p.revokeOne(ctx, e, fmt.Sprintf("namespace %q may no longer have parameter %q: %s", ns.Name, e.Parameter(), cause)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) revokeOne(ctx context.Context, e *eso.ExternalSecret, why string) error {
+	interval, err := time.ParseDuration(e.Spec.RefreshInterval)
+	if err != nil {
+		interval = time.Hour // it does not matter any more
+	}
+	d := desired{
+		Namespace: e.Namespace, Name: e.Name, App: p.app.Name, Phase: eso.PhaseRevoked, Revoked: why,
+		Wants:  eso.Wants{Parameter: e.Parameter(), Secret: e.SecretName(), RefreshInterval: interval, Store: storeOf(e)},
+		Owners: p.ownersOf(e),
+	}
+	if _, err := p.apply(ctx, d, e); err != nil {
+		return err
+	}
+	for _, owner := range d.Owners {
+		p.events.warn(owner, eso.ReasonRevoked, "Revoke", fmt.Sprintf(
+			"Secret %q is refreshed no more, and pods keep what it holds: %s", e.SecretName(), why))
+	}
+	return nil
+}
+
+// ownersOf are the owners that envgraft gave to an ExternalSecret.
+func (p *pass) ownersOf(e *eso.ExternalSecret) []workload {
+	var owners []workload
+	for _, ref := range e.OwnerReferences {
+		if slices.Contains(e.Applied.Owners, ref.UID) {
+			owners = append(owners, fromReference(e.Namespace, ref))
+		}
+	}
+	slices.SortFunc(owners, compareWorkloads)
+	return owners
+}
+
+func storeOf(e *eso.ExternalSecret) graft.Store {
+	return graft.Store{Kind: e.Spec.SecretStoreRef.Kind, Name: e.Spec.SecretStoreRef.Name}
+}

@@ -1,0 +1,369 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/metrics"
+)
+
+// The rule: a pod is stale if the next one of its workload would be given
+// another environment. Its workload is told, and by configuration restarted
+// once. Pods of a former revision are being replaced, and those of Jobs run to
+// their end: neither counts.
+
+// reloadGrace is how long Reloader and a rollout may take to replace the pods
+// of an older version before that is worth a word.
+const reloadGrace = 5 * time.Minute
+
+// Reasons of Events about stale pods.
+const (
+	eventNotInjected   = "PodsNotInjected"
+	eventOtherIdentity = "StaleIdentity"
+	eventHiddenKey     = "ShadowedKeys"
+	eventOlderVersion  = "StaleVersion"
+	eventRepaired      = "RestartedStalePods"
+)
+
+func eventStale(reason metrics.StaleReason) string {
+	return map[metrics.StaleReason]string{
+		metrics.StaleNotInjected:   eventNotInjected,
+		metrics.StaleOtherIdentity: eventOtherIdentity,
+		metrics.StaleHiddenKey:     eventHiddenKey,
+		metrics.StaleOlderVersion:  eventOlderVersion,
+	}[reason]
+}
+
+// crew are the pods of a workload's newest revision, newest first.
+type crew struct {
+	workload workload
+	ns       identity.Namespace
+	decision graft.Decision
+	pods     []*podRow
+	// record is what is known of the parameter; nil where nothing is.
+	record *eso.Record
+	// since is when the Secret came to hold what is recorded; zero where it does
+	// not yet.
+	since time.Time
+}
+
+// tellStale counts the app's stale pods, tells their workloads, and restarts
+// those that are to be.
+func (p *pass) tellStale(ctx context.Context) error {
+	pods := newestFirst(slices.Concat(p.pods.of(p.app), p.bare.of(p.app)))
+	counts := make(map[metrics.StaleReason]int)
+	defer func() { p.ledger.stale(p.app, counts) }()
+	if len(pods) == 0 {
+		return nil
+	}
+	ns, err := p.Namespaces.Namespace(ctx, p.app.Namespace)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot get namespace %q: %w", p.app.Namespace, err)
+	}
+	if _, bypassed := ns.Labels[api.LabelBypass]; bypassed {
+		return nil // new pods would be as these are
+	}
+	crews, err := p.crews(ctx, ns, pods)
+	if err != nil {
+		return err
+	}
+	for _, c := range crews {
+		if err := p.tellCrew(ctx, c, counts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crews sorts the pods that may be stale by workload. Whose a pod is costs a
+// call once for each ReplicaSet, and nothing where all pods are as they should be.
+func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*podRow) ([]*crew, error) {
+	suspects, err := p.suspects(ctx, ns)
+	if err != nil || !slices.ContainsFunc(pods, suspects) {
+		return nil, err
+	}
+	crews := make(map[types.UID]*crew)
+	for _, pod := range pods {
+		if pod.deleting || pod.optsOut() {
+			continue
+		}
+		top, err := p.owners.top(ctx, pod)
+		if err != nil {
+			return nil, err
+		}
+		if top == nil || top.groupKind().Group == groupBatch {
+			continue
+		}
+		c, known := crews[top.UID]
+		if !known {
+			if c, err = p.crewOf(ctx, ns, *top, pod); err != nil {
+				return nil, err
+			}
+			crews[top.UID] = c
+		}
+		if len(c.pods) == 0 || c.pods[0].revision == pod.revision {
+			c.pods = append(c.pods, pod)
+		}
+	}
+	return slices.SortedFunc(maps.Values(crews), func(a, b *crew) int { return compareWorkloads(a.workload, b.workload) }), nil
+}
+
+// suspects tells pods that may be stale from those that cannot be, by what the
+// app's workloads want.
+func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*podRow) bool, error) {
+	wanted := make(map[string]bool)
+	var crews []*crew
+	for _, row := range p.workloads.of(p.app) {
+		c, err := p.crewOf(ctx, ns, row.workload, nil)
+		if err != nil {
+			return nil, err
+		}
+		if c.decision.Status == graft.StatusInjected {
+			wanted[c.decision.Injects()+" "+c.parameter()] = true
+			crews = append(crews, c)
+		}
+	}
+	return func(pod *podRow) bool {
+		if !wanted[pod.annotations.get(api.AnnotationInjected)+" "+pod.annotations.get(api.AnnotationParameter)] {
+			return true
+		}
+		return slices.ContainsFunc(crews, func(c *crew) bool { return c.record != nil && pod.version() < c.record.Version })
+	}, nil
+}
+
+// crewOf is a workload with what it wants, by its own template; where there is
+// none, by the pod.
+func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload, pod *podRow) (*crew, error) {
+	c := &crew{workload: w, ns: ns}
+	switch row := p.workloads.held(w); {
+	case row != nil:
+		c.decision = p.Decider.Decide(ns, row.pod())
+	case pod != nil:
+		c.decision = p.Decider.Decide(ns, pod.identity())
+	}
+	if c.decision.Status != graft.StatusInjected || !c.decision.Settings.Secrets {
+		return c, nil
+	}
+	e, err := p.existing(ctx, c.decision.Identity.ExternalSecret)
+	if err != nil || e == nil {
+		return c, err
+	}
+	wants := eso.WantsOf(c.decision, p.Settings(c.decision.Identity.ParameterEnvironment))
+	if e.Ours(p.app.Name) && e.SecretName() == wants.Secret && e.Record.Of(wants) {
+		c.record = e.Record
+		if !e.Status.RefreshTime.Time.Before(e.Record.AsOf) {
+			c.since = e.Record.AsOf
+		}
+	}
+	return c, nil
+}
+
+// parameter is what the marks of the workload's pods should name.
+func (c *crew) parameter() string {
+	if !c.decision.Settings.Secrets {
+		return ""
+	}
+	return c.decision.Identity.Parameter
+}
+
+func (p *pass) tellCrew(ctx context.Context, c *crew, counts map[metrics.StaleReason]int) error {
+	stale := make(map[metrics.StaleReason][]*podRow)
+	if c.decision.Status == graft.StatusInjected {
+		for _, pod := range c.pods {
+			reason, err := p.staleFor(ctx, c, pod)
+			if err != nil {
+				return err
+			}
+			if reason != "" {
+				stale[reason] = append(stale[reason], pod)
+			}
+		}
+	}
+	for _, reason := range metrics.StaleReasons() {
+		pods := stale[reason]
+		if len(pods) == 0 {
+			p.events.over(c.workload, eventStale(reason))
+			continue
+		}
+		counts[reason] += len(pods)
+		p.events.warn(c.workload, eventStale(reason), "Admit", c.what(reason, pods[len(pods)-1])+": "+c.remedy())
+		if err := p.repair(ctx, c, reason, pods); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// staleFor says why a pod is stale; "" where it is not.
+func (p *pass) staleFor(ctx context.Context, c *crew, pod *podRow) (metrics.StaleReason, error) {
+	injected := pod.annotations.get(api.AnnotationInjected)
+	switch {
+	case injected == "":
+		return metrics.StaleNotInjected, nil
+	case c.workload.Kind == kindPod:
+		return "", nil // it is not seen whether it runs at all
+	case injected != c.decision.Injects(), pod.annotations.get(api.AnnotationParameter) != c.parameter():
+		return metrics.StaleOtherIdentity, nil
+	case c.record == nil:
+		return "", nil
+	case pod.version() == 0:
+		hides, err := p.hides(ctx, c, pod.revision)
+		if err != nil || !hides {
+			return "", err
+		}
+		return metrics.StaleHiddenKey, nil
+	case pod.version() >= c.record.Version || c.since.IsZero():
+		return "", nil
+	}
+	if wait := c.since.Add(reloadGrace).Sub(p.clock.Now()); wait > 0 {
+		p.waitAtMost(wait)
+		return "", nil
+	}
+	return metrics.StaleOlderVersion, nil
+}
+
+// hidden is a question whose answer does not change: the pods of a revision
+// are made of one template.
+type hidden struct {
+	workload types.UID
+	revision string
+	version  int64
+}
+
+// hides says that literals of a workload's template hide keys of its parameter
+// where nobody bound them: its pods were admitted while the keys were not known.
+func (p *pass) hides(ctx context.Context, c *crew, revision string) (bool, error) {
+	question := hidden{c.workload.UID, revision, c.record.Version}
+	if known, ok := p.hiding.Get(question); ok {
+		return known.(bool), nil //nolint:forcetypeassert // nothing else is put there
+	}
+	object, err := p.read(ctx, c.workload)
+	if err != nil || object == nil {
+		return false, err
+	}
+	raw, err := templateOf(object)
+	if err != nil {
+		return false, err
+	}
+	result := p.Decider.Inspect(c.ns, raw).Graft(graft.Facts{
+		Parameter: graft.Parameter{State: graft.ParameterFound, Keys: c.record.Keys, Version: c.record.Version},
+	})
+	hides := slices.ContainsFunc(result.Report.Containers, func(r graft.ContainerReport) bool {
+		return slices.ContainsFunc(r.Rebound, func(b graft.Rebinding) bool { return b.Tier == graft.TierParameter })
+	})
+	p.hiding.Add(question, hides, settledTTL)
+	return hides, nil
+}
+
+// templateOf is the pod template of a workload in JSON.
+func templateOf(object *unstructured.Unstructured) ([]byte, error) {
+	template, _, err := unstructured.NestedMap(object.Object, "spec", "template")
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the template of %s %q: %w", object.GetKind(), object.GetName(), err)
+	}
+	raw, err := json.Marshal(template)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the template of %s %q: %w", object.GetKind(), object.GetName(), err)
+	}
+	return raw, nil
+}
+
+// isThere says that a pod has not been replaced since it was seen. The right to
+// list pods is enough to ask.
+func (p *pass) isThere(ctx context.Context, pod *podRow) (bool, error) {
+	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}}
+	if err := p.client.List(ctx, list, client.InNamespace(pod.namespace), client.MatchingFields{"metadata.name": pod.name}); err != nil {
+		return false, fmt.Errorf("cannot look for pod %q: %w", pod.name, err)
+	}
+	return slices.ContainsFunc(list.Items, func(o metav1.PartialObjectMetadata) bool {
+		return o.UID == pod.uid && o.DeletionTimestamp == nil
+	}), nil
+}
+
+// what says for people what is the matter, with one pod as an example.
+func (c *crew) what(reason metrics.StaleReason, pod *podRow) string {
+	var what string
+	switch reason {
+	case metrics.StaleNotInjected:
+		what = fmt.Sprintf("pods, %q for one, were created without envgraft and run without %s", pod.name, c.decision.Injects())
+	case metrics.StaleOtherIdentity:
+		what = fmt.Sprintf("pods, %q for one, were given %s; new ones get %s of parameter %q",
+			pod.name, pod.annotations.get(api.AnnotationInjected), c.decision.Injects(), c.parameter())
+	case metrics.StaleHiddenKey:
+		what = fmt.Sprintf("pods, %q for one, were admitted while the keys of parameter %q were not known, and hide some by literals of their own",
+			pod.name, c.parameter())
+	case metrics.StaleOlderVersion:
+		what = fmt.Sprintf("pods, %q for one, were admitted by version %d of parameter %q, which is at %d, and nothing has restarted them",
+			pod.name, pod.version(), c.parameter(), c.record.Version)
+	}
+	return what
+}
+
+// remedy is the command that replaces the pods.
+func (c *crew) remedy() string {
+	w := c.workload
+	if !restartable(w) {
+		return fmt.Sprintf("kubectl delete pod -n %s NAME, and create it again", w.Namespace)
+	}
+	return restartCommand(w)
+}
+
+// relief is a restart that was thought about.
+type relief struct {
+	pod    types.UID
+	reason metrics.StaleReason
+	// mixed says that there are pods as they should be, too.
+	mixed bool
+}
+
+// helpsAgain is after how long a restart that did not help is worth another.
+const helpsAgain = 24 * time.Hour
+
+// repair restarts the workload of stale pods, where the configuration has it
+// so. Where the pods that came of it are no better, another would not help.
+func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, stale []*podRow) error {
+	if !p.options.Repair || p.options.NoRestarts || !restartable(c.workload) {
+		return nil
+	}
+	about := relief{stale[0].uid, reason, len(stale) < len(c.pods)}
+	if _, settled := p.settled.Get(about); settled {
+		return nil
+	}
+	// What was scanned may be minutes old.
+	if runs, err := p.isThere(ctx, stale[0]); err != nil || !runs {
+		return err
+	}
+	version := string(reason)
+	if c.record != nil {
+		version = fmt.Sprintf("%s of %s@%d", reason, c.record.Parameter, c.record.Version)
+	}
+	helped := func(since time.Time) bool {
+		return slices.ContainsFunc(c.pods, func(pod *podRow) bool { return !slices.Contains(stale, pod) && pod.created.time().After(since) })
+	}
+	what := c.what(reason, stale[len(stale)-1])
+	return p.restart(ctx, cause{
+		workload: c.workload, parameter: c.parameter(), about: about, version: version,
+		served: func(r pastRestarts) bool {
+			return r.lastFor == version && p.clock.Now().Sub(r.last) < helpsAgain && !helped(r.last)
+		},
+		done: event{eventRepaired, "restarted, as restarts.repair has it: " + what},
+		left: event{eventStale(reason), what + ": " + c.remedy()},
+	})
+}

@@ -1,0 +1,101 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/graft"
+)
+
+// The rule: a new version is known to all replicas before the Secret has it.
+// The leader asks which versions there are, ten a call and without a value. Of
+// a new one it looks the keys up, and writes them with the wish for a refresh in
+// one patch.
+
+// Versions tells the versions of parameters; what is not in the answer was
+// not told.
+type Versions interface {
+	KeyOf(q facts.Question) facts.Key
+	Read(ctx context.Context, keys []facts.Key) map[facts.Key]facts.Version
+}
+
+// versionCheck compares the records of all ExternalSecrets with SSM.
+type versionCheck struct {
+	versions Versions
+	external *eso.ExternalSecrets
+	lookups  *lookups
+	log      logr.Logger
+	// denied says that the refusal was told: once is enough.
+	denied bool
+}
+
+// run checks every interval until ctx is done.
+func (v *versionCheck) run(ctx context.Context, interval time.Duration) {
+	if v.versions == nil || interval <= 0 {
+		return
+	}
+	wait.UntilWithContext(ctx, v.check, interval)
+}
+
+func (v *versionCheck) check(ctx context.Context) {
+	i := v.external.Current()
+	if i == nil {
+		return
+	}
+	made, err := i.Made(ctx, "", "")
+	if err != nil {
+		v.log.Error(err, "Cannot check for new versions")
+		return
+	}
+	asked := make(map[facts.Key][]*eso.ExternalSecret)
+	var keys []facts.Key
+	for _, e := range made {
+		w := wantsOf(e)
+		if e.Phase() != eso.PhaseOwn || !e.Record.Of(w) {
+			continue
+		}
+		q, unchecked := v.external.Ask(ctx, i, w, e.Namespace, time.Time{})
+		if unchecked != "" {
+			continue
+		}
+		key := v.versions.KeyOf(q)
+		if asked[key] == nil {
+			keys = append(keys, key)
+		}
+		asked[key] = append(asked[key], e)
+	}
+	for key, version := range v.versions.Read(ctx, keys) {
+		v.compare(asked[key], version)
+	}
+}
+
+// compare has the apps reconciled whose record is of an older version.
+func (v *versionCheck) compare(made []*eso.ExternalSecret, version facts.Version) {
+	switch version.State {
+	case graft.ParameterAccessDenied:
+		if !v.denied {
+			v.denied = true
+			v.log.Info("Cannot check for new versions: allow ssm:GetParameters; until then the refresh interval stands", "cause", version.Cause)
+		}
+		return
+	case graft.ParameterFound:
+	default:
+		return
+	}
+	for _, e := range made {
+		if e.Record.Version < version.Number {
+			v.lookups.outdated(client.ObjectKey{Namespace: e.Namespace, Name: e.App}, wantsOf(e), version.Number)
+		}
+	}
+}
+
+// wantsOf is what an ExternalSecret of ours was made by, as far as it says.
+func wantsOf(e *eso.ExternalSecret) eso.Wants {
+	return eso.Wants{Parameter: e.Parameter(), Secret: e.SecretName(), Store: storeOf(e)}
+}
