@@ -54,7 +54,7 @@ func (v *versionCheck) check(ctx context.Context) {
 		return
 	}
 	asked := make(map[facts.Key][]*eso.ExternalSecret)
-	var keys []facts.Key
+	keys := make(map[string][]facts.Key) // by namespace
 	for _, e := range made {
 		w := wantsOf(e)
 		if e.Phase() != eso.PhaseOwn || !e.Record.Of(w) {
@@ -66,11 +66,11 @@ func (v *versionCheck) check(ctx context.Context) {
 		}
 		key := v.versions.KeyOf(q)
 		if asked[key] == nil {
-			keys = append(keys, key)
+			keys[e.Namespace] = append(keys[e.Namespace], key)
 		}
 		asked[key] = append(asked[key], e)
 	}
-	for key, version := range v.versions.Read(ctx, keys) {
+	for key, version := range v.versions.Read(ctx, facts.Interleave(keys)) {
 		v.compare(asked[key], version)
 	}
 }

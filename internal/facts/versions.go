@@ -1,15 +1,19 @@
 package facts
 
 import (
-	"cmp"
 	"context"
+	"errors"
+	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/time/rate"
 
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -58,75 +62,169 @@ func NewVersions(clients *SSMClients, m *metrics.Metrics, callsPerSecond float64
 // KeyOf is the key by which Read knows the parameter of a question.
 func (*Versions) KeyOf(q Question) Key { return Key{Name: q.Parameter, Access: q.Access} }
 
-// Read asks for the version of every key, at the pace of its budget: of 20,000
-// parameters 2,000 calls. What ctx leaves no time for is not in the answer.
-// When SSM throttles, fails, or refuses an access its first call, the rest is
-// told the same without being asked for.
-func (v *Versions) Read(ctx context.Context, keys []Key) map[Key]Version {
-	sorted := slices.SortedFunc(slices.Values(keys), func(a, b Key) int {
-		return cmp.Or(cmp.Compare(a.Access.Region, b.Access.Region), cmp.Compare(a.Access.Role, b.Access.Role),
-			cmp.Compare(a.Access.ExternalID, b.Access.ExternalID), cmp.Compare(a.Name, b.Name))
-	})
-	sorted = slices.Compact(sorted)
-	versions := make(map[Key]Version, len(sorted))
-	for len(sorted) > 0 {
-		access := sorted[0].Access
-		end := slices.IndexFunc(sorted, func(k Key) bool { return k.Access != access })
-		if end < 0 {
-			end = len(sorted)
-		}
-		v.readAll(ctx, access, sorted[:end], versions)
-		sorted = sorted[end:]
+// The bounds of one round of checks.
+const (
+	// accessesAtOnce bounds the accesses that are read at the same time: a store
+	// of a namespace's own may name a region that never answers.
+	accessesAtOnce = 8
+	// maxFailures is how many batches in a row of one access may fail whole. After
+	// them the access itself is at fault, and its other keys are not asked for.
+	maxFailures = 2
+)
+
+// Interleave returns the keys of all namespaces in turns: no namespace can fill
+// the first batches with names that SSM refuses. Which one begins is random.
+func Interleave(byNamespace map[string][]Key) []Key {
+	var lists [][]Key
+	total := 0
+	for _, keys := range byNamespace {
+		lists = append(lists, keys)
+		total += len(keys)
 	}
-	return versions
+	rand.Shuffle(len(lists), func(i, j int) { lists[i], lists[j] = lists[j], lists[i] })
+	all := make([]Key, 0, total)
+	for i := 0; len(lists) > 0; i++ {
+		lists = slices.DeleteFunc(lists, func(keys []Key) bool { return i >= len(keys) })
+		for _, keys := range lists {
+			all = append(all, keys[i])
+		}
+	}
+	return all
+}
+
+// Read asks for the version of every key, in the order given, at the pace of
+// its budget: of 20,000 parameters 2,000 calls. What ctx leaves no time for is
+// not in the answer. A batch that SSM refuses is asked for name by name, because
+// one name can have all ten refused. When SSM throttles, or two batches in a row
+// of an access fail whole, its other keys get the same answer without a call.
+func (v *Versions) Read(ctx context.Context, keys []Key) map[Key]Version {
+	round := &round{Versions: v, versions: make(map[Key]Version, len(keys))}
+	byAccess := map[Access][]Key{}
+	var accesses []Access
+	for _, key := range keys {
+		if err := identity.ValidateParameter(key.Name); err != nil {
+			round.versions[key] = Version{State: graft.ParameterNotFound, Cause: err.Error()}
+			continue
+		}
+		if byAccess[key.Access] == nil {
+			accesses = append(accesses, key.Access)
+		}
+		byAccess[key.Access] = append(byAccess[key.Access], key)
+	}
+	turns := make(chan struct{}, accessesAtOnce)
+	var all sync.WaitGroup
+	for _, access := range accesses {
+		turns <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turns }()
+			round.readAll(ctx, access, unique(byAccess[access]))
+		})
+	}
+	all.Wait()
+	return round.versions
+}
+
+// unique drops repeated keys, and keeps the order.
+func unique(keys []Key) []Key {
+	seen := make(map[Key]bool, len(keys))
+	return slices.DeleteFunc(keys, func(key Key) bool {
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}
+
+// round is one check of all keys.
+type round struct {
+	*Versions
+
+	mu       sync.Mutex
+	versions map[Key]Version
 }
 
 // readAll reads the versions of one access' keys.
-func (v *Versions) readAll(ctx context.Context, access Access, keys []Key, versions map[Key]Version) {
-	answered := false
-	for batch := range slices.Chunk(keys, versionBatch) {
-		if v.budget.Wait(ctx) != nil {
+func (r *round) readAll(ctx context.Context, access Access, keys []Key) {
+	failures := 0
+	for start := 0; start < len(keys); start += versionBatch {
+		batch := keys[start:min(start+versionBatch, len(keys))]
+		fault, answered, ok := r.readBatch(ctx, access, batch)
+		if !ok {
 			return
 		}
-		fault := v.read(ctx, access, batch, versions)
-		if fault == (Version{}) {
+		if answered {
+			failures = 0
+			continue
+		}
+		if failures++; failures == maxFailures || fault.State == graft.ParameterThrottled {
+			r.set(keys[start:], fault.Version)
+			return
+		}
+		r.set(batch, fault.Version)
+	}
+}
+
+// readBatch reads a batch, name by name where SSM refuses it whole. answered
+// says that SSM answered for some name; ok is false once ctx is done.
+func (r *round) readBatch(ctx context.Context, access Access, batch []Key) (fault fault, answered, ok bool) {
+	if r.budget.Wait(ctx) != nil {
+		return fault, false, false
+	}
+	fault = r.read(ctx, access, batch)
+	if fault.State == "" || !fault.refused || len(batch) == 1 {
+		return fault, fault.State == "", true
+	}
+	for _, key := range batch {
+		if r.budget.Wait(ctx) != nil {
+			return fault, answered, false
+		}
+		one := r.read(ctx, access, []Key{key})
+		switch {
+		case one.State == "":
 			answered = true
-			continue
+		case one.refused:
+			r.set([]Key{key}, one.Version)
+		default: // SSM cannot answer now: the other names would fare the same
+			r.set(batch, one.Version)
+			return one, answered, true
 		}
-		// A policy that goes by path refuses a batch for one name in it.
-		if fault.State == graft.ParameterAccessDenied && answered {
-			tell(batch, fault, versions)
-			continue
-		}
-		tell(keys, fault, versions)
-		return
 	}
+	return fault, answered, true
 }
 
-// tell says the same of all keys that nothing is known of.
-func tell(keys []Key, of Version, versions map[Key]Version) {
+// set gives keys without a version this one.
+func (r *round) set(keys []Key, version Version) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, key := range keys {
-		if _, known := versions[key]; !known {
-			versions[key] = of
+		if _, known := r.versions[key]; !known {
+			r.versions[key] = version
 		}
 	}
 }
 
-// read makes one call. It returns what went wrong; zero where nothing did.
-func (v *Versions) read(ctx context.Context, access Access, batch []Key, versions map[Key]Version) Version {
+// fault is why a call failed; its State is empty where it did not.
+type fault struct {
+	Version
+
+	// refused says that SSM took the call and refused it for what it asks.
+	refused bool
+}
+
+// read makes one call, and returns what went wrong.
+func (r *round) read(ctx context.Context, access Access, batch []Key) fault {
 	names := make([]string, len(batch))
 	for i, key := range batch {
 		names[i] = key.Name
 	}
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
-	out, err := v.client(access).GetParameters(ctx, &ssm.GetParametersInput{Names: names})
+	out, err := r.client(access).GetParameters(ctx, &ssm.GetParametersInput{Names: names})
 	if err != nil {
-		fault := SSMFault(err)
-		v.metrics.SSMVersionRequest(fault.State)
-		return Version{State: fault.State, Cause: fault.Cause}
+		why := SSMFault(err)
+		r.metrics.SSMVersionRequest(why.State)
+		return fault{Version: Version{State: why.State, Cause: why.Cause}, refused: refused(err, why.State)}
 	}
-	v.metrics.SSMVersionRequest(graft.ParameterFound)
+	r.metrics.SSMVersionRequest(graft.ParameterFound)
 	for i := range out.Parameters {
 		p := &out.Parameters[i]
 		p.Value = nil // of a parameter that is no SecureString it is the value
@@ -137,10 +235,20 @@ func (v *Versions) read(ctx context.Context, access Access, batch []Key, version
 		if p.LastModifiedDate != nil {
 			version.Modified = *p.LastModifiedDate
 		}
-		versions[Key{Name: *p.Name, Access: access}] = version
+		r.set([]Key{{Name: *p.Name, Access: access}}, version)
 	}
 	for _, name := range out.InvalidParameters {
-		versions[Key{Name: name, Access: access}] = Version{State: graft.ParameterNotFound}
+		r.set([]Key{{Name: name, Access: access}}, Version{State: graft.ParameterNotFound})
 	}
-	return Version{}
+	return fault{}
+}
+
+// refused tells the refusals that are about the names of a call: those with a
+// status of 400 to 499 that is not about their number.
+func refused(err error, state graft.ParameterState) bool {
+	var answer *smithyhttp.ResponseError
+	if state == graft.ParameterThrottled || !errors.As(err, &answer) || answer.Response == nil {
+		return false
+	}
+	return answer.HTTPStatusCode() >= 400 && answer.HTTPStatusCode() < 500
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -60,11 +61,32 @@ func TestVersionsFaults(t *testing.T) {
 		want   map[graft.ParameterState]int
 		calls  int
 	}{
-		"Well":      {"ten a call", ssmfake.Fault{}, map[graft.ParameterState]int{graft.ParameterFound: 25}, 3},
-		"Denied":    {"the right is missing: asking on would not help", ssmfake.Fault{Kind: ssmfake.Deny}, map[graft.ParameterState]int{graft.ParameterAccessDenied: 25}, 1},
-		"OneDenied": {"a policy by path refuses the whole batch, and that alone", ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app10/stage/app*"}, map[graft.ParameterState]int{graft.ParameterFound: 15, graft.ParameterAccessDenied: 10}, 3},
+		"Well": {"ten a call", ssmfake.Fault{}, map[graft.ParameterState]int{graft.ParameterFound: 25}, 3},
+		"Denied": {
+			"the right is missing: after two batches, name by name, asking on would not help",
+			ssmfake.Fault{Kind: ssmfake.Deny}, map[graft.ParameterState]int{graft.ParameterAccessDenied: 25}, 22,
+		},
+		"OneDenied": {
+			"a policy by path refuses the whole batch, which is asked for name by name",
+			ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app11/stage/app"}, map[graft.ParameterState]int{graft.ParameterFound: 24, graft.ParameterAccessDenied: 1}, 13,
+		},
+		"FirstDenied": {
+			"the first name ends the round for nobody",
+			ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app00/stage/app"}, map[graft.ParameterState]int{graft.ParameterFound: 24, graft.ParameterAccessDenied: 1}, 13,
+		},
+		"BatchDenied": {
+			"nor do ten of them",
+			ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app0*"}, map[graft.ParameterState]int{graft.ParameterFound: 15, graft.ParameterAccessDenied: 10}, 13,
+		},
 		"Throttled": {"SSM has enough", ssmfake.Fault{Kind: ssmfake.Throttle}, map[graft.ParameterState]int{graft.ParameterThrottled: 25}, 1},
-		"Failing":   {"the rest can wait", ssmfake.Fault{Kind: ssmfake.Fail, Path: "/shop/app10/stage/app*"}, map[graft.ParameterState]int{graft.ParameterFound: 10, graft.ParameterUnreachable: 15}, 3},
+		"Failing": {
+			"one batch fails, with the SDK's second try, and the next goes on",
+			ssmfake.Fault{Kind: ssmfake.Fail, Path: "/shop/app10/*"}, map[graft.ParameterState]int{graft.ParameterFound: 15, graft.ParameterUnreachable: 10}, 4,
+		},
+		"Down": {
+			"after two batches, each tried twice, SSM is away",
+			ssmfake.Fault{Kind: ssmfake.Fail}, map[graft.ParameterState]int{graft.ParameterUnreachable: 25}, 4,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			isolateAWS(t)
@@ -120,6 +142,49 @@ func TestVersionsDropValues(t *testing.T) {
 	}
 	if client.out.Parameters[0].Value != nil {
 		t.Error("the value is still held")
+	}
+}
+
+// TestVersionsInvalidNames has names that SSM takes no call for among others.
+func TestVersionsInvalidNames(t *testing.T) {
+	client := &plain{}
+	versions := NewVersions(nil, metrics.New(prometheus.NewRegistry()), 1000)
+	versions.client = func(Access) VersionClient { return client }
+	bad := []Key{{Name: ""}, {Name: "/a b/c"}, {Name: "/shop/../x"}, {Name: "/" + strings.Repeat("x", 5000)}, {Name: "arn:aws:ssm:eu-central-1:1:parameter/x"}}
+	got := versions.Read(t.Context(), append(bad, Key{Name: path}))
+	if got[Key{Name: path}].State != graft.ParameterFound || len(client.out.Parameters) != 1 {
+		t.Errorf("beside invalid names %s is %+v, by a call for %d names", path, got[Key{Name: path}], len(client.out.Parameters))
+	}
+	for _, key := range bad {
+		if got[key].State != graft.ParameterNotFound || got[key].Cause == "" {
+			t.Errorf("%.50q is %+v", key.Name, got[key])
+		}
+	}
+}
+
+// TestInterleave has one namespace with many keys leave each batch to others, too.
+func TestInterleave(t *testing.T) {
+	byNamespace := map[string][]Key{}
+	for n := range 100 {
+		byNamespace["greedy"] = append(byNamespace["greedy"], Key{Name: fmt.Sprintf("/greedy/%d", n)})
+	}
+	for n := range 9 {
+		byNamespace[fmt.Sprint("ns", n)] = []Key{{Name: fmt.Sprintf("/ns%d/a", n)}, {Name: fmt.Sprintf("/ns%d/b", n)}}
+	}
+	all := Interleave(byNamespace)
+	if len(all) != 118 || len(unique(slices.Clone(all))) != 118 {
+		t.Fatalf("%d keys, want all 118 once", len(all))
+	}
+	for start := 0; start < 20; start += 10 {
+		greedy := 0
+		for _, key := range all[start : start+10] {
+			if strings.HasPrefix(key.Name, "/greedy/") {
+				greedy++
+			}
+		}
+		if greedy != 1 {
+			t.Errorf("of keys %d to %d one namespace has %d, want 1", start, start+9, greedy)
+		}
 	}
 }
 

@@ -87,10 +87,16 @@ func (f *Fault) matches(operation, name string) bool {
 	if f.Operation != "" && f.Operation != operation {
 		return false
 	}
-	if prefix, ok := strings.CutSuffix(f.Path, "*"); ok {
-		return strings.HasPrefix(name, prefix)
+	if f.Path == "" {
+		return true
 	}
-	return f.Path == "" || f.Path == name
+	// As IAM does, one of several names is enough.
+	for one := range strings.SplitSeq(name, ",") {
+		if prefix, ok := strings.CutSuffix(f.Path, "*"); one == f.Path || ok && strings.HasPrefix(one, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // serve makes the fault happen and tells whether the call goes on as usual.
