@@ -144,6 +144,24 @@ func TestCacheMaxPerNamespace(t *testing.T) {
 	})
 }
 
+// TestCacheForgedReviews has reviews in a victim's name ask for invented apps,
+// as whoever reaches a port without server.clientCA can.
+func TestCacheForgedReviews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, CacheOptions{Budget: NewBudget(5, 20), MaxPerNamespace: 200})
+		for n := range 10_000 {
+			h.admitIn("victim", fmt.Sprintf("/victim/invented%d/stage/app", n))
+		}
+		if held := len(h.cache.memory.entries); held != h.made() || h.cache.memory.shares["victim"] != held {
+			t.Errorf("%d entries are held and %d counted after %d calls: those without a call must not be", held, h.cache.memory.shares["victim"], h.made())
+		}
+		time.Sleep(time.Second)
+		if p, _ := h.admitIn("victim", "/victim/app/stage/app"); p.State != graft.ParameterFound {
+			t.Errorf("the victim's new app, a second later: %+v, want its keys", p.Parameter)
+		}
+	})
+}
+
 func TestCacheBy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, CacheOptions{Budget: NewBudget(1.0/3600, 1)})

@@ -184,6 +184,7 @@ func (m *memory[K, V]) launch(ctx context.Context, who asker, key K, e *entry[V]
 	}
 	f := &flight[V]{done: make(chan struct{})}
 	e.flight = f
+	m.keep(key, e)
 	// The call is for the next one who asks too, so it does not end with ctx.
 	go m.fly(context.WithoutCancel(ctx), key, e, f)
 	return refusedNot
@@ -238,7 +239,9 @@ func (m *memory[K, V]) keptOrLate(who asker, e *entry[V], now, freshAfter time.T
 }
 
 // entry returns the entry of key, which it makes where there is none; nil where
-// the namespace has no room for one more.
+// the namespace has no room for one more. A new entry is kept once a call is made
+// for it: a question without a call must not use up the namespace's room, since
+// whoever reaches the port can ask in any namespace's name.
 func (m *memory[K, V]) entry(who asker, key K, now time.Time) *entry[V] {
 	if e := m.entries[key]; e != nil {
 		return e
@@ -256,10 +259,15 @@ func (m *memory[K, V]) entry(who asker, key K, now time.Time) *entry[V] {
 	if full {
 		return nil
 	}
-	e := &entry[V]{namespace: who.namespace}
-	m.entries[key] = e
-	m.shares[who.namespace]++
-	return e
+	return &entry[V]{namespace: who.namespace}
+}
+
+// keep remembers an entry, and counts it for its namespace.
+func (m *memory[K, V]) keep(key K, e *entry[V]) {
+	if m.entries[key] == nil {
+		m.entries[key] = e
+		m.shares[e.namespace]++
+	}
 }
 
 func (m *memory[K, V]) full(namespace string) bool {
