@@ -13,6 +13,7 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/leader"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/webhook"
 )
@@ -31,7 +32,7 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 		Repair:             s.config.Restarts.Repair == config.RepairRestart,
 		Queue:              s.config.Restarts.Queue(),
 		MinRestartInterval: s.config.Restarts.MinInterval,
-		Lease:              &controller.Lease{Namespace: s.namespace, Name: api.Lease},
+		Lease:              &leader.Lease{Namespace: s.namespace, Name: api.Lease},
 		KeepUnused:         s.config.ExternalSecrets.KeepUnused,
 		MaxPerNamespace:    s.config.ExternalSecrets.MaxPerNamespace,
 

@@ -16,6 +16,7 @@ import (
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/leader"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/restarts"
 )
@@ -75,9 +76,8 @@ type Options struct {
 	Burst int
 	// Workers is how many apps are reconciled at a time. The default is 8.
 	Workers int
-	// Lease settles which replica runs the controller; nil is for one that has
-	// nobody to ask.
-	Lease *Lease
+	// Lease elects the replica that runs the controller; nil is for a single one.
+	Lease *leader.Lease
 	// Queue is how restarts wait for each other; its clock and its metric are set here.
 	Queue restarts.Options
 	// MinRestartInterval is the least time between two restarts of one workload.
@@ -156,13 +156,13 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 		needs:      needs, options: options, client: writer, external: external,
 		recorder: mgr.GetEventRecorder(Name), informers: mgr.GetCache(), defaults: mgr.GetControllerOptions(),
 	}
-	l, err := newLeader(mgr.GetConfig(), options.Lease, mgr.GetLogger().WithName("leader"), c.run)
+	l, err := leader.New(mgr.GetConfig(), options.Lease, mgr.GetLogger().WithName("leader"), c.run)
 	if err != nil {
 		return nil, err
 	}
 	if err := mgr.Add(l); err != nil {
 		return nil, fmt.Errorf("cannot add the controller: %w", err)
 	}
-	external.Follow(l.elsewhere)
+	external.Follow(l.Elsewhere)
 	return external, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/controller"
+	"github.com/envgraft/envgraft/internal/leader"
 	"github.com/envgraft/envgraft/test/rights"
 )
 
@@ -87,14 +88,14 @@ func TestFollowers(t *testing.T) {
 }
 
 // takenLease is a lease that another replica holds until it is released.
-func takenLease(t *testing.T) (lease *controller.Lease, release func()) {
+func takenLease(t *testing.T) (lease *leader.Lease, release func()) {
 	t.Helper()
 	holder, seconds, now := "another", int32(3600), metav1.NowMicro()
 	taken := create(t, &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{Namespace: rights.Namespace, Name: api.Lease},
 		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
 	})
-	return &controller.Lease{Namespace: rights.Namespace, Name: api.Lease}, func() { remove(t, taken) }
+	return &leader.Lease{Namespace: rights.Namespace, Name: api.Lease}, func() { remove(t, taken) }
 }
 
 func (r *replica) waitForWarning(t *testing.T, p client.Object, part string) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/controller"
+	"github.com/envgraft/envgraft/internal/leader"
 	"github.com/envgraft/envgraft/test/rights"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestLeaseLost(t *testing.T) {
 	ready(t)
 	ns := namespace(t, optedIn())
-	r := start(t, controller.Options{Lease: &controller.Lease{
+	r := start(t, controller.Options{Lease: &leader.Lease{
 		Namespace: rights.Namespace, Name: api.Lease, Duration: 3 * time.Second, RenewDeadline: 2 * time.Second, RetryPeriod: 200 * time.Millisecond,
 	}})
 	_, p := deployment(t, ns, "web", "shop", marks{})

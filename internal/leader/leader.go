@@ -1,6 +1,9 @@
-package controller
+// Package leader runs something on one of several replicas at a time: on the one
+// that holds a Lease of Kubernetes, for as long as it does.
+package leader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,41 +19,43 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// Lease is what replicas settle by who runs the controller. Zero durations
-// mean those that Kubernetes' own components use.
+// Lease names the Lease object by which replicas elect their leader. The zero
+// durations are those that Kubernetes' own components use.
 type Lease struct {
 	Namespace string
 	Name      string
-	// Duration is how long a leader that fell silent is waited for.
+	// Duration is how long the others wait for a leader that fell silent.
 	Duration time.Duration
-	// RenewDeadline is how long a leader that cannot renew goes on.
+	// RenewDeadline is how long a leader that cannot renew its lease goes on.
 	RenewDeadline time.Duration
 	RetryPeriod   time.Duration
 }
 
 func (l Lease) withDefaults() Lease {
-	setDefault(&l.Duration, 15*time.Second)
-	setDefault(&l.RenewDeadline, 10*time.Second)
-	setDefault(&l.RetryPeriod, 2*time.Second)
+	l.Duration = cmp.Or(l.Duration, 15*time.Second)
+	l.RenewDeadline = cmp.Or(l.RenewDeadline, 10*time.Second)
+	l.RetryPeriod = cmp.Or(l.RetryPeriod, 2*time.Second)
 	return l
 }
 
-// leader runs the controller for as long as this replica holds the lease, and
-// stands for election again when it has lost it. It is not the manager that
-// does this: a manager that loses its lease ends the process at once, and with
-// it the reviews that the webhook is answering.
-type leader struct {
+// Leader runs a function for as long as this replica holds the lease, and stands
+// for election again when it has lost it. The manager of controller-runtime
+// cannot do this: it ends the process when it loses its lease, and with it the
+// reviews that the webhook is answering.
+type Leader struct {
 	log  logr.Logger
 	lock resourcelock.Interface
-	// lease is nil where nobody is to be asked.
+	// lease is nil where there is no other replica.
 	lease *Lease
 	// elector is that of the current term.
 	elector atomic.Pointer[leaderelection.LeaderElector]
 	run     func(context.Context) error
 }
 
-func newLeader(config *rest.Config, lease *Lease, log logr.Logger, run func(context.Context) error) (*leader, error) {
-	l := &leader{log: log, run: run}
+// New makes a Leader that has run called in each term, with a context that is
+// done when the term ends. Without a lease there is one term, which begins at once.
+func New(config *rest.Config, lease *Lease, log logr.Logger, run func(context.Context) error) (*Leader, error) {
+	l := &Leader{log: log, run: run}
 	if lease == nil {
 		return l, nil
 	}
@@ -77,16 +82,16 @@ func newLeader(config *rest.Config, lease *Lease, log logr.Logger, run func(cont
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable: this is it.
-func (*leader) NeedLeaderElection() bool { return false }
+func (*Leader) NeedLeaderElection() bool { return false }
 
 // Start implements manager.Runnable.
-func (l *leader) Start(ctx context.Context) error {
+func (l *Leader) Start(ctx context.Context) error {
 	if l.lease == nil {
 		return l.run(ctx)
 	}
 	for ctx.Err() == nil {
 		if err := l.term(ctx); err != nil {
-			l.log.Error(err, "The controller stopped; it stands for election again")
+			l.log.Error(err, "The controller stopped; this replica stands for election again")
 		}
 		select {
 		case <-ctx.Done():
@@ -96,9 +101,9 @@ func (l *leader) Start(ctx context.Context) error {
 	return nil
 }
 
-// elsewhere says that another replica holds the lease. One that died holds it
+// Elsewhere says that another replica holds the lease. One that died holds it
 // until it is taken over.
-func (l *leader) elsewhere() bool {
+func (l *Leader) Elsewhere() bool {
 	elector := l.elector.Load()
 	if elector == nil {
 		return false
@@ -109,7 +114,7 @@ func (l *leader) elsewhere() bool {
 
 // term waits for the lease, and leads until it is lost, or ctx is done. The
 // lease is given back when the controller has stopped, and not before.
-func (l *leader) term(ctx context.Context) error {
+func (l *Leader) term(ctx context.Context) error {
 	standing, withdraw := context.WithCancel(context.WithoutCancel(ctx))
 	defer withdraw()
 	var leading atomic.Bool
