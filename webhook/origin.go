@@ -5,6 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/envgraft/envgraft/internal/jsonscan"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // maxOwners bounds the owners that are read: Kubernetes' own controllers set
@@ -69,14 +70,8 @@ func controller(raw []byte) metav1.OwnerReference {
 // that the leader has seen to. What a pod's author forges here only has that
 // pod wait.
 func (o origin) workload() bool {
-	if o.Owner.APIVersion != "apps/v1" {
-		return false
-	}
-	switch o.Owner.Kind {
-	case "ReplicaSet", "StatefulSet", "DaemonSet":
-		return true
-	}
-	return false
+	owner := workload.FromOwner("", o.Owner)
+	return owner.GroupKind().Group == workload.GroupApps && owner.KindOf().MakesPods
 }
 
 // owner names the owner as kubectl does, "" where there is none.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/reload"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // remover takes envgraft out of a cluster.
@@ -76,13 +77,8 @@ func (r remover) run(ctx context.Context) error {
 		return err
 	}
 	var failed []error
-	for _, kind := range []schema.GroupVersionKind{
-		{Group: "apps", Version: "v1", Kind: "Deployment"},
-		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
-		{Group: "apps", Version: "v1", Kind: "DaemonSet"},
-		{Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout"},
-	} {
-		failed = append(failed, r.takeBackAll(ctx, kind))
+	for _, kind := range workload.RestartableKinds() {
+		failed = append(failed, r.takeBackAll(ctx, kind.GroupVersionKind()))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return err

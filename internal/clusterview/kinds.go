@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // Kind is a kind of object that is read, and where the API server has it.
@@ -17,38 +21,20 @@ type Kind struct {
 	aliases []string
 }
 
-// The kinds that have pods, and pods.
+// ofPods is a kind that has pods, or Pod.
+func ofPods(k workload.Kind) Kind {
+	return Kind{Kind: k.Kind, Group: k.Group, Version: k.Version, Resource: k.Resource, aliases: k.Aliases}
+}
+
 func deployments() Kind {
-	return Kind{Kind: "Deployment", Group: "apps", Version: "v1", Resource: "deployments", aliases: []string{"deploy", "deployment"}}
-}
-
-func statefulSets() Kind {
-	return Kind{Kind: "StatefulSet", Group: "apps", Version: "v1", Resource: "statefulsets", aliases: []string{"sts", "statefulset"}}
-}
-
-func daemonSets() Kind {
-	return Kind{Kind: "DaemonSet", Group: "apps", Version: "v1", Resource: "daemonsets", aliases: []string{"ds", "daemonset"}}
-}
-
-func rollouts() Kind {
-	return Kind{Kind: "Rollout", Group: "argoproj.io", Version: "v1alpha1", Resource: "rollouts", aliases: []string{"ro", "rollout"}}
-}
-
-func cronJobs() Kind {
-	return Kind{Kind: "CronJob", Group: "batch", Version: "v1", Resource: "cronjobs", aliases: []string{"cj", "cronjob"}}
+	return ofPods(workload.KindOf(schema.GroupKind{Group: workload.GroupApps, Kind: workload.Deployment}))
 }
 
 func jobs() Kind {
-	return Kind{Kind: "Job", Group: "batch", Version: "v1", Resource: "jobs", aliases: []string{"job"}}
+	return ofPods(workload.KindOf(schema.GroupKind{Group: workload.GroupBatch, Kind: workload.Job}))
 }
 
-func replicaSets() Kind {
-	return Kind{Kind: "ReplicaSet", Group: "apps", Version: "v1", Resource: "replicasets", aliases: []string{"rs", "replicaset"}}
-}
-
-func pods() Kind {
-	return Kind{Kind: "Pod", Version: "v1", Resource: "pods", aliases: []string{"po", "pod"}}
-}
+func pods() Kind { return ofPods(workload.KindOf(schema.GroupKind{Kind: workload.Pod})) }
 
 // The kinds that pods and envgraft depend on.
 func namespaces() Kind {
@@ -70,15 +56,21 @@ func webhookConfigurations() Kind {
 }
 
 // topKinds are the workloads that people deploy, as status lists them.
-func topKinds() []Kind {
-	return []Kind{deployments(), statefulSets(), daemonSets(), rollouts(), cronJobs()}
-}
+func topKinds() []Kind { return kindsOf(workload.DeployedKinds()) }
 
 // targetKinds are what a command line may name.
-func targetKinds() []Kind { return append(topKinds(), jobs(), replicaSets(), pods()) }
+func targetKinds() []Kind { return kindsOf(workload.Kinds()) }
+
+func kindsOf(all []workload.Kind) []Kind {
+	kinds := make([]Kind, 0, len(all))
+	for _, k := range all {
+		kinds = append(kinds, ofPods(k))
+	}
+	return kinds
+}
 
 // IsPod says that the kind is Pod itself.
-func (k Kind) IsPod() bool { return k.Kind == "Pod" }
+func (k Kind) IsPod() bool { return k.Kind == workload.Pod }
 
 // resourceName writes the resource as kubectl's -o name does.
 func (k Kind) resourceName() string {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // Labels that Kubernetes and Argo Rollouts put on pods, see
@@ -83,10 +84,10 @@ func (p Pod) top() (kind, name string) {
 	if owner == nil {
 		return pods().Kind, p.Metadata.Name
 	}
-	if owner.Kind != replicaSets().Kind {
+	if owner.Kind != workload.ReplicaSet {
 		return owner.Kind, owner.Name
 	}
-	for label, above := range map[string]string{labelRolloutHash: rollouts().Kind, labelTemplateHash: deployments().Kind} {
+	for label, above := range map[string]string{labelRolloutHash: workload.Rollout, labelTemplateHash: workload.Deployment} {
 		hash, ok := p.Metadata.Labels[label]
 		if name, cut := strings.CutSuffix(owner.Name, "-"+hash); ok && cut {
 			return above, name
@@ -98,10 +99,10 @@ func (p Pod) top() (kind, name string) {
 // Of says that the pod is the workload's. jobs are the names of a CronJob's Jobs.
 func (p Pod) of(w Workload, jobs map[string]bool) bool {
 	kind, name := p.top()
-	if w.Kind.Kind == cronJobs().Kind {
-		return kind == "Job" && jobs[name]
+	if w.Kind.Kind == workload.CronJob {
+		return kind == workload.Job && jobs[name]
 	}
-	if w.Kind.Kind == replicaSets().Kind {
+	if w.Kind.Kind == workload.ReplicaSet {
 		owner := metav1.GetControllerOfNoCopy(&p.Metadata)
 		return owner != nil && owner.UID == w.UID
 	}
@@ -116,13 +117,13 @@ func (r *Reader) Pods(ctx context.Context, w Workload) Seen[[]Pod] {
 	}
 	selector, jobs := labelJobName, map[string]bool(nil)
 	switch {
-	case w.Kind.Kind == cronJobs().Kind:
+	case w.Kind.Kind == workload.CronJob:
 		seen := r.jobsOf(ctx, w)
 		if seen.State != Found {
 			return Seen[[]Pod]{State: seen.State, Cause: seen.Cause}
 		}
 		jobs = seen.Value
-	case w.Kind.Kind == "Job":
+	case w.Kind.Kind == workload.Job:
 		selector = labelJobName + "=" + w.Name
 	default:
 		s, err := metav1.LabelSelectorAsSelector(w.Selector)

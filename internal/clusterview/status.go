@@ -9,6 +9,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // Overview is all apps of a namespace, or of the cluster, each as App has it,
@@ -83,8 +84,8 @@ func group(pods []Pod) map[string][]Pod {
 	running := map[string][]Pod{}
 	for _, pod := range pods {
 		kind, name := pod.top()
-		if at := strings.LastIndex(name, "-"); kind == "Job" && at > 0 && strings.Trim(name[at+1:], "0123456789") == "" {
-			kind, name = cronJobs().Kind, name[:at]
+		if at := strings.LastIndex(name, "-"); kind == workload.Job && at > 0 && strings.Trim(name[at+1:], "0123456789") == "" {
+			kind, name = workload.CronJob, name[:at]
 		}
 		if pod.Metadata.DeletionTimestamp == nil {
 			key := podKey(pod.Metadata.Namespace, kind, name)

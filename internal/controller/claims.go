@@ -13,6 +13,7 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // claims returns what an app's workloads ask for by their own templates, and
@@ -35,11 +36,11 @@ func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*p
 		if row.deleting {
 			continue
 		}
-		if c, ok := r.claim(ns, row.workload, row.pod(), row.created.time()); ok {
+		if c, ok := r.claim(ns, row.Ref, row.pod(), row.created.time()); ok {
 			claims = append(claims, c)
 		}
 	}
-	slices.SortFunc(claims, func(a, b claim) int { return compareWorkloads(a.Workload, b.Workload) })
+	slices.SortFunc(claims, func(a, b claim) int { return workload.Compare(a.Workload, b.Workload) })
 	if claims, err = r.addUnowned(ctx, ns, claims, pods); err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*p
 }
 
 // claim is what a workload asks for by the labels and annotations of its pods.
-func (r *reconciler) claim(ns identity.Namespace, w workload, pod identity.Pod, created time.Time) (claim, bool) {
+func (r *reconciler) claim(ns identity.Namespace, w workload.Ref, pod identity.Pod, created time.Time) (claim, bool) {
 	d := r.Decider.Decide(ns, pod)
 	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
 		return claim{}, false
@@ -76,7 +77,7 @@ func (r *reconciler) addUnowned(ctx context.Context, ns identity.Namespace, clai
 		if pod.controller != nil {
 			seen[pod.controller.UID] = true
 		}
-		c, ok := r.claim(ns, pod.workload(), pod.identity(), pod.created.time())
+		c, ok := r.claim(ns, pod.ref(), pod.identity(), pod.created.time())
 		if !ok || slices.ContainsFunc(claims, c.wantsTheSame) || pod.controller != nil && slices.ContainsFunc(owned, c.shares) {
 			continue
 		}
@@ -84,7 +85,7 @@ func (r *reconciler) addUnowned(ctx context.Context, ns identity.Namespace, clai
 		if err != nil {
 			return nil, err
 		}
-		if top == nil || top.owns() {
+		if top == nil || top.OwnsExternalSecrets() {
 			continue
 		}
 		c.Workload = *top
@@ -129,10 +130,10 @@ func (r *reconciler) mayAwait(pod *podRow) bool {
 // ownersFor returns the workloads that are to own the ExternalSecret. An owner
 // that is added to one that exists is read first: if it is gone and the others
 // go, running pods would lose their Secret.
-func (p *pass) ownersFor(ctx context.Context, existing *eso.ExternalSecret, claims []claim) ([]workload, error) {
-	var owners []workload
+func (p *pass) ownersFor(ctx context.Context, existing *eso.ExternalSecret, claims []claim) ([]workload.Ref, error) {
+	var owners []workload.Ref
 	for _, c := range claims {
-		if !c.Workload.owns() {
+		if !c.Workload.OwnsExternalSecrets() {
 			continue
 		}
 		if existing != nil && !existing.HasOwner(c.Workload.UID) {
@@ -150,17 +151,17 @@ func (p *pass) ownersFor(ctx context.Context, existing *eso.ExternalSecret, clai
 	if existing != nil {
 		owners = append(owners, p.unheard(existing)...)
 	}
-	slices.SortFunc(owners, compareWorkloads)
+	slices.SortFunc(owners, workload.Compare)
 	return owners, nil
 }
 
 // unheard are owners of a kind that is not listed, as a Rollout's whose CRD
 // is not served for a moment: what they want cannot be told, so they stay.
-func (p *pass) unheard(existing *eso.ExternalSecret) []workload {
-	var owners []workload
+func (p *pass) unheard(existing *eso.ExternalSecret) []workload.Ref {
+	var owners []workload.Ref
 	for _, ref := range existing.OwnerReferences {
-		w := fromReference(p.app.Namespace, ref)
-		if w.owns() && slices.Contains(existing.Applied.Owners, ref.UID) && !p.workloads.listed(w.groupKind()) {
+		w := workload.FromOwner(p.app.Namespace, ref)
+		if w.OwnsExternalSecrets() && slices.Contains(existing.Applied.Owners, ref.UID) && !p.workloads.listed(w.GroupKind()) {
 			owners = append(owners, w)
 		}
 	}

@@ -11,11 +11,12 @@ import (
 
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // claim is what one workload asks for, by its own template.
 type claim struct {
-	Workload workload
+	Workload workload.Ref
 	// Created is the workload's age, which decides conflicts.
 	Created  time.Time
 	Identity identity.Identity
@@ -39,7 +40,7 @@ const eventConflict = "ExternalSecretConflict"
 
 // conflict is a workload that does not get what it asks for.
 type conflict struct {
-	Winner, Loser workload
+	Winner, Loser workload.Ref
 	// Message says for people what differs, and who decided.
 	Message string
 }
@@ -54,13 +55,13 @@ func inConflict(claims []claim) bool {
 // second workload must not redirect the first one's secrets, and a pod not at all.
 func decide(claims []claim) (claim, []conflict) {
 	sorted := slices.SortedFunc(slices.Values(claims), func(a, b claim) int {
-		if a.Workload.owns() != b.Workload.owns() {
-			if a.Workload.owns() {
+		if a.Workload.OwnsExternalSecrets() != b.Workload.OwnsExternalSecrets() {
+			if a.Workload.OwnsExternalSecrets() {
 				return -1
 			}
 			return 1
 		}
-		return cmp.Or(a.Created.Compare(b.Created), compareWorkloads(a.Workload, b.Workload))
+		return cmp.Or(a.Created.Compare(b.Created), workload.Compare(a.Workload, b.Workload))
 	})
 	winner := sorted[0]
 	var conflicts []conflict
@@ -74,7 +75,7 @@ func decide(claims []claim) (claim, []conflict) {
 
 // why says by which rule the winner decides.
 func why(winner, loser claim) string {
-	if winner.Workload.owns() && !loser.Workload.owns() {
+	if winner.Workload.OwnsExternalSecrets() && !loser.Workload.OwnsExternalSecrets() {
 		return "a workload decides over pods of their own"
 	}
 	return "the older one decides"

@@ -8,13 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 func TestDecide(t *testing.T) {
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	asking := func(name string, age time.Duration, interval time.Duration) claim {
 		return claim{
-			Workload: workload{Kind: kindDeployment, Name: name, UID: types.UID(name)},
+			Workload: workload.Ref{Kind: workload.Deployment, Name: name, UID: types.UID(name)},
 			Created:  began.Add(-age),
 			Wants:    eso.Wants{RefreshInterval: interval},
 			Newest:   began.Add(time.Duration(len(name))), // the pods' age decides nothing

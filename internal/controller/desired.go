@@ -11,6 +11,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // desired is the ExternalSecret as it ought to be.
@@ -25,7 +26,7 @@ type desired struct {
 	// Record is what is known of the keys; nil where nothing is.
 	Record *eso.Record
 	// Owners are sorted, so that equal sets are applied as equal objects.
-	Owners []workload
+	Owners []workload.Ref
 }
 
 // target is what ESO is told of the Secret.

@@ -11,6 +11,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 func want() desired {
@@ -20,7 +21,7 @@ func want() desired {
 			Parameter: "/popapps/shop/stage/app", Secret: "shop-secrets", RefreshInterval: 5 * time.Minute,
 			DeletionPolicy: graft.DeletionPolicyDelete, Store: graft.Store{Kind: "ClusterSecretStore", Name: "aws-ssm"},
 		},
-		Owners: []workload{{APIVersion: "apps/v1", Kind: kindDeployment, Namespace: "shops", Name: "web", UID: "u1"}},
+		Owners: []workload.Ref{{APIVersion: "apps/v1", Kind: workload.Deployment, Namespace: "shops", Name: "web", UID: "u1"}},
 	}
 }
 
@@ -85,8 +86,8 @@ func TestMatches(t *testing.T) {
 		{"another Secret", nil, func(e *eso.ExternalSecret) { e.Spec.Target.Name = "other" }, false},
 		{"a label that is gone", nil, func(e *eso.ExternalSecret) { delete(e.Labels, api.LabelApp) }, false},
 		{"an owner that somebody took away", nil, func(e *eso.ExternalSecret) { e.OwnerReferences = nil }, false},
-		{"an owner that came", func(d *desired) { d.Owners = append(d.Owners, workload{UID: "u2"}) }, nil, false},
-		{"an owner that goes", func(d *desired) { d.Owners = []workload{{UID: "u2"}} }, nil, false},
+		{"an owner that came", func(d *desired) { d.Owners = append(d.Owners, workload.Ref{UID: "u2"}) }, nil, false},
+		{"an owner that goes", func(d *desired) { d.Owners = []workload.Ref{{UID: "u2"}} }, nil, false},
 		{"one that was restored without its managed fields", nil, func(e *eso.ExternalSecret) { e.ManagedFields = nil }, false},
 		{"once ESO filled the Secret, Delete is due", nil, func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, false},
 	} {

@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/tools/events"
+
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // The bounds of Events: an API server keeps each for an hour, and a cluster
@@ -42,15 +44,15 @@ func newAnnouncer(recorder events.EventRecorder) *announcer {
 	}
 }
 
-func (a *announcer) warn(w workload, reason, action, note string) {
+func (a *announcer) warn(w workload.Ref, reason, action, note string) {
 	a.say(w, corev1.EventTypeWarning, reason, action, note)
 }
 
-func (a *announcer) inform(w workload, reason, action, note string) {
+func (a *announcer) inform(w workload.Ref, reason, action, note string) {
 	a.say(w, corev1.EventTypeNormal, reason, action, note)
 }
 
-func (a *announcer) say(w workload, kind, reason, action, note string) {
+func (a *announcer) say(w workload.Ref, kind, reason, action, note string) {
 	key := topic{w.UID, reason}
 	if last, ok := a.said.Get(key); ok && last == note {
 		return
@@ -62,12 +64,12 @@ func (a *announcer) say(w workload, kind, reason, action, note string) {
 	if len(note) > maxNote {
 		note = note[:maxNote-len("…")] + "…"
 	}
-	a.recorder.Eventf(w.reference(), nil, kind, reason, action, "%s", note)
+	a.recorder.Eventf(w.ObjectReference(), nil, kind, reason, action, "%s", note)
 }
 
 // over has the next Event of these reasons written at once: what they were
 // about was healed in between.
-func (a *announcer) over(w workload, reasons ...string) {
+func (a *announcer) over(w workload.Ref, reasons ...string) {
 	for _, reason := range reasons {
 		a.said.Remove(topic{w.UID, reason})
 	}

@@ -3,17 +3,17 @@ package controller
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // The bounds of what owners remembers. An entry is about 300 bytes.
@@ -40,7 +40,7 @@ type above struct {
 	// gone says that there is none of that name and UID. Neither comes back.
 	gone bool
 	// controller is whom it names; nil where that is nobody.
-	controller *workload
+	controller *workload.Ref
 	// again says that it was read once more because its controller is not held.
 	again bool
 }
@@ -49,39 +49,27 @@ func newOwners(reader client.Reader, workloads *workloads) *owners {
 	return &owners{reader: reader, workloads: workloads, known: utilcache.NewLRUExpireCache(ownersRemembered)}
 }
 
-// makers are the kinds between pods and workloads, with those that make them.
-func makers(gk schema.GroupKind) []schema.GroupKind {
-	switch gk {
-	case schema.GroupKind{Group: groupApps, Kind: kindReplicaSet}:
-		return []schema.GroupKind{{Group: groupApps, Kind: kindDeployment}, {Group: groupArgo, Kind: kindRollout}}
-	case schema.GroupKind{Group: groupBatch, Kind: kindJob}:
-		return []schema.GroupKind{{Group: groupBatch, Kind: kindCronJob}}
-	}
-	return nil
-}
-
 // top returns the workload at the top of a pod's owners. Where nobody of a
 // kind that makes pods stands there it is the last one that does, in the end
 // the pod itself: such workloads own nothing. nil is for a pod whose owner is
 // gone, or never was: it is about to be collected, or its author made it up.
-func (o *owners) top(ctx context.Context, pod *podRow) (*workload, error) {
-	itself := pod.workload()
+func (o *owners) top(ctx context.Context, pod *podRow) (*workload.Ref, error) {
+	itself := pod.ref()
 	if pod.controller == nil {
 		return &itself, nil
 	}
-	switch at := *pod.controller; {
-	case makers(at.groupKind()) != nil:
-		return o.over(ctx, at)
-	case at.groupKind() == schema.GroupKind{Group: groupApps, Kind: kindStatefulSet},
-		at.groupKind() == schema.GroupKind{Group: groupApps, Kind: kindDaemonSet}:
-		return o.held(at), nil
+	switch at := pod.controller.KindOf(); {
+	case len(at.Makers) > 0:
+		return o.over(ctx, *pod.controller)
+	case at.MakesPods:
+		return o.held(*pod.controller), nil
 	}
 	return &itself, nil // an operator's, or made up: a Deployment makes no pods
 }
 
 // over returns the workload above a ReplicaSet or Job.
-func (o *owners) over(ctx context.Context, w workload) (*workload, error) {
-	w.APIVersion = w.groupKind().Group + "/v1" // what its author wrote may not be served
+func (o *owners) over(ctx context.Context, w workload.Ref) (*workload.Ref, error) {
+	w = w.Served()
 	a, err := o.above(ctx, w)
 	if err != nil {
 		return nil, err
@@ -100,11 +88,11 @@ func (o *owners) over(ctx context.Context, w workload) (*workload, error) {
 }
 
 // settle says who is above, and whether that is sure to be so.
-func (o *owners) settle(w workload, a above) (top *workload, sure bool) {
+func (o *owners) settle(w workload.Ref, a above) (top *workload.Ref, sure bool) {
 	if a.gone {
 		return nil, true
 	}
-	if a.controller == nil || !slices.Contains(makers(w.groupKind()), a.controller.groupKind()) {
+	if a.controller == nil || !w.KindOf().MadeBy(a.controller.GroupKind()) {
 		return &w, true
 	}
 	top = o.held(*a.controller)
@@ -115,21 +103,21 @@ func (o *owners) settle(w workload, a above) (top *workload, sure bool) {
 	return top, top != nil
 }
 
-func (o *owners) held(w workload) *workload {
+func (o *owners) held(w workload.Ref) *workload.Ref {
 	if row := o.workloads.held(w); row != nil {
-		return &row.workload
+		return &row.Ref
 	}
 	return nil
 }
 
-func (o *owners) above(ctx context.Context, w workload) (above, error) {
+func (o *owners) above(ctx context.Context, w workload.Ref) (above, error) {
 	if known, ok := o.known.Get(w.UID); ok {
 		return known.(above), nil //nolint:forcetypeassert // nothing else is put there
 	}
 	return o.readAbove(ctx, w, false)
 }
 
-func (o *owners) readAbove(ctx context.Context, w workload, again bool) (above, error) {
+func (o *owners) readAbove(ctx context.Context, w workload.Ref, again bool) (above, error) {
 	object, err := o.read(ctx, w)
 	if err != nil {
 		return above{}, err
@@ -137,7 +125,7 @@ func (o *owners) readAbove(ctx context.Context, w workload, again bool) (above, 
 	a := above{gone: object == nil, again: again}
 	if object != nil {
 		if ref := metav1.GetControllerOfNoCopy(object); ref != nil {
-			controller := fromReference(w.Namespace, *ref)
+			controller := workload.FromOwner(w.Namespace, *ref)
 			a.controller = &controller
 		}
 	}
@@ -147,7 +135,7 @@ func (o *owners) readAbove(ctx context.Context, w workload, again bool) (above, 
 
 // alive says that a workload is there and stays. An ExternalSecret whose only
 // owner is gone is collected at once, and its Secret with it.
-func (o *owners) alive(ctx context.Context, w workload) (bool, error) {
+func (o *owners) alive(ctx context.Context, w workload.Ref) (bool, error) {
 	object, err := o.read(ctx, w)
 	if err != nil {
 		return false, err
@@ -157,11 +145,11 @@ func (o *owners) alive(ctx context.Context, w workload) (bool, error) {
 
 // read returns a workload's metadata; nil where it is not there, or another
 // has taken its name.
-func (o *owners) read(ctx context.Context, w workload) (*metav1.PartialObjectMetadata, error) {
+func (o *owners) read(ctx context.Context, w workload.Ref) (*metav1.PartialObjectMetadata, error) {
 	if len(content.IsPathSegmentName(w.Name)) > 0 {
 		return nil, nil // nothing has such a name, and no request can be made of it
 	}
-	object := w.partial()
+	object := w.Partial()
 	err := o.reader.Get(ctx, types.NamespacedName{Namespace: w.Namespace, Name: w.Name}, object)
 	switch {
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):

@@ -14,6 +14,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // Labels and annotations that are not envgraft's and that are needed.
@@ -31,7 +32,7 @@ type podRow struct {
 	created                  second
 	deleting                 bool
 	// controller is whom the pod's author says that it belongs to.
-	controller          *workload
+	controller          *workload.Ref
 	revision            string
 	labels, annotations pairs
 }
@@ -51,8 +52,8 @@ func (p *podRow) identity() identity.Pod {
 }
 
 // workload is the pod as a workload of its own.
-func (p *podRow) workload() workload {
-	return workload{APIVersion: "v1", Kind: kindPod, Namespace: p.namespace, Name: p.name, UID: p.uid}
+func (p *podRow) ref() workload.Ref {
+	return workload.Ref{APIVersion: "v1", Kind: workload.Pod, Namespace: p.namespace, Name: p.name, UID: p.uid}
 }
 
 // awaits says that the pod may have started before its Secret existed.
@@ -100,7 +101,7 @@ func podRowOf(object runtime.Object) *podRow {
 		}),
 	}
 	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil {
-		w := fromReference(p.namespace, *ref)
+		w := workload.FromOwner(p.namespace, *ref)
 		w.APIVersion, w.Kind = intern(w.APIVersion), intern(w.Kind)
 		p.controller = &w
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/restarts"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // Reasons of Events about restarts that wait.
@@ -50,8 +51,8 @@ func (p *pass) mayRestart(ctx context.Context, c cause) bool {
 	return false
 }
 
-func workloadOf(r restarts.Request) workload {
-	return workload{APIVersion: r.APIVersion, Kind: r.Kind, Namespace: r.Group.Namespace, Name: r.Name, UID: r.UID}
+func workloadOf(r restarts.Request) workload.Ref {
+	return workload.Ref{APIVersion: r.APIVersion, Kind: r.Kind, Namespace: r.Group.Namespace, Name: r.Name, UID: r.UID}
 }
 
 // progressOf says how a workload fares that was restarted for a version.
@@ -90,14 +91,14 @@ func allReady(object *unstructured.Unstructured) bool {
 		replicas = 1
 	}
 	switch object.GetKind() {
-	case kindDaemonSet:
+	case workload.DaemonSet:
 		wanted := status("desiredNumberScheduled")
 		return status("observedGeneration") >= object.GetGeneration() && status("updatedNumberScheduled") >= wanted && status("numberAvailable") >= wanted
-	case kindRollout: // a restart changes no template: its pods are of the same revision
+	case workload.Rollout: // a restart changes no template: its pods are of the same revision
 		at, _, err := unstructured.NestedString(object.Object, "spec", "restartAt")
 		done, _, err2 := unstructured.NestedString(object.Object, "status", "restartedAt")
 		return err == nil && err2 == nil && at == done && status("availableReplicas") >= replicas
-	case kindStatefulSet:
+	case workload.StatefulSet:
 		return status("observedGeneration") >= object.GetGeneration() && status("updatedReplicas") >= replicas && status("readyReplicas") >= replicas
 	}
 	return status("observedGeneration") >= object.GetGeneration() && status("updatedReplicas") >= replicas &&

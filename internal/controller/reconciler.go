@@ -197,7 +197,7 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 	if err != nil {
 		return false, err
 	}
-	if len(owners) == 0 && slices.ContainsFunc(claims, func(c claim) bool { return c.Workload.owns() }) {
+	if len(owners) == 0 && slices.ContainsFunc(claims, func(c claim) bool { return c.Workload.OwnsExternalSecrets() }) {
 		return false, nil // they are going
 	}
 	if existing == nil {

@@ -18,6 +18,8 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // connection is how tables are filled.
@@ -31,22 +33,22 @@ type connection struct {
 
 // workloadWatch lists and watches the workloads of a kind, decoding of each
 // the little that workloadObject has.
-func (c connection) workloadWatch(k workloadKind) (*toolscache.ListWatch, error) {
+func (c connection) workloadWatch(k workload.Kind) (*toolscache.ListWatch, error) {
 	s := runtime.NewScheme()
-	s.AddKnownTypeWithName(k.groupVersion().WithKind(k.kind), &workloadObject{})
-	s.AddKnownTypeWithName(k.groupVersion().WithKind(k.kind+"List"), &workloadObjectList{})
-	metav1.AddToGroupVersion(s, k.groupVersion())
+	s.AddKnownTypeWithName(k.GroupVersion().WithKind(k.Kind), &workloadObject{})
+	s.AddKnownTypeWithName(k.GroupVersion().WithKind(k.Kind+"List"), &workloadObjectList{})
+	metav1.AddToGroupVersion(s, k.GroupVersion())
 
 	config := rest.CopyConfig(c.config)
-	gv := k.groupVersion()
+	gv := k.GroupVersion()
 	config.GroupVersion, config.APIPath = &gv, "/apis"
 	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	config.NegotiatedSerializer = serializer.NewCodecFactory(s).WithoutConversion()
 	restClient, err := rest.RESTClientForConfigAndClient(config, c.http)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a client of %s: %w", k.resource, err)
+		return nil, fmt.Errorf("cannot make a client of %s: %w", k.Resource, err)
 	}
-	return toolscache.NewListWatchFromClient(restClient, k.resource, metav1.NamespaceAll, fields.Everything()), nil
+	return toolscache.NewListWatchFromClient(restClient, k.Resource, metav1.NamespaceAll, fields.Everything()), nil
 }
 
 // metadataWatch lists and watches the metadata of objects with a label.

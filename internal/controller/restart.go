@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // annotationRestartedAt is the one that kubectl rollout restart writes, which
@@ -30,7 +31,7 @@ const settledTTL = 24 * time.Hour
 
 // cause is why a workload is to be restarted.
 type cause struct {
-	workload workload
+	workload workload.Ref
 	// parameter is what holds it together with other workloads.
 	parameter string
 	// about is settled when there is no more to think of.
@@ -52,7 +53,7 @@ type event struct{ reason, note string }
 // creation. There is one for a version.
 func appeared(c claim, version string) cause {
 	how := "delete the pods so that they start again"
-	if restartable(c.Workload) {
+	if c.Workload.Restartable() {
 		how = restartCommand(c.Workload)
 	}
 	return cause{
@@ -69,11 +70,11 @@ func appeared(c claim, version string) cause {
 // the cause: the workload itself remembers, for leaders to come.
 func (p *pass) restart(ctx context.Context, c cause) error {
 	w := c.workload
-	if w.groupKind().Group == groupBatch {
+	if w.GroupKind().Group == workload.GroupBatch {
 		p.settle(c) // runs to its end, and the next run has its Secret
 		return nil
 	}
-	if !restartable(w) {
+	if !w.Restartable() {
 		p.leave(c)
 		return nil
 	}
@@ -128,7 +129,7 @@ func (p *pass) leave(c cause) {
 }
 
 // read returns a workload as it is; nil where it is gone.
-func (p *pass) read(ctx context.Context, w workload) (*unstructured.Unstructured, error) {
+func (p *pass) read(ctx context.Context, w workload.Ref) (*unstructured.Unstructured, error) {
 	object := &unstructured.Unstructured{}
 	object.SetAPIVersion(w.APIVersion)
 	object.SetKind(w.Kind)
@@ -140,16 +141,6 @@ func (p *pass) read(ctx context.Context, w workload) (*unstructured.Unstructured
 		return nil, fmt.Errorf("cannot read %q: %w", w, err)
 	}
 	return object, nil
-}
-
-func restartable(w workload) bool {
-	switch gk := w.groupKind(); gk.Group {
-	case groupApps:
-		return gk.Kind == kindDeployment || gk.Kind == kindStatefulSet || gk.Kind == kindDaemonSet
-	case groupArgo:
-		return gk.Kind == kindRollout
-	}
-	return false
 }
 
 // optedOut says that a person wants no automatic restarts of the workload.
@@ -185,7 +176,7 @@ func (r pastRestarts) rest(now time.Time, interval time.Duration) time.Duration 
 
 // restartAnnotation reads what restartPatch wrote.
 func restartAnnotation(object *unstructured.Unstructured, key string) string {
-	if object.GetKind() == kindRollout {
+	if object.GetKind() == workload.Rollout {
 		return object.GetAnnotations()[key]
 	}
 	value, _, err := unstructured.NestedString(object.Object, "spec", "template", "metadata", "annotations", key)
@@ -196,8 +187,8 @@ func restartAnnotation(object *unstructured.Unstructured, key string) string {
 }
 
 // restartCommand is how a person restarts a workload.
-func restartCommand(w workload) string {
-	if w.Kind == kindRollout {
+func restartCommand(w workload.Ref) string {
+	if w.Kind == workload.Rollout {
 		return fmt.Sprintf("kubectl argo rollouts restart -n %s %s", w.Namespace, w.Name)
 	}
 	return fmt.Sprintf("kubectl rollout restart -n %s %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name)
@@ -206,7 +197,7 @@ func restartCommand(w workload) string {
 // restartPatch restarts a workload as kubectl rollout restart does, and as
 // kubectl argo rollouts restart does: a Rollout's template stays as it is, for
 // a change of it would start a canary.
-func restartPatch(w workload, version string, now time.Time) ([]byte, error) {
+func restartPatch(w workload.Ref, version string, now time.Time) ([]byte, error) {
 	at := now.UTC().Format(time.RFC3339)
 	patch := map[string]any{
 		"metadata": map[string]any{"uid": w.UID},
@@ -216,7 +207,7 @@ func restartPatch(w workload, version string, now time.Time) ([]byte, error) {
 			api.AnnotationRestartedAt:  at,
 		}}}},
 	}
-	if w.Kind == kindRollout {
+	if w.Kind == workload.Rollout {
 		patch = map[string]any{
 			"metadata": map[string]any{"uid": w.UID, "annotations": map[string]string{
 				api.AnnotationRestartedFor: version,

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // TestRest holds a workload to at most one restart in an interval, by what
@@ -16,8 +17,8 @@ import (
 func TestRest(t *testing.T) {
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	const interval = 10 * time.Minute
-	for _, kind := range []string{kindDeployment, kindRollout} {
-		patch, err := restartPatch(workload{Kind: kind, UID: "1"}, "/a@1", began)
+	for _, kind := range []string{workload.Deployment, workload.Rollout} {
+		patch, err := restartPatch(workload.Ref{Kind: kind, UID: "1"}, "/a@1", began)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +50,7 @@ func TestRest(t *testing.T) {
 		}
 	}
 	garbled := &unstructured.Unstructured{Object: map[string]any{
-		"kind": kindRollout, "metadata": map[string]any{"annotations": map[string]any{api.AnnotationRestartedAt: "yesterday"}},
+		"kind": workload.Rollout, "metadata": map[string]any{"annotations": map[string]any{api.AnnotationRestartedAt: "yesterday"}},
 	}}
 	if got := restartsOf(garbled).rest(began, interval); got != 0 {
 		t.Errorf("a time that cannot be read has it rest for %s", got)

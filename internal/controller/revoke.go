@@ -10,6 +10,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // The rule: revoked is revoked. An ExternalSecret that no workload asks for in
@@ -69,14 +70,14 @@ func (p *pass) revokeOne(ctx context.Context, e *eso.ExternalSecret, why string)
 }
 
 // ownersOf are the owners that envgraft gave to an ExternalSecret.
-func (p *pass) ownersOf(e *eso.ExternalSecret) []workload {
-	var owners []workload
+func (p *pass) ownersOf(e *eso.ExternalSecret) []workload.Ref {
+	var owners []workload.Ref
 	for _, ref := range e.OwnerReferences {
 		if slices.Contains(e.Applied.Owners, ref.UID) {
-			owners = append(owners, fromReference(e.Namespace, ref))
+			owners = append(owners, workload.FromOwner(e.Namespace, ref))
 		}
 	}
-	slices.SortFunc(owners, compareWorkloads)
+	slices.SortFunc(owners, workload.Compare)
 	return owners
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // The rule: a pod is stale if the next one of its workload would be given
@@ -50,7 +51,7 @@ func eventStale(reason metrics.StaleReason) string {
 
 // crew are the pods of a workload's newest revision, newest first.
 type crew struct {
-	workload workload
+	workload workload.Ref
 	ns       identity.Namespace
 	decision graft.Decision
 	pods     []*podRow
@@ -108,7 +109,7 @@ func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*podRow)
 		if err != nil {
 			return nil, err
 		}
-		if top == nil || top.groupKind().Group == groupBatch {
+		if top == nil || top.GroupKind().Group == workload.GroupBatch {
 			continue
 		}
 		c, known := crews[top.UID]
@@ -122,7 +123,7 @@ func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*podRow)
 			c.pods = append(c.pods, pod)
 		}
 	}
-	return slices.SortedFunc(maps.Values(crews), func(a, b *crew) int { return compareWorkloads(a.workload, b.workload) }), nil
+	return slices.SortedFunc(maps.Values(crews), func(a, b *crew) int { return workload.Compare(a.workload, b.workload) }), nil
 }
 
 // suspects tells pods that may be stale from those that cannot be, by what the
@@ -131,7 +132,7 @@ func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*podRo
 	wanted := make(map[string]bool)
 	var crews []*crew
 	for _, row := range p.workloads.of(p.app) {
-		c, err := p.crewOf(ctx, ns, row.workload, nil)
+		c, err := p.crewOf(ctx, ns, row.Ref, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +151,7 @@ func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*podRo
 
 // crewOf is a workload with what it wants, by its own template; where there is
 // none, by the pod.
-func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload, pod *podRow) (*crew, error) {
+func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload.Ref, pod *podRow) (*crew, error) {
 	c := &crew{workload: w, ns: ns}
 	switch row := p.workloads.held(w); {
 	case row != nil:
@@ -217,7 +218,7 @@ func (p *pass) staleFor(ctx context.Context, c *crew, pod *podRow) (metrics.Stal
 	switch {
 	case injected == "":
 		return metrics.StaleNotInjected, nil
-	case c.workload.Kind == kindPod:
+	case c.workload.Kind == workload.Pod:
 		return "", nil // it is not seen whether it runs at all
 	case injected != c.decision.Injects(), pod.annotations.get(api.AnnotationParameter) != c.parameter():
 		return metrics.StaleOtherIdentity, nil
@@ -319,7 +320,7 @@ func (c *crew) what(reason metrics.StaleReason, pod *podRow) string {
 // remedy is the command that replaces the pods.
 func (c *crew) remedy() string {
 	w := c.workload
-	if !restartable(w) {
+	if !w.Restartable() {
 		return fmt.Sprintf("kubectl delete pod -n %s NAME, and create it again", w.Namespace)
 	}
 	return restartCommand(w)
@@ -339,7 +340,7 @@ const helpsAgain = 24 * time.Hour
 // repair restarts the workload of stale pods, where the configuration has it
 // so. Where the pods that came of it are no better, another would not help.
 func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, stale []*podRow) error {
-	if !p.options.Repair || p.options.NoRestarts || !restartable(c.workload) {
+	if !p.options.Repair || p.options.NoRestarts || !c.workload.Restartable() {
 		return nil
 	}
 	about := relief{stale[0].uid, reason, len(stale) < len(c.pods)}

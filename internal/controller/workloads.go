@@ -15,30 +15,8 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/workload"
 )
-
-// workloadKind is a kind whose objects make pods from a template.
-type workloadKind struct {
-	group, version, kind, resource string
-	// optional says that not every cluster serves it.
-	optional bool
-}
-
-func (k workloadKind) groupVersion() schema.GroupVersion {
-	return schema.GroupVersion{Group: k.group, Version: k.version}
-}
-
-// workloadKinds are those that own ExternalSecrets. Jobs are none: an
-// ExternalSecret that went with each run would have to be made for the next.
-func workloadKinds() []workloadKind {
-	return []workloadKind{
-		{group: groupApps, version: "v1", kind: kindDeployment, resource: "deployments"},
-		{group: groupApps, version: "v1", kind: kindStatefulSet, resource: "statefulsets"},
-		{group: groupApps, version: "v1", kind: kindDaemonSet, resource: "daemonsets"},
-		{group: groupBatch, version: "v1", kind: kindCronJob, resource: "cronjobs"},
-		{group: groupArgo, version: "v1alpha1", kind: kindRollout, resource: "rollouts", optional: true},
-	}
-}
 
 // workloadObject is the part of a workload that the controller reads.
 type workloadObject struct {
@@ -86,7 +64,7 @@ func (w *workloadObject) UnmarshalJSON(raw []byte) error {
 		return fmt.Errorf("cannot read a workload: %w", err)
 	}
 	template := view.Spec.Template.Metadata
-	if view.Kind == kindCronJob {
+	if view.Kind == workload.CronJob {
 		template = view.Spec.JobTemplate.Spec.Template.Metadata
 	}
 	m := view.Metadata
@@ -128,7 +106,7 @@ func (l *workloadObjectList) DeepCopyObject() runtime.Object {
 
 // workloadRow is what is held of a workload whose template names an app.
 type workloadRow struct {
-	workload
+	workload.Ref
 
 	created  second
 	deleting bool
@@ -156,7 +134,7 @@ func sameWorkload(last, next *workloadRow) bool {
 }
 
 // rowOf holds nothing of a workload whose pods name no app: they are nobody's.
-func (k workloadKind) rowOf(object runtime.Object) *workloadRow {
+func rowOf(k workload.Kind, object runtime.Object) *workloadRow {
 	w, ok := object.(*workloadObject)
 	if !ok {
 		return nil
@@ -166,8 +144,8 @@ func (k workloadKind) rowOf(object runtime.Object) *workloadRow {
 		return nil
 	}
 	return &workloadRow{
-		workload: workload{
-			APIVersion: k.groupVersion().String(), Kind: k.kind, Namespace: intern(w.Namespace), Name: w.Name, UID: w.UID,
+		Ref: workload.Ref{
+			APIVersion: k.GroupVersion().String(), Kind: k.Kind, Namespace: intern(w.Namespace), Name: w.Name, UID: w.UID,
 		},
 		created: secondOf(w.CreationTimestamp), deleting: w.DeletionTimestamp != nil, appName: app,
 		labels: w.labels, annotations: w.annotations,
@@ -181,14 +159,14 @@ func appName(label func(key string) string) string {
 
 // workloads are the tables of all kinds.
 type workloads struct {
-	kinds  []workloadKind
+	kinds  []workload.Kind
 	tables map[schema.GroupKind]*table[*workloadRow]
 }
 
 func newWorkloads(changed func(client.ObjectKey)) *workloads {
-	w := &workloads{kinds: workloadKinds(), tables: make(map[schema.GroupKind]*table[*workloadRow])}
+	w := &workloads{kinds: workload.DeployedKinds(), tables: make(map[schema.GroupKind]*table[*workloadRow])}
 	for _, k := range w.kinds {
-		w.tables[schema.GroupKind{Group: k.group, Kind: k.kind}] = newTable(k.rowOf, sameWorkload, changed)
+		w.tables[k.GroupKind()] = newTable(func(o runtime.Object) *workloadRow { return rowOf(k, o) }, sameWorkload, changed)
 	}
 	return w
 }
@@ -200,20 +178,20 @@ func (w *workloads) start(ctx context.Context, c connection) error {
 		if err != nil {
 			return err
 		}
-		t := w.tables[schema.GroupKind{Group: k.group, Kind: k.kind}]
-		if k.optional {
-			go reflectServed(ctx, c, k.resource, lw, &workloadObject{}, t)
+		t := w.tables[k.GroupKind()]
+		if k.Optional {
+			go reflectServed(ctx, c, k.Resource, lw, &workloadObject{}, t)
 			continue
 		}
-		go reflect(ctx, k.resource, lw, &workloadObject{}, t)
+		go reflect(ctx, k.Resource, lw, &workloadObject{}, t)
 	}
 	return nil
 }
 
 func (w *workloads) wait(ctx context.Context) error {
 	for _, k := range w.kinds {
-		if err := w.tables[schema.GroupKind{Group: k.group, Kind: k.kind}].wait(ctx); err != nil {
-			return fmt.Errorf("%s: %w", k.resource, err)
+		if err := w.tables[k.GroupKind()].wait(ctx); err != nil {
+			return fmt.Errorf("%s: %w", k.Resource, err)
 		}
 	}
 	return nil
@@ -237,8 +215,8 @@ func (w *workloads) listed(gk schema.GroupKind) bool {
 
 // held returns the row of the workload with that UID; nil where it is gone, or
 // names no app.
-func (w *workloads) held(of workload) *workloadRow {
-	t := w.tables[of.groupKind()]
+func (w *workloads) held(of workload.Ref) *workloadRow {
+	t := w.tables[of.GroupKind()]
 	if t == nil {
 		return nil
 	}

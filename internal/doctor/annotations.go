@@ -4,8 +4,11 @@ import (
 	"regexp"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // The rule: Reloader's annotations stand on the workload's own metadata, and
@@ -47,11 +50,8 @@ func checkAnnotations(p Patient) Finding {
 
 // reloads says that envgraft has Reloader restart this kind of workload.
 func (p Patient) reloads() bool {
-	switch p.App.Workload.Kind.Kind {
-	case "Deployment", "StatefulSet", "DaemonSet", "Rollout":
-		return p.App.Subject.Status == graft.StatusInjected && !p.reloadDisabled()
-	}
-	return false
+	kind := workload.KindOf(schema.GroupKind{Group: p.App.Workload.Kind.Group, Kind: p.App.Workload.Kind.Kind})
+	return kind.Restartable && p.App.Subject.Status == graft.StatusInjected && !p.reloadDisabled()
 }
 
 func (p Patient) noReload() string {

@@ -35,7 +35,11 @@ func TestReloaderOfRollouts(t *testing.T) {
 		reloader.Status.ReadyReplicas, reloader.Status.Replicas = 1, 1
 		reloader.Spec.Template.Spec.Containers = []corev1.Container{{Args: tc.args}}
 		p := Patient{App: &clusterview.App{Subject: &graft.Subject{}}, Settings: clusterview.Settings{Configuration: settings}}
-		p.App.Workload.Kind.Kind = tc.kind
+		ref, err := clusterview.ParseRef("shop", tc.kind+"/web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.App.Workload.Ref = ref
 		p.App.Subject.Status = graft.StatusInjected
 		p.Operators = clusterview.Seen[clusterview.Operators]{State: clusterview.Found, Value: clusterview.Operators{Reloader: []clusterview.Deployment{reloader}}}
 		f := checkReloader(p)

@@ -15,10 +15,10 @@ func TestPure(t *testing.T) {
 	const module = "github.com/envgraft/envgraft/internal/"
 	allowed := []string{
 		"k8s.io/api/", "k8s.io/apimachinery/", "gomodules.xyz/jsonpatch/v2",
-		module + "api", module + "identity", module + "reload", module + "graft", module + "envresolve", module + "jsonscan",
+		module + "api", module + "identity", module + "reload", module + "graft", module + "envresolve", module + "jsonscan", module + "workload",
 	}
 	impure := []string{"context", "net", "net/http", "os", "math/rand", "math/rand/v2", "log", "log/slog"}
-	for _, pkg := range []string{"graft", "identity", "reload", "envresolve", "jsonscan"} {
+	for _, pkg := range []string{"graft", "identity", "reload", "envresolve", "jsonscan", "workload"} {
 		files, err := filepath.Glob(filepath.Join("..", pkg, "*.go"))
 		if err != nil {
 			t.Fatal(err)

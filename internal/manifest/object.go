@@ -1,12 +1,14 @@
 package manifest
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 	"gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // Object is one Kubernetes object of a document: the document itself, or an
@@ -131,20 +133,11 @@ func (s *Stream) Templates() []Template {
 // templatePointer says where a kind has its pod template. The group counts:
 // others have Jobs, too.
 func templatePointer(group, kind string) (string, bool) {
-	switch group {
-	case "":
-		return "", kind == "Pod"
-	case "apps", "extensions":
-		return "/spec/template", slices.Contains([]string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, kind)
-	case "argoproj.io":
-		return "/spec/template", kind == "Rollout"
-	case "batch":
-		if kind == "CronJob" {
-			return "/spec/jobTemplate/spec/template", true
-		}
-		return "/spec/template", kind == "Job"
+	if group == "extensions" { // where the kinds of apps were, and in old manifests still are
+		group = workload.GroupApps
 	}
-	return "", false
+	k := workload.KindOf(schema.GroupKind{Group: group, Kind: kind})
+	return k.Template, !k.IsZero()
 }
 
 // IsPod says that the template is a Pod itself, with no workload around it.

@@ -9,8 +9,6 @@ import "github.com/envgraft/envgraft/internal/api"
 // kubectl argo rollouts restart does; see stakater/Reloader#591 and
 // UpdateRollout in its internal/pkg/callbacks/rolling_upgrade.go.
 
-const kindRollout = "Rollout"
-
 // The strategies that Reloader knows. It takes every other for the second.
 const (
 	StrategyRestart = "restart"

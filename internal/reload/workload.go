@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // Workload is a Deployment, StatefulSet, DaemonSet or Argo Rollout that was
@@ -136,7 +137,7 @@ func (w *Workload) Annotate(names Names) (Result, error) {
 		names = Names{}
 	}
 	own := w.written.takeBack(w.view.metadata().Annotations, w.authors)
-	if w.view.Kind != kindRollout {
+	if w.view.Kind != workload.Rollout {
 		names.RolloutStrategy = ""
 	}
 	want, written := annotate(own, w.view.template().Annotations, names)
