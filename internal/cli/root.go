@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -63,7 +64,7 @@ func execute(ctx context.Context, root *cobra.Command, args []string, s Streams)
 		return exitOK
 	}
 	// Nobody is left to be told where standard error is gone.
-	_, _ = fmt.Fprintln(s.Err, "envgraft:", plain(err.Error()))
+	_, _ = fmt.Fprintln(s.Err, "envgraft:", plain(strings.ReplaceAll(err.Error(), "\t", "  "))) // cobra indents its suggestions by tabs
 	if !understood {
 		_, _ = fmt.Fprintf(s.Err, "See %s --help\n", command.CommandPath())
 		return exitUsage

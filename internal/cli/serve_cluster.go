@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,7 +16,6 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -174,36 +172,14 @@ func metricsHandler(registry *prometheus.Registry, m *metrics.Metrics, source ce
 	})
 }
 
-// addChecks says when API servers may send reviews.
-func (s *cluster) addChecks(context.Context, *rest.Config) error {
+// syncedChannel is closed once the caches have synced: runnables start then.
+func (s *cluster) syncedChannel() (<-chan struct{}, error) {
 	synced := make(chan struct{})
-	// Runnables start once the caches have synced.
-	err := s.manager.Add(onEveryReplica(func(ctx context.Context) error {
+	return synced, s.manager.Add(onEveryReplica(func(ctx context.Context) error {
 		close(synced)
 		<-ctx.Done()
 		return nil
 	}))
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		s.manager.AddHealthzCheck("ping", healthz.Ping),
-		s.manager.AddReadyzCheck("certificate", s.source.Ready),
-		s.manager.AddReadyzCheck("webhook", s.webhooks.StartedChecker()),
-		s.manager.AddReadyzCheck("caches", func(*http.Request) error {
-			select {
-			case <-synced:
-				return nil
-			default:
-				return errors.New("the caches have not synced yet")
-			}
-		}),
-		s.manager.AddReadyzCheck("draining", func(*http.Request) error {
-			if s.draining.Load() {
-				return errors.New("the server was told to stop")
-			}
-			return nil
-		}))
 }
 
 // drained returns a context that outlives ctx by the drain delay: Services

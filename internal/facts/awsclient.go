@@ -39,10 +39,38 @@ func loadAWS(ctx context.Context, c config.AWS) (aws.Config, error) {
 	if loaded.Region == "" {
 		return aws.Config{}, errors.New("cannot tell the AWS region: set aws.region in the configuration file, or AWS_REGION in the environment")
 	}
+	if err := checkEndpoint(loaded, c.SSMEndpoint); err != nil {
+		return aws.Config{}, err
+	}
 	if loaded.Credentials != nil {
 		loaded.Credentials = namedCredentials{loaded.Credentials, ""}
 	}
 	return loaded, nil
+}
+
+// checkEndpoint refuses settings that exclude each other: the SDK would refuse
+// each call, and every parameter would count as unreachable.
+func checkEndpoint(loaded aws.Config, endpoint string) error {
+	o := ssm.NewFromConfig(loaded).Options()
+	source := "aws.ssmEndpoint"
+	if endpoint == "" {
+		endpoint, source = aws.ToString(o.BaseEndpoint), "AWS_ENDPOINT_URL_SSM"
+	}
+	if endpoint == "" {
+		return nil
+	}
+	for _, variant := range []struct {
+		on   bool
+		name string
+	}{
+		{o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled, "AWS_USE_FIPS_ENDPOINT"},
+		{o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled, "AWS_USE_DUALSTACK_ENDPOINT"},
+	} {
+		if variant.on {
+			return fmt.Errorf("cannot use %s %q together with %s: the AWS SDK refuses a custom endpoint there; unset one of the two", source, endpoint, variant.name)
+		}
+	}
+	return nil
 }
 
 // newSSMClient makes a client of SSM. With a budget, a retry of the SDK takes a

@@ -36,6 +36,8 @@ func SSMFault(err error) graft.Parameter {
 func apiFault(err smithy.APIError) graft.Parameter {
 	code := err.ErrorCode()
 	switch {
+	case isClockFault(code, err.ErrorMessage()):
+		return without(graft.ParameterUnreachable, clockCause(err.ErrorMessage()))
 	case isCredentialsCode(code):
 		// Messages about signatures quote the request, its session token too.
 		return without(graft.ParameterAccessDenied, code+": AWS does not accept the webhook's credentials")
@@ -70,7 +72,7 @@ func isCredentialsCode(code string) bool {
 	switch code {
 	case "UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
 		"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature", "IncompleteSignatureException",
-		"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidIdentityToken", "AuthFailure":
+		"ExpiredToken", "ExpiredTokenException", "InvalidIdentityToken", "AuthFailure":
 		return true
 	}
 	return false
