@@ -42,6 +42,7 @@ type Configuration struct {
 	Facts           Facts           `yaml:"facts"`
 	AWS             AWS             `yaml:"aws"`
 	ExternalSecrets ExternalSecrets `yaml:"externalSecrets"`
+	Events          Events          `yaml:"events"`
 	Reload          Reload          `yaml:"reload"`
 	Restarts        Restarts        `yaml:"restarts"`
 	Server          Server          `yaml:"server"`
@@ -164,6 +165,24 @@ type SecretStore struct {
 	// Kind is "ClusterSecretStore" or "SecretStore".
 	Kind string `yaml:"kind,omitempty"`
 	Name string `yaml:"name,omitempty"`
+}
+
+// Events configures the events of EventBridge by which changed parameters are
+// known within seconds.
+type Events struct {
+	// Queues are the SQS queues that get the events.
+	Queues []EventQueue `yaml:"queues"`
+	// FallbackInterval is how often versions are checked while all queues answer.
+	FallbackInterval time.Duration `yaml:"fallbackInterval"`
+}
+
+// EventQueue is one SQS queue.
+type EventQueue struct {
+	URL string `yaml:"url"`
+	// Role is the ARN of a role to assume; empty for the pod's own.
+	Role string `yaml:"role,omitempty"`
+	// ExternalID is what the role's trust policy asks for.
+	ExternalID string `yaml:"externalID,omitempty"`
 }
 
 // Restarts configures the restarts of workloads by the controller.

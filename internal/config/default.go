@@ -60,6 +60,7 @@ func Default() *Configuration {
 			VersionCheckInterval: time.Minute,
 		},
 		Reload:   Reload{Enabled: true, RolloutStrategy: reload.StrategyRestart},
+		Events:   Events{FallbackInterval: time.Hour},
 		Restarts: Restarts{Enabled: true, MinInterval: 10 * time.Minute, Repair: RepairEvent, MaxConcurrent: 10, ReadyTimeout: 10 * time.Minute},
 		Server: Server{
 			Listen:        ":9443",

@@ -53,6 +53,7 @@ func (c *Configuration) Validate(mode Mode) error {
 	all = append(all, c.ExternalSecrets.validate(field.NewPath("externalSecrets"))...)
 	all = append(all, c.ExternalSecrets.checkBinding(field.NewPath("externalSecrets", "secretStore"),
 		c.ExternalSecretFor(c.Environment).SecretStore, c.Environment)...)
+	all = append(all, c.Events.validate(field.NewPath("events"))...)
 	all = append(all, positive(field.NewPath("restarts", "minInterval"), c.Restarts.MinInterval)...)
 	all = append(all, oneOf(field.NewPath("restarts", "repair"), c.Restarts.Repair, RepairEvent, RepairRestart)...)
 	all = append(all, c.Server.validate(field.NewPath("server"))...)
@@ -87,6 +88,35 @@ func (c *Configuration) validatePolicies() field.ErrorList {
 	all = append(all, oneOf(field.NewPath("reload", "rolloutStrategy"), c.Reload.RolloutStrategy, reload.StrategyRestart, reload.StrategyRollout)...)
 	all = append(all, c.Restarts.validate(field.NewPath("restarts"))...)
 	return append(all, labels(field.NewPath("skipContainers"), c.SkipContainers)...)
+}
+
+// queueURL is the form of SQS' URLs. Any host may stand for a VPC endpoint.
+var queueURL = regexp.MustCompile(`^https?://[^/\s]+/[0-9]{12}/[A-Za-z0-9_-]{1,80}(\.fifo)?$`)
+
+// roleARN is the form of an IAM role's ARN.
+var roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+$`)
+
+func (e Events) validate(path *field.Path) field.ErrorList {
+	all := positive(path.Child("fallbackInterval"), e.FallbackInterval)
+	seen := map[string]bool{}
+	for i, queue := range e.Queues {
+		at := path.Child("queues").Index(i)
+		switch {
+		case !queueURL.MatchString(queue.URL):
+			all = append(all, field.Invalid(at.Child("url"), queue.URL,
+				`must be the URL of an SQS queue, as in "https://sqs.eu-central-1.amazonaws.com/123456789012/envgraft"`))
+		case seen[queue.URL]:
+			all = append(all, field.Duplicate(at.Child("url"), queue.URL))
+		}
+		seen[queue.URL] = true
+		if queue.Role != "" && !roleARN.MatchString(queue.Role) {
+			all = append(all, field.Invalid(at.Child("role"), queue.Role, `must be the ARN of a role, as in "arn:aws:iam::123456789012:role/envgraft"`))
+		}
+		if queue.ExternalID != "" && queue.Role == "" {
+			all = append(all, field.Required(at.Child("role"), "externalID is for a role"))
+		}
+	}
+	return all
 }
 
 func (r Restarts) validate(path *field.Path) field.ErrorList {

@@ -33,6 +33,9 @@ type Metrics struct {
 	externalSecrets    *prometheus.GaugeVec
 	esoInstalled       prometheus.Gauge
 	forceSyncs         prometheus.Counter
+	events             *prometheus.CounterVec
+	eventLag           prometheus.Histogram
+	eventQueueUp       *prometheus.GaugeVec
 	restarts           prometheus.Counter
 	stalePods          *prometheus.GaugeVec
 	restartsWaiting    *prometheus.GaugeVec
@@ -49,6 +52,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	m.registerNotices(factory)
 	m.registerFacts(factory)
 	m.registerController(factory)
+	m.registerEvents(factory)
 	m.registerServer(factory)
 	return m
 }

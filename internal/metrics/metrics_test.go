@@ -49,6 +49,9 @@ func used(t *testing.T) *counting {
 	m.SetESOInstalled(true)
 	m.ForceSync()
 	m.Restart()
+	m.SSMEvent("checked")
+	m.SSMEventLag(time.Second)
+	m.SetEventQueueUp(true)
 	m.SetCertificateExpiry(time.Unix(1700000000, 0))
 	m.SetBuildInfo("v0.0.0-test")
 	return reg

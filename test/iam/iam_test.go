@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,9 @@ import (
 const (
 	eksctlModule = "github.com/weaveworks/eksctl@v0.215.0"
 	eksctlSchema = "pkg/apis/eksctl.io/v1alpha5/assets/schema.json"
+
+	goformationModule    = "github.com/awslabs/goformation/v7@v7.14.9"
+	cloudFormationSchema = "schema/cloudformation.schema.json"
 )
 
 func read(t *testing.T, name string) []byte {
@@ -35,10 +39,10 @@ func read(t *testing.T, name string) []byte {
 	return text
 }
 
-// mustGrant looks for what docs/security.md asks for, and for whom.
-func mustGrant(t *testing.T, text []byte) {
+// mustContain looks for what docs/security.md and docs/events.md ask for.
+func mustContain(t *testing.T, text []byte, wanted []string) {
 	t.Helper()
-	for _, want := range []string{"envgraft-system", "ssm:GetParameter", "kms:Decrypt"} {
+	for _, want := range wanted {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("there is no %q", want)
 		}
@@ -47,12 +51,12 @@ func mustGrant(t *testing.T, text []byte) {
 
 // TestEksctl has eksctl's schema accept the file, and refuse a misspelled one.
 func TestEksctl(t *testing.T) {
-	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(download(t), filepath.FromSlash(eksctlSchema)))
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(download(t, eksctlModule), filepath.FromSlash(eksctlSchema)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := read(t, "eksctl.yaml")
-	mustGrant(t, text)
+	mustContain(t, text, []string{"envgraft-system", "ssm:GetParameter", "kms:Decrypt"})
 	if err := schema.Validate(decode(t, text)); err != nil {
 		t.Errorf("docs/iam/eksctl.yaml: %#v", err)
 	}
@@ -62,12 +66,12 @@ func TestEksctl(t *testing.T) {
 	}
 }
 
-// download returns the folder of eksctl's module.
-func download(t *testing.T) string {
+// download returns the folder of a module.
+func download(t *testing.T, path string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", eksctlModule).Output()
+	out, err := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", path).Output()
 	if err != nil {
-		t.Fatalf("cannot download %s: %v\n%s", eksctlModule, err, out)
+		t.Fatalf("cannot download %s: %v\n%s", path, err, out)
 	}
 	var module struct{ Dir string }
 	if err := json.Unmarshal(out, &module); err != nil {
@@ -102,40 +106,83 @@ var arguments = map[string][]string{
 	"principals":                       {"type", "identifiers"},
 	"aws_iam_role":                     {"name", "assume_role_policy"},
 	"aws_iam_role_policy":              {"name", "role", "policy"},
+	"condition":                        {"test", "variable", "values"},
+	"aws_cloudwatch_event_rule":        {"name", "event_pattern"},
+	"aws_cloudwatch_event_target":      {"rule", "arn"},
+	"aws_sqs_queue":                    {"name", "message_retention_seconds", "visibility_timeout_seconds", "receive_wait_time_seconds", "redrive_policy"},
+	"aws_sqs_queue_policy":             {"queue_url", "policy"},
 	"aws_eks_pod_identity_association": {"cluster_name", "namespace", "service_account", "role_arn"},
 }
 
 // attributes are those that may be read of what is declared.
 var attributes = map[string][]string{
-	"aws_caller_identity":     {"account_id"},
-	"aws_region":              {"region"}, // since version 6
-	"aws_iam_policy_document": {"json"},
-	"aws_iam_role":            {"id", "arn"},
+	"aws_caller_identity":       {"account_id"},
+	"aws_region":                {"region"}, // since version 6
+	"aws_iam_policy_document":   {"json"},
+	"aws_iam_role":              {"id", "arn"},
+	"aws_cloudwatch_event_rule": {"name", "arn"},
+	"aws_sqs_queue":             {"arn", "url"},
 }
 
+// rights are what envgraft's role needs to receive events.
+var rights = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "aws:SourceArn"}
+
 func TestTerraform(t *testing.T) {
-	text := read(t, "pod-identity.tf")
-	mustGrant(t, text)
-	if formatted := hclwrite.Format(text); !bytes.Equal(formatted, text) {
-		t.Errorf("docs/iam/pod-identity.tf is not as terraform fmt writes it:\n%s", formatted)
-	}
-	for _, problem := range problems(t, text) {
-		t.Error(problem)
-	}
-	for _, mistake := range [][2]string{
-		{"service_account =", "service_acount ="}, {"var.kms_key_arn", "var.kms_key"}, {".envgraft.arn", ".envgraft.arm"}, {"region.current.region", "region.this.region"},
+	for name, test := range map[string]struct {
+		grants   []string
+		mistakes [][2]string
+	}{
+		"pod-identity.tf": {
+			[]string{"envgraft-system", "ssm:GetParameter", "kms:Decrypt"},
+			[][2]string{
+				{"service_account =", "service_acount ="}, {"var.kms_key_arn", "var.kms_key"}, {".envgraft.arn", ".envgraft.arm"}, {"region.current.region", "region.this.region"},
+			},
+		},
+		"events.tf": {rights, [][2]string{{"queue_url", "queue"}, {"aws_sqs_queue.dead.arn", "aws_sqs_queue.deadletters.arn"}, {"variable =", "varable ="}}},
 	} {
-		wrong := strings.Replace(string(text), mistake[0], mistake[1], 1)
-		if len(problems(t, []byte(wrong))) == 0 {
-			t.Errorf("%q is not found to be wrong: nothing is checked", mistake[1])
-		}
+		t.Run(name, func(t *testing.T) {
+			text := read(t, name)
+			mustContain(t, text, test.grants)
+			if formatted := hclwrite.Format(text); !bytes.Equal(formatted, text) {
+				t.Errorf("docs/iam/%s is not as terraform fmt writes it:\n%s", name, formatted)
+			}
+			for _, problem := range problems(t, text) {
+				t.Error(problem)
+			}
+			for _, mistake := range test.mistakes {
+				wrong := strings.Replace(string(text), mistake[0], mistake[1], 1)
+				if len(problems(t, []byte(wrong))) == 0 {
+					t.Errorf("%q is not found to be wrong: nothing is checked", mistake[1])
+				}
+			}
+		})
+	}
+}
+
+// TestCloudFormation has the published schema of CloudFormation's resources
+// accept the template, and refuse a misspelled one.
+func TestCloudFormation(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(download(t, goformationModule), filepath.FromSlash(cloudFormationSchema)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := read(t, "events.cloudformation.yaml")
+	mustContain(t, text, rights)
+	// The schema has no intrinsic functions: what they return is text.
+	plain := regexp.MustCompile("!(GetAtt|Ref) ([A-Za-z.]+)").ReplaceAll(text, []byte(`"$2"`))
+	if err := schema.Validate(decode(t, plain)); err != nil {
+		t.Errorf("docs/iam/events.cloudformation.yaml: %#v", err)
+	}
+	misspelled := bytes.Replace(plain, []byte("VisibilityTimeout:"), []byte("VisibilityTimeOut:"), 1)
+	if schema.Validate(decode(t, misspelled)) == nil {
+		t.Error("the schema accepts a property that there is not: it checks nothing")
 	}
 }
 
 // problems are arguments that there are not, and names that nothing declares.
 func problems(t *testing.T, text []byte) (found []string) {
 	t.Helper()
-	file, diagnostics := hclsyntax.ParseConfig(text, "docs/iam/pod-identity.tf", hcl.InitialPos)
+	file, diagnostics := hclsyntax.ParseConfig(text, "snippet.tf", hcl.InitialPos)
 	if diagnostics.HasErrors() {
 		t.Fatal(diagnostics)
 	}
