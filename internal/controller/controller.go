@@ -21,6 +21,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/restarts"
+	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
 // terms makes a controller for each time that this replica leads.
@@ -85,7 +86,7 @@ func (c *terms) reconciler(s *tables) *reconciler {
 		bare:         s.bare,
 		client:       c.client,
 		owners:       newOwners(c.client, s.workloads),
-		events:       newAnnouncer(c.recorder),
+		events:       workloadevents.New(c.recorder, c.options.Clock),
 		clock:        c.options.Clock,
 		applied:      utilcache.NewLRUExpireCache(remembered),
 		checked:      utilcache.NewLRUExpireCache(remembered),

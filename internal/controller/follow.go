@@ -14,6 +14,7 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
 const (
@@ -134,7 +135,7 @@ func (p *pass) forceSync(ctx context.Context, e *eso.ExternalSecret, c claim, ve
 	}
 	p.Metrics.ForceSync()
 	p.log(ctx).Info("Asked for a refresh", "externalSecret", e.Name, "version", version)
-	p.events.inform(c.Workload, eventRefresh, "Refresh", fmt.Sprintf(
-		"asked External Secrets Operator to refresh ExternalSecret %q: SSM has version %q", e.Name, version))
+	p.events.Say(c.Workload, workloadevents.Inform(eventRefresh, "Refresh", fmt.Sprintf(
+		"asked External Secrets Operator to refresh ExternalSecret %q: SSM has version %q", e.Name, version)))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
 // Reasons of Events about ExternalSecrets that are not made.
@@ -16,7 +17,7 @@ const (
 // refuseMore says on workloads that their namespace has all that it may have.
 func (p *pass) refuseMore(claims []claim, why string) {
 	for _, c := range claims {
-		p.events.warn(c.Workload, eventTooMany, "Apply", why)
+		p.events.Say(c.Workload, workloadevents.Warn(eventTooMany, "Apply", why))
 	}
 }
 
@@ -28,13 +29,13 @@ func (p *pass) refuseMore(claims []claim, why string) {
 func (p *pass) fillable(claims []claim) []claim {
 	return slices.DeleteFunc(claims, func(c claim) bool {
 		if !c.Identity.SecretReferenced {
-			p.events.over(c.Workload, eventReferencedOnly)
+			p.events.Over(c.Workload, eventReferencedOnly)
 			return false
 		}
-		p.events.warn(c.Workload, eventReferencedOnly, "Apply", fmt.Sprintf(
+		p.events.Say(c.Workload, workloadevents.Warn(eventReferencedOnly, "Apply", fmt.Sprintf(
 			"Secret %q is only referred to: it is not named as app %q has it, so no ExternalSecret is made for it. "+
 				"An administrator can allow it by adding the name to annotation %s of namespace %q",
-			c.Wants.Secret, c.Identity.App, api.AnnotationAllowedSecretNames, p.app.Namespace))
+			c.Wants.Secret, c.Identity.App, api.AnnotationAllowedSecretNames, p.app.Namespace)))
 		return true
 	})
 }

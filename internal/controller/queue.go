@@ -10,6 +10,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/restarts"
 	"github.com/envgraft/envgraft/internal/workload"
+	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
 // Reasons of Events about restarts that wait.
@@ -37,15 +38,15 @@ func (p *pass) mayRestart(ctx context.Context, c cause) bool {
 	p.waitAtMost(d.Wait)
 	switch d.Reason {
 	case "":
-		p.events.over(w, eventWaits, eventHeld)
+		p.events.Over(w, eventWaits, eventHeld)
 		return true
 	case restarts.Window:
-		p.events.inform(w, eventWaits, "Restart", fmt.Sprintf("to be restarted for %q when a window of restarts.windows begins", c.version))
+		p.events.Say(w, workloadevents.Inform(eventWaits, "Restart", fmt.Sprintf("to be restarted for %q when a window of restarts.windows begins", c.version)))
 	case restarts.Held:
 		how := fmt.Sprintf("the new pods of %s, restarted for %q, do not get ready: mend it, or kubectl annotate -n %s %s/%s %s='%s' --overwrite",
 			workloadOf(d.By), d.By.Version, w.Namespace, strings.ToLower(d.By.Kind), d.By.Name, api.AnnotationReleaseRestarts, d.By.Version)
-		p.events.warn(w, eventHeld, "Restart", "not restarted: "+how)
-		p.events.warn(workloadOf(d.By), eventHeld, "Restart", "others of the parameter are not restarted: "+how)
+		p.events.Say(w, workloadevents.Warn(eventHeld, "Restart", "not restarted: "+how))
+		p.events.Say(workloadOf(d.By), workloadevents.Warn(eventHeld, "Restart", "others of the parameter are not restarted: "+how))
 	case restarts.Turn:
 	}
 	return false

@@ -18,6 +18,7 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/restarts"
+	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
 // reconciler makes the ExternalSecret of one app at a time. What it remembers
@@ -32,7 +33,7 @@ type reconciler struct {
 	bare      *table[*podRow] // those that the webhook did not label
 	client    client.Client   // not cached
 	owners    *owners
-	events    *announcer
+	events    *workloadevents.Recorder
 	clock     clock.PassiveClock
 
 	// applied is the last apply of each ExternalSecret.
@@ -226,7 +227,7 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 func (p *pass) decide(claims []claim) claim {
 	if !inConflict(claims) {
 		for _, c := range claims {
-			p.events.over(c.Workload, eventConflict)
+			p.events.Over(c.Workload, eventConflict)
 		}
 		winner, _ := decide(claims)
 		return winner
@@ -234,9 +235,9 @@ func (p *pass) decide(claims []claim) claim {
 	winner, conflicts := decide(claims)
 	for n, c := range conflicts {
 		if n == 0 { // one is enough to know of, and a second would replace it
-			p.events.warn(c.Winner, eventConflict, "Apply", c.Message)
+			p.events.Say(c.Winner, workloadevents.Warn(eventConflict, "Apply", c.Message))
 		}
-		p.events.warn(c.Loser, eventConflict, "Apply", c.Message)
+		p.events.Say(c.Loser, workloadevents.Warn(eventConflict, "Apply", c.Message))
 	}
 	return winner
 }
@@ -257,9 +258,9 @@ func (p *pass) observe(ctx context.Context, e *eso.ExternalSecret, claims []clai
 func (p *pass) report(h eso.Health, claims []claim, ours bool) {
 	reasons := eso.Reasons()
 	for _, c := range claims {
-		p.events.over(c.Workload, slices.DeleteFunc(slices.Clone(reasons), func(reason string) bool { return reason == h.Reason })...)
+		p.events.Over(c.Workload, slices.DeleteFunc(slices.Clone(reasons), func(reason string) bool { return reason == h.Reason })...)
 		if h.Reason != "" {
-			p.events.warn(c.Workload, h.Reason, "Sync", h.Message)
+			p.events.Say(c.Workload, workloadevents.Warn(h.Reason, "Sync", h.Message))
 		}
 	}
 	state := h.State

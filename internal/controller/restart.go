@@ -14,6 +14,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/workload"
+	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
 // annotationRestartedAt is the one that kubectl rollout restart writes, which
@@ -112,7 +113,7 @@ func (p *pass) restart(ctx context.Context, c cause) error {
 	}
 	p.Metrics.Restart()
 	p.log(ctx).Info("Restarted workload", "kind", w.Kind, "workload", w.Name, "for", c.version)
-	p.events.inform(w, c.done.reason, "Restart", c.done.note)
+	p.events.Say(w, workloadevents.Inform(c.done.reason, "Restart", c.done.note))
 	p.settle(c)
 	return nil
 }
@@ -124,7 +125,7 @@ func (p *pass) settle(c cause) {
 
 // leave tells people to do it.
 func (p *pass) leave(c cause) {
-	p.events.warn(c.workload, c.left.reason, "Restart", c.left.note)
+	p.events.Say(c.workload, workloadevents.Warn(c.left.reason, "Restart", c.left.note))
 	p.settle(c)
 }
 

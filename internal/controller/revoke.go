@@ -11,6 +11,7 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/workload"
+	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
 // The rule: revoked is revoked. An ExternalSecret that no workload asks for in
@@ -63,8 +64,8 @@ func (p *pass) revokeOne(ctx context.Context, e *eso.ExternalSecret, why string)
 		return err
 	}
 	for _, owner := range d.Owners {
-		p.events.warn(owner, eso.ReasonRevoked, "Revoke", fmt.Sprintf(
-			"Secret %q is refreshed no more, and pods keep what it holds: %s", e.SecretName(), why))
+		p.events.Say(owner, workloadevents.Warn(eso.ReasonRevoked, "Revoke", fmt.Sprintf(
+			"Secret %q is refreshed no more, and pods keep what it holds: %s", e.SecretName(), why)))
 	}
 	return nil
 }

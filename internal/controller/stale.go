@@ -20,6 +20,7 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/workload"
+	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
 // The rule: a pod is stale if the next one of its workload would be given
@@ -200,11 +201,11 @@ func (p *pass) tellCrew(ctx context.Context, c *crew, counts map[metrics.StaleRe
 	for _, reason := range metrics.StaleReasons() {
 		pods := stale[reason]
 		if len(pods) == 0 {
-			p.events.over(c.workload, eventStale(reason))
+			p.events.Over(c.workload, eventStale(reason))
 			continue
 		}
 		counts[reason] += len(pods)
-		p.events.warn(c.workload, eventStale(reason), "Admit", c.what(reason, pods[len(pods)-1])+": "+c.remedy())
+		p.events.Say(c.workload, workloadevents.Warn(eventStale(reason), "Admit", c.what(reason, pods[len(pods)-1])+": "+c.remedy()))
 		if err := p.repair(ctx, c, reason, pods); err != nil {
 			return err
 		}

@@ -1,66 +1,27 @@
 package facts
 
 import (
-	"sync"
-	"time"
+	"k8s.io/utils/clock"
+
+	"github.com/envgraft/envgraft/internal/fair"
 )
 
-// Budget bounds the calls a second, fairly: a namespace may take no more of
-// what is there than it leaves to the others. So one that invents hundreds of
-// apps has half of a full budget at once and all that comes in as long as it is
-// alone, while the next one that asks still finds calls. It is safe for
-// concurrent use.
-type Budget struct {
-	perSecond, burst float64
-
-	mu   sync.Mutex
-	left float64
-	at   time.Time // when left was true
-	// taken are each namespace's calls that did not come back yet. With left
-	// they add up to burst.
-	taken map[string]float64
-}
+// Budget bounds the calls of SSM a second, fairly: see fair.Budget.
+type Budget struct{ shares *fair.Budget }
 
 // NewBudget returns a full budget of calls per second.
 func NewBudget(callsPerSecond float64, burst int) *Budget {
-	return &Budget{
-		perSecond: callsPerSecond, burst: float64(burst), left: float64(burst),
-		at: time.Now(), taken: map[string]float64{},
-	}
+	return &Budget{fair.New(clock.RealClock{}, callsPerSecond, burst)}
 }
 
 // take takes a call for the namespace, or says why not.
 func (b *Budget) take(namespace string) refusal {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.refill(time.Now())
-	const whole = 1 - 1e-9 // what comes back in parts may come short of it
-	switch {
-	case b.left < whole:
+	switch b.shares.Take(namespace) {
+	case fair.Empty:
 		return refusedBudget
-	case b.left-b.taken[namespace] < whole:
+	case fair.Share:
 		return refusedShare
+	case fair.Granted:
 	}
-	b.left--
-	b.taken[namespace]++
 	return refusedNot
-}
-
-// refill gives back what came in since it was called last, to all alike.
-func (b *Budget) refill(now time.Time) {
-	back := b.perSecond * now.Sub(b.at).Seconds()
-	b.at = now
-	b.left = min(b.burst, b.left+back)
-	for back > 0 && len(b.taken) > 0 {
-		share := back / float64(len(b.taken))
-		back = 0
-		for namespace, taken := range b.taken {
-			if taken > share {
-				b.taken[namespace] = taken - share
-				continue
-			}
-			back += share - taken // for those who still miss some
-			delete(b.taken, namespace)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package facts
+package fair
 
 import (
 	"fmt"
@@ -7,11 +7,21 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"k8s.io/utils/clock"
 )
+
+func newBudget(perSecond float64, burst int) *Budget { return New(clock.RealClock{}, perSecond, burst) }
+
+// bubble runs a test in synctest's time.
+func bubble(t *testing.T, name string, test func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
 
 func takes(b *Budget, namespace string, most int) int {
 	for n := range most {
-		if b.take(namespace) != refusedNot {
+		if b.Take(namespace) != Granted {
 			return n
 		}
 	}
@@ -20,11 +30,11 @@ func takes(b *Budget, namespace string, most int) int {
 
 func TestBudgetLeavesSomeToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := NewBudget(5, 20)
+		b := newBudget(5, 20)
 		if got := takes(b, "greedy", 1000); got != 10 {
 			t.Errorf("one namespace got %d of 20 calls at once, want half", got)
 		}
-		if why := b.take("greedy"); why != refusedShare {
+		if why := b.Take("greedy"); why != Share {
 			t.Errorf("refused for %v, want its share", why)
 		}
 		if got := takes(b, "modest", 1); got != 1 {
@@ -38,7 +48,7 @@ func TestBudgetLeavesSomeToOthers(t *testing.T) {
 
 func TestBudgetAloneGetsAllThatComesIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := NewBudget(5, 20)
+		b := newBudget(5, 20)
 		got := 0
 		for range 600 {
 			got += takes(b, "only", 1000)
@@ -54,7 +64,7 @@ func TestBudgetAloneGetsAllThatComesIn(t *testing.T) {
 func TestBudgetOfMany(t *testing.T) {
 	for _, greedy := range []int{1, 3, 10} {
 		bubble(t, fmt.Sprintf("%dGreedy", greedy), func(t *testing.T) { //nolint:thelper // a test of its own
-			b := NewBudget(5, 20)
+			b := newBudget(5, 20)
 			calls := make([]int, greedy)
 			for second := range 120 {
 				for range 20 {
@@ -63,7 +73,7 @@ func TestBudgetOfMany(t *testing.T) {
 					}
 					time.Sleep(50 * time.Millisecond)
 				}
-				if second%10 == 9 && b.take("modest") != refusedNot {
+				if second%10 == 9 && b.Take("modest") != Granted {
 					t.Errorf("second %d: a namespace that asks every 10 s found no call", second)
 				}
 			}
@@ -83,11 +93,11 @@ func TestBudgetProperty(t *testing.T) {
 		bubble(t, fmt.Sprint(seed), func(t *testing.T) { //nolint:thelper // a test of its own
 			random := rand.New(rand.NewPCG(seed, 1))
 			perSecond, burst := 0.5+random.Float64()*10, 1+random.IntN(40)
-			b, start, got := NewBudget(perSecond, burst), time.Now(), 0
+			b, start, got := newBudget(perSecond, burst), time.Now(), 0
 			for range 2000 {
 				namespace := fmt.Sprintf("ns%d", random.IntN(20))
-				why := b.take(namespace)
-				if why == refusedNot {
+				why := b.Take(namespace)
+				if why == Granted {
 					got++
 				} else if b.left >= 1 && b.taken[namespace] == 0 {
 					t.Fatalf("%f calls are left, and a namespace that took none got none", b.left)
