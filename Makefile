@@ -50,9 +50,14 @@ demo: ## Show on the example app what happens to a pod. No cluster, no network.
 	@CGO_ENABLED=0 go run -trimpath ./test/demo
 
 .PHONY: kind
-kind: ## Bring up a kind cluster with ESO, a fake of SSM, envgraft and the example, to try it out.
-	E2E_KIND=1 E2E_KEEP=1 E2E_CLUSTER=$(KIND_CLUSTER) go test -v -count=1 -tags e2e -timeout 25m -run '^TestKind$$' ./test/e2e
-	$(call tool,kind) export kubeconfig --name $(KIND_CLUSTER)
+kind: ## Create a kind cluster with ESO, a fake of SSM, envgraft and the example, to try it out.
+	@docker version >/dev/null 2>&1 || { echo >&2 \
+		"cannot run kind: no Docker daemon answers at $${DOCKER_HOST:-the default address}: start one, or set DOCKER_HOST"; exit 1; }
+	@for program in kubectl aws; do command -v $$program >/dev/null || \
+		echo "$$program is not on the PATH: the cluster is created all the same, but what is printed to try needs it"; done
+	@echo "This takes three to five minutes."
+	@E2E_KIND=1 E2E_KEEP=1 E2E_CLUSTER=$(KIND_CLUSTER) go test -v -count=1 -tags e2e -timeout 25m -run '^TestKind$$' ./test/e2e
+	@$(call tool,kind) export kubeconfig --name $(KIND_CLUSTER)
 
 .PHONY: kind-down
 kind-down: ## Delete that cluster.

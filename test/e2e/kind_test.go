@@ -7,15 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/envgraft/envgraft/test/ssmfake"
 )
 
 // toTry is what make kind prints in the end.
 const toTry = `
-The cluster has the External Secrets Operator, %s,
-a fake of SSM, envgraft, and the app of examples/fastapi with a program that answers
-its environment. Once make has written your kubeconfig:
+The cluster %[1]q has the External Secrets Operator, %[2]s,
+a fake of SSM, envgraft, and the app of examples/fastapi, whose program answers with
+its environment. make adds the context "kind-%[1]s" to your kubeconfig now. Then:
 
   kubectl get pods,externalsecrets -n popapps
   kubectl describe pod -n popapps -l app.kubernetes.io/name=myapp     # what was injected
@@ -31,11 +32,11 @@ its environment. Once make has written your kubeconfig:
   # A rotation, as aws ssm put-parameter makes it
   kubectl port-forward -n ssm service/ssmfake 4566 &
   AWS_ACCESS_KEY_ID=fake AWS_SECRET_ACCESS_KEY=fake aws ssm put-parameter \
-    --endpoint-url http://localhost:4566 --region %s --overwrite --type SecureString \
+    --endpoint-url http://localhost:4566 --region %[3]s --overwrite --type SecureString \
     --name /popapps/myapp/stage/app --value '{"DATABASE_URL":"postgres://changed","API_KEY":"changed","DEBUG":"false"}'
   kubectl get events -n popapps --watch
 
-  make kind-down     # the end of it
+  make kind-down%[4]s     # deletes the cluster
 `
 
 // TestKind makes a cluster for a person, and leaves it: make kind calls it.
@@ -43,15 +44,22 @@ func TestKind(t *testing.T) {
 	if os.Getenv("E2E_KIND") != "1" {
 		t.Skip("E2E_KIND is not 1: make kind sets it, to bring up a cluster to try envgraft in")
 	}
+	step := progress(6)
+	step("creating the kind cluster, and building the fake of SSM")
 	b := newBench(t)
+	step("starting the fake of SSM")
 	b.startSSM(t)
+	step("building envgraft's image")
 	b.buildEnvgraft(t)
+	step("starting the External Secrets Operator")
 	b.startESO(t)
 	reloader := "no Reloader (set RELOADER_IMAGE)"
 	if b.startReloader(t) {
 		reloader = "Reloader"
 	}
+	step("installing envgraft")
 	b.installForPeople(t, "15s")
+	step("deploying the example app")
 	example := filepath.Join(b.root, "examples", "fastapi")
 	parameter, err := os.ReadFile(filepath.Join(example, "parameters", "popapps", "myapp", "stage", "app.json"))
 	if err != nil {
@@ -65,7 +73,23 @@ func TestKind(t *testing.T) {
 		b.kubectl(t, "apply", "-f", file)
 	}
 	b.rolledOut(t, "popapps", "deployment/myapp")
-	if _, err := fmt.Fprintf(os.Stdout, toTry, reloader, ssmfake.Region); err != nil {
+	named := ""
+	if b.cluster != defaultKindCluster {
+		named = " KIND_CLUSTER=" + b.cluster
+	}
+	if _, err := fmt.Fprintf(os.Stdout, toTry, b.cluster, reloader, ssmfake.Region, named); err != nil {
 		t.Error(err)
+	}
+}
+
+// defaultKindCluster is KIND_CLUSTER's default in the Makefile.
+const defaultKindCluster = "envgraft"
+
+// progress returns what prints the steps of something that takes minutes.
+func progress(steps int) func(what string) {
+	began, done := time.Now(), 0
+	return func(what string) {
+		done++
+		fmt.Fprintf(os.Stderr, "[%d/%d, after %s] %s\n", done, steps, time.Since(began).Round(time.Second), what)
 	}
 }
