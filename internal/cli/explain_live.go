@@ -262,6 +262,33 @@ func (o *objects) keys(kind, name string) ([]string, bool) {
 	return seen.Value.Keys, seen.Known()
 }
 
+// trueKeys knows a Secret by itself: what a parameter would make of it is no proof.
+// Where it may not be read, the parameter stands for it if its ExternalSecret takes
+// it whole.
+func (o *objects) trueKeys(kind, name string) ([]string, bool) {
+	if kind != envresolve.KindSecret {
+		return o.keys(kind, name)
+	}
+	seen, ok := o.secrets[name]
+	if !ok {
+		seen = o.Secret(o.ctx, o.app.Workload.Namespace, name)
+		o.secrets[name] = seen
+	}
+	if seen.Known() {
+		return seen.Value.Keys, true
+	}
+	for _, e := range o.ExternalSecrets(o.ctx, o.app.Workload.Namespace).Value.Items {
+		if e.Target() != name {
+			continue
+		}
+		parameter, whole := e.TakesWhole()
+		if record, noted := e.Record(); whole && noted && record.Parameter == parameter {
+			return record.Keys, true
+		}
+	}
+	return nil, false
+}
+
 // compare says of each running pod in what the next one will differ.
 func (c *session) compare(ctx context.Context, app *clusterview.App, next *explanation) {
 	for i, pod := range app.Pods.Value {

@@ -160,7 +160,7 @@ func (f *importFlags) planLive(command *cobra.Command, arg string) (*manifest.St
 		session: c, ctx: ctx, app: app,
 		configMaps: map[string]clusterview.Seen[clusterview.ConfigMap]{}, secrets: map[string]clusterview.Seen[clusterview.Secret]{},
 	}
-	world.Keys = objects.keys
+	world.Keys = objects.trueKeys
 	one, err := importOne(stream.Templates()[0], app.Namespace.Value, world)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", targets[0], err)
@@ -220,7 +220,7 @@ func importOne(t manifest.Template, ns identity.Namespace, world migrate.World) 
 		return imported{}, err
 	}
 	plan, err := migrate.Make(migrate.Workload{
-		Namespace: ns, Kind: t.Kind, Name: t.Name, Labels: t.Labels, Annotations: t.Annotations(), Template: raw,
+		Namespace: ns, Kind: t.Kind, LabelCopied: copiesLabel(t), Name: t.Name, Labels: t.Labels, Annotations: t.Annotations(), Template: raw,
 	}, world)
 	if err != nil {
 		return imported{}, err
@@ -264,10 +264,15 @@ func (o offline) keysIn(ctx context.Context, namespace string, all []clusterview
 			return found.Keys, found.State != graft.ConfigMapUnknown
 		}
 		for _, e := range all {
-			if kind == envresolve.KindSecret && e.Target() == name && e.Parameter() != "" {
-				p := askParameter(ctx, o.parameters, namespace, e.Parameter())
-				return p.Keys, p.Known()
+			if kind != envresolve.KindSecret || e.Target() != name {
+				continue
 			}
+			parameter, whole := e.TakesWhole()
+			if !whole {
+				return nil, false
+			}
+			p := askParameter(ctx, o.parameters, namespace, parameter)
+			return p.Keys, p.Known()
 		}
 		return nil, false
 	}

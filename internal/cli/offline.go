@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
@@ -13,6 +14,7 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/manifest"
+	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/webhook"
 )
 
@@ -161,6 +163,10 @@ func (o offline) graftOne(ctx context.Context, template manifest.Template) (outc
 	if !found {
 		out.report = withoutNamespace(out.report, ns.Name)
 	}
+	if labelIsLost(template) {
+		out.report.Warnings = append(out.report.Warnings, graft.Warning{Reason: warnLabelLost, Message: fmt.Sprintf(
+			"label %s=%s of the %s itself does nothing: put it on its pod template", api.LabelInject, template.Labels[api.LabelInject], template.Kind)})
+	}
 	out.patched, err = template.JSON()
 	return out, err
 }
@@ -200,7 +206,7 @@ func (o offline) facts(ctx context.Context, subject *graft.Subject, namespace st
 // webhook does. The template's own is nearer, and stays.
 func inheritLabel(t manifest.Template) []jsonpatch.Operation {
 	value, ok := t.Labels[api.LabelInject]
-	if !ok || t.IsPod() || t.Has("/metadata/labels/"+escapedInject) {
+	if !ok || !copiesLabel(t) || t.Has("/metadata/labels/"+escapedInject) {
 		return nil
 	}
 	labels := map[string]string{api.LabelInject: value}
@@ -212,6 +218,23 @@ func inheritLabel(t manifest.Template) []jsonpatch.Operation {
 	}
 	return []jsonpatch.Operation{jsonpatch.NewOperation("add", "/metadata", map[string]any{"labels": labels})}
 }
+
+// copiesLabel says that the workload webhook is called for the kind. It is not for
+// a CronJob, a Job or a ReplicaSet: a label on their own metadata says nothing.
+func copiesLabel(t manifest.Template) bool {
+	return workload.KindOf(schema.GroupKind{Group: t.Group, Kind: t.Kind}).Restartable
+}
+
+// labelIsLost says that the workload's own label was meant for its pods, and does
+// not reach them.
+func labelIsLost(t manifest.Template) bool {
+	_, ok := t.Labels[api.LabelInject]
+	return ok && !t.IsPod() && !copiesLabel(t) && !t.Has("/metadata/labels/"+escapedInject)
+}
+
+// warnLabelLost is a warning of the commands alone: no webhook is called for these
+// kinds.
+const warnLabelLost graft.Reason = "LabelLost"
 
 // escapedInject is the label's key as a token of a JSON pointer.
 const escapedInject = api.Group + "~1inject"

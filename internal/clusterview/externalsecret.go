@@ -52,8 +52,12 @@ type ExternalSecretData struct {
 
 // RemoteRef names what is read.
 type RemoteRef struct {
-	Key      string `json:"key"`
-	Property string `json:"property"`
+	Key                string `json:"key"`
+	Property           string `json:"property"`
+	Version            string `json:"version"`
+	MetadataPolicy     string `json:"metadataPolicy"`
+	DecodingStrategy   string `json:"decodingStrategy"`
+	ConversionStrategy string `json:"conversionStrategy"`
 }
 
 // StoreRef names a store.

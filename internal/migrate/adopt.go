@@ -25,8 +25,12 @@ import (
 // Workload is what is adopted.
 type Workload struct {
 	// Namespace may hold labels that opt in.
-	Namespace   identity.Namespace
-	Kind        string
+	Namespace identity.Namespace
+	Kind      string
+	// LabelCopied says that the workload webhook gives the label of the workload's
+	// own metadata to its template. It is not called for CronJobs, Jobs and
+	// ReplicaSets.
+	LabelCopied bool
 	Name        string
 	Labels      map[string]string
 	Annotations map[string]string
@@ -116,7 +120,7 @@ func Make(w Workload, world World) (*Plan, error) {
 // name sees to the labels that opt in and say who the app is.
 func (a *adoption) name() error {
 	if d := a.decide(); d.OptIn.Origin == identity.OriginNone {
-		if a.Kind == "Pod" {
+		if !a.LabelCopied {
 			a.plan.TemplateLabels[api.LabelInject] = api.Enabled
 		} else {
 			a.plan.Labels[api.LabelInject] = api.Enabled
@@ -143,7 +147,7 @@ func (a *adoption) meta() identity.Pod {
 	labels, annotations := map[string]string{}, map[string]string{}
 	maps.Copy(labels, a.template.Labels)
 	for _, from := range []map[string]string{a.Labels, a.plan.Labels} {
-		if value, ok := from[api.LabelInject]; ok && labels[api.LabelInject] == "" {
+		if value, ok := from[api.LabelInject]; ok && a.LabelCopied && labels[api.LabelInject] == "" {
 			labels[api.LabelInject] = value // the workload webhook copies it
 		}
 	}
@@ -216,27 +220,31 @@ func (a *adoption) settings() {
 		a.plan.Annotations[api.AnnotationSecretName] = a.secret
 	}
 	if _, known := a.world.Keys("ConfigMap", id.ConfigMap); !known && a.configMap == "" {
-		a.notef("the proof holds as long as there is no ConfigMap %s", id.ConfigMap)
+		a.notef("whether there is a ConfigMap %s, which envgraft would add, is not known: nothing is proven. "+
+			"Where there is none, give an empty one among the documents", id.ConfigMap)
 	}
 	if a.configMap != "" && a.configMap != id.ConfigMap {
 		a.plan.Annotations[api.AnnotationConfigMapName] = a.configMap
 	}
-	secretOptional, configMapRequired := false, false
+	// Both hold for all containers. Where only some have one, the proof says so.
+	secretOptional, secretRequired, configMapRequired, configMapOptional := false, false, false, false
 	for _, c := range a.containers() {
 		for _, from := range c.EnvFrom {
 			switch {
 			case from.Prefix != "":
 			case from.SecretRef != nil && from.SecretRef.Name == a.secret:
 				secretOptional = secretOptional || isTrue(from.SecretRef.Optional)
+				secretRequired = secretRequired || !isTrue(from.SecretRef.Optional)
 			case from.ConfigMapRef != nil && from.ConfigMapRef.Name == a.configMap:
 				configMapRequired = configMapRequired || !isTrue(from.ConfigMapRef.Optional)
+				configMapOptional = configMapOptional || isTrue(from.ConfigMapRef.Optional)
 			}
 		}
 	}
-	if secretOptional {
+	if secretOptional && !secretRequired {
 		a.plan.Annotations[api.AnnotationSecretOptional] = "true"
 	}
-	if configMapRequired {
+	if configMapRequired && !configMapOptional {
 		a.plan.Annotations[api.AnnotationConfigMapRequired] = "true"
 	}
 	if wired := a.wired(); !slices.Equal(wired, a.byDefault()) {

@@ -18,6 +18,10 @@ func (a *adoption) externalSecret() {
 		return
 	}
 	e := a.filling(a.secret)
+	var whole bool
+	if e != nil {
+		_, whole = e.TakesWhole()
+	}
 	switch {
 	case e == nil:
 		a.notef("no ExternalSecret that fills Secret %s was seen: if it was made by hand, put what it holds into parameter %s first "+
@@ -25,8 +29,8 @@ func (a *adoption) externalSecret() {
 		return
 	case e.Ours():
 		return
-	case e.Parameter() == "" || len(e.Spec.Target.Template) > 0:
-		a.notef("ExternalSecret %s stays: it does more than extract one parameter; envgraft uses Secret %s", e.Metadata.Name, a.secret)
+	case !whole:
+		a.notef("ExternalSecret %s stays: it does more than extract one parameter as it is; envgraft uses Secret %s", e.Metadata.Name, a.secret)
 		return
 	}
 	wanted := a.differences(*e)

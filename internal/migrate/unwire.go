@@ -69,7 +69,7 @@ func (a *adoption) bound(c corev1.Container, e corev1.EnvVar) bool {
 	ref := e.ValueFrom.SecretKeyRef
 	keys, known := a.world.Keys("Secret", a.secret)
 	takes := slices.ContainsFunc(c.EnvFrom, func(from corev1.EnvFromSource) bool {
-		return a.ours(from) && from.SecretRef != nil
+		return a.ours(from) && from.SecretRef != nil && !isTrue(from.SecretRef.Optional)
 	})
 	return takes && ref.Name == a.secret && ref.Key == e.Name && !isTrue(ref.Optional) && known && slices.Contains(keys, e.Name)
 }
