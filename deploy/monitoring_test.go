@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/restarts"
@@ -47,7 +48,7 @@ func labelValues() map[string]bool {
 		api.Lease: true, ".*[.]envgraft[.]dev": true, ".*envgraft.*": true, "calling_webhook_error": true,
 		string(graft.ParameterAccessDenied): true, string(graft.ParameterThrottled): true, string(graft.ParameterUnreachable): true,
 	}
-	for _, state := range metrics.ExternalSecretStates() {
+	for _, state := range externalsecret.States() {
 		all[string(state)] = true
 	}
 	for _, reason := range restarts.Reasons() {

@@ -19,7 +19,6 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/reload"
-	"github.com/envgraft/envgraft/internal/terminal"
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
@@ -177,6 +176,6 @@ func takeBackPatch(object *unstructured.Unstructured) (patch []byte, rollsOut bo
 }
 
 func (r remover) say(format string, args ...any) error {
-	_, err := terminal.Fprintf(r.out, format+"\n", args...)
+	_, err := fmt.Fprintf(r.out, format+"\n", args...)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/workload"
 )
@@ -81,7 +82,7 @@ func (d desired) matches(existing *eso.ExternalSecret) bool {
 	return sameDuration(spec.RefreshInterval, d.Wants.RefreshInterval) &&
 		spec.SecretStoreRef == eso.StoreRef{Kind: d.Wants.Store.Kind, Name: d.Wants.Store.Name} &&
 		spec.Target == d.target(existing) &&
-		len(spec.DataFrom) == 1 && spec.DataFrom[0].Extracts(d.Wants.Parameter) &&
+		spec.ExtractsOnly(d.Wants.Parameter) &&
 		d.sameOwners(existing)
 }
 
@@ -155,9 +156,10 @@ func (d desired) spec(existing *eso.ExternalSecret) map[string]any {
 		"refreshInterval": d.Wants.RefreshInterval.String(),
 		"secretStoreRef":  map[string]any{"kind": d.Wants.Store.Kind, "name": d.Wants.Store.Name},
 		"target":          target,
-		"dataFrom": []any{
-			map[string]any{"extract": map[string]any{"key": d.Wants.Parameter}},
-		},
+		"dataFrom":        externalsecret.Extracting(d.Wants.Parameter),
+	}
+	if existing != nil && len(existing.Spec.Data) > 0 {
+		spec["data"] = []any{} // a field of somebody else's goes only by being taken
 	}
 	if d.Phase == eso.PhaseRevoked {
 		spec["refreshPolicy"] = eso.RefreshPolicyCreatedOnce

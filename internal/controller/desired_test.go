@@ -10,6 +10,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/workload"
 )
@@ -71,13 +72,19 @@ func TestMatches(t *testing.T) {
 		{"what was applied needs no second apply", nil, nil, true},
 		{"durations are compared, not their texts", nil, func(e *eso.ExternalSecret) { e.Spec.RefreshInterval = "300s" }, true},
 		{"defaults of the API server are no difference", nil, func(e *eso.ExternalSecret) {
-			e.Spec.DataFrom[0].Extract.ExtractOptions = &eso.ExtractOptions{ConversionStrategy: "Default", DecodingStrategy: "None", MetadataPolicy: "None"}
+			e.Spec.DataFrom[0].Extract.Options = externalsecret.OptionsDefault
 		}, true},
+		{"what an ESO that fills in no defaults was given before they were written out is written once more", nil, func(e *eso.ExternalSecret) {
+			e.Spec.DataFrom[0].Extract.Options = externalsecret.OptionsImplied
+		}, false},
+		{"a person's key beside those of the parameter", nil, func(e *eso.ExternalSecret) {
+			e.Spec.Data = []eso.Data{{SecretKey: "KEY"}}
+		}, false},
 		{"other people's owners are theirs", nil, func(e *eso.ExternalSecret) {
 			e.OwnerReferences = append(e.OwnerReferences, metav1.OwnerReference{UID: "theirs"})
 		}, true},
 		{"a person's decoding changes what is read", nil, func(e *eso.ExternalSecret) {
-			e.Spec.DataFrom[0].Extract.ExtractOptions = &eso.ExtractOptions{DecodingStrategy: "Base64"}
+			e.Spec.DataFrom[0].Extract.Options = externalsecret.OptionsOther
 		}, false},
 		{"a second source, too", nil, func(e *eso.ExternalSecret) {
 			e.Spec.DataFrom = append(e.Spec.DataFrom, eso.DataFrom{Extract: &eso.Extract{Key: "/x"}})

@@ -34,7 +34,7 @@ func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim
 	awaiting := p.awaiting(e, claims)
 	if admitted.IsZero() && len(awaiting) == 0 {
 		if e.Record.Of(claims[0].Wants) { // as long as it is not synced, its pods may come to wait for it
-			p.lookups.recorded(p.app, claims[0].Wants, e.Record.Version)
+			p.lookups.recorded(p.app, claims[0].Wants, e.Record.At())
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
@@ -57,8 +58,8 @@ func subjectOf(app client.ObjectKey, w eso.Wants) subject {
 
 // version is one that was seen, and when.
 type version struct {
-	number int64
-	seen   time.Time
+	at   externalsecret.Version
+	seen time.Time
 }
 
 // answer is what a parameter was when it was last looked up.
@@ -66,6 +67,9 @@ type answer struct {
 	// freshAfter is what the question was for, and at when it was asked.
 	freshAfter, at time.Time
 	parameter      facts.Parameter
+	// origin and recorded are the question's.
+	origin   string
+	recorded bool
 }
 
 func newLookups(parameters Parameters, budget *rate.Limiter, again func(client.ObjectKey)) *lookups {
@@ -76,13 +80,15 @@ func newLookups(parameters Parameters, budget *rate.Limiter, again func(client.O
 	}
 }
 
-// last is what an app's parameter was when it was last looked up.
-func (l *lookups) last(app client.ObjectKey, w eso.Wants) (facts.Parameter, bool) {
+// last is what an app's parameter was when it was last looked up; nil where that
+// is not to be recorded.
+func (l *lookups) last(app client.ObjectKey, w eso.Wants) *eso.Record {
 	value, ok := l.answers.Get(subjectOf(app, w))
 	if !ok {
-		return facts.Parameter{}, false
+		return nil
 	}
-	return value.(answer).parameter, true //nolint:forcetypeassert // nothing else is put there
+	a := value.(answer) //nolint:forcetypeassert // nothing else is put there
+	return eso.NewRecord(w, a.parameter, facts.Question{Origin: a.origin, Recorded: a.recorded})
 }
 
 // ask returns the answer to a question where it has come. Where it has not,
@@ -120,10 +126,10 @@ func (l *lookups) soon(app client.ObjectKey, w eso.Wants) time.Duration {
 }
 
 // outdated has an app's parameter looked up, of which there is a newer version.
-func (l *lookups) outdated(app client.ObjectKey, w eso.Wants, number int64) {
+func (l *lookups) outdated(app client.ObjectKey, w eso.Wants, at externalsecret.Version) {
 	about := subjectOf(app, w)
-	if known, ok := l.newer.Get(about); !ok || known.(version).number < number { //nolint:forcetypeassert // nothing else is put there
-		l.newer.Add(about, version{number: number, seen: time.Now()}, checkedTTL)
+	if known, ok := l.newer.Get(about); !ok || at.After(known.(version).at) { //nolint:forcetypeassert // nothing else is put there
+		l.newer.Add(about, version{at: at, seen: time.Now()}, checkedTTL)
 	}
 	l.again(app)
 }
@@ -139,9 +145,9 @@ func (l *lookups) newest(app client.ObjectKey, w eso.Wants) time.Time {
 
 // recorded forgets what a record says as well: the answers of 20,000 apps, that
 // nobody asks for any more, are a seventh of the heap.
-func (l *lookups) recorded(app client.ObjectKey, w eso.Wants, number int64) {
+func (l *lookups) recorded(app client.ObjectKey, w eso.Wants, at externalsecret.Version) {
 	about := subjectOf(app, w)
-	if known, ok := l.newer.Get(about); ok && known.(version).number > number { //nolint:forcetypeassert // nothing else is put there
+	if known, ok := l.newer.Get(about); ok && known.(version).at.After(at) { //nolint:forcetypeassert // nothing else is put there
 		return
 	}
 	l.newer.Remove(about)
@@ -156,7 +162,7 @@ func (l *lookups) look(about subject, q facts.Question) {
 	p := l.parameters.Parameter(ctx, q)
 	answered := p.State != graft.ParameterThrottled && p.State != graft.ParameterUnreachable
 	if answered {
-		l.answers.Add(about, answer{freshAfter: q.FreshAfter, at: now, parameter: p}, checkedTTL)
+		l.answers.Add(about, answer{freshAfter: q.FreshAfter, at: now, parameter: p, origin: q.Origin, recorded: q.Recorded}, checkedTTL)
 		l.unanswered.Remove(about)
 	} else {
 		l.unanswered.Add(about, struct{}{}, lookupPatience+lookupRetry)

@@ -8,23 +8,9 @@ import (
 	"github.com/envgraft/envgraft/internal/facts"
 )
 
-// record is what the ExternalSecret is to say of the keys: the newest answer,
-// else what it says already. An equal one keeps its words, for each change of
-// an annotation has ESO read the parameter again.
+// record is what the ExternalSecret is to say of the parameter.
 func (p *pass) record(existing *eso.ExternalSecret, w eso.Wants) *eso.Record {
-	var have *eso.Record
-	if existing != nil && existing.Record.Of(w) {
-		have = existing.Record
-	}
-	last, ok := p.lookups.last(p.app, w)
-	if !ok {
-		return have
-	}
-	found := eso.NewRecord(w, last)
-	if found == nil || found.Same(have) || have != nil && found.Version < have.Version {
-		return have
-	}
-	return found
+	return existing.NextRecord(w, p.lookups.last(p.app, w), p.clock.Now())
 }
 
 // unrecorded has the keys looked up of an ExternalSecret that does not say
@@ -34,14 +20,10 @@ func (p *pass) unrecorded(ctx context.Context, existing *eso.ExternalSecret, w e
 		p.ask(ctx, w, newer)
 		return
 	}
-	if existing != nil && existing.Record.Of(w) {
-		return
+	q, _ := p.external.Ask(ctx, p.installation, w, p.app.Namespace, time.Time{})
+	if freshAfter, unrecorded := existing.Unrecorded(w, q.Origin); unrecorded {
+		p.ask(ctx, w, freshAfter)
 	}
-	var freshAfter time.Time
-	if existing != nil {
-		freshAfter = existing.Status.RefreshTime.Time
-	}
-	p.ask(ctx, w, freshAfter)
 }
 
 // ask returns what the parameter is, once that is known.

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
@@ -61,7 +62,7 @@ func (v *versionCheck) check(ctx context.Context) {
 			continue
 		}
 		q, unchecked := v.external.Ask(ctx, i, w, e.Namespace, time.Time{})
-		if unchecked != "" {
+		if unchecked != "" || !e.Record.From(q.Origin) {
 			continue
 		}
 		key := v.versions.KeyOf(q)
@@ -89,8 +90,8 @@ func (v *versionCheck) compare(made []*eso.ExternalSecret, version facts.Version
 		return
 	}
 	for _, e := range made {
-		if e.Record.Version < version.Number {
-			v.lookups.outdated(client.ObjectKey{Namespace: e.Namespace, Name: e.App}, wantsOf(e), version.Number)
+		if at := (externalsecret.Version{Number: version.Number, Modified: version.Modified}); at.After(e.Record.At()) {
+			v.lookups.outdated(client.ObjectKey{Namespace: e.Namespace, Name: e.App}, wantsOf(e), at)
 		}
 	}
 }

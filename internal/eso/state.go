@@ -7,23 +7,16 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
-// settling is how long after a refresh by ESO the leader may take to find out
-// whether the parameter changed. A record from before the refresh counts again
-// when it has stood since: the leader would have replaced it.
-const settling = 15 * time.Second
-
-// ahead is how long before a refresh a record may have been written that is of
-// it: the leader records the keys, and with that has ESO read the parameter. One
-// that changes between the two is found by the next check of versions.
-const ahead = 5 * time.Second
-
 // Reach says how the parameters of a store are read.
 type Reach interface {
 	Reach(store graft.Store, provider facts.StoreProvider) facts.Reach
+	// Recorded says that the leader records what is read.
+	Recorded() bool
 }
 
 // State says what is known of the ExternalSecret of a pod that is being
@@ -35,12 +28,12 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	wants := WantsOf(d, x.settings(d.Identity.ParameterEnvironment))
 	i := x.current.Load()
 	if i == nil {
-		return facts.State{Question: wants.Question(namespace, time.Time{}), Recorded: x.recorded(namespace, d)}
+		return facts.State{Question: question(wants, namespace, time.Time{}), Recorded: x.recorded(namespace, d)}
 	}
 	e, err := i.find(ctx, namespace, d.Identity.ExternalSecret, wants.Secret)
 	if err != nil {
 		x.log.Error(err, "Cannot tell how an ExternalSecret fares", "namespace", namespace, "externalSecret", d.Identity.ExternalSecret)
-		return facts.State{Question: wants.Question(namespace, time.Time{})}
+		return facts.State{Question: question(wants, namespace, time.Time{})}
 	}
 	ref := StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}
 	now := time.Now()
@@ -53,7 +46,7 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	case d.Identity.SecretReferenced && (e == nil || e.SecretName() != wants.Secret || e.Ours(d.Identity.App)):
 		state.Unchecked = fmt.Sprintf("Secret %q is only referred to, and may hold other keys than parameter %q", wants.Secret, wants.Parameter)
 	case e == nil || e.SecretName() != wants.Secret:
-		state = x.ask(ctx, i, ref, wants.Question(namespace, time.Time{}))
+		state = x.ask(ctx, i, ref, question(wants, namespace, time.Time{}))
 		if i.Installed() && full == "" && (e == nil || e.Ours(d.Identity.App)) { // the leader makes it so
 			state.Recorded = x.recorded(namespace, d)
 		}
@@ -75,11 +68,12 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 
 // ask directs a question to the parameters of a store.
 func (x *ExternalSecrets) ask(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.State {
+	q.Recorded = x.reach.Recorded()
 	provider, found, _ := i.provider(ctx, q.Namespace, ref)
 	if !found {
 		return facts.State{Question: q} // its parameters are nobody's yet
 	}
-	reach := x.reach.Reach(graft.Store{Kind: ref.kind(), Name: ref.Name}, provider)
+	reach := x.reach.Reach(graft.Store{Kind: ref.KindOrDefault(), Name: ref.Name}, provider)
 	if reach.Unchecked != "" {
 		return facts.State{Unchecked: reach.Unchecked}
 	}
@@ -88,7 +82,7 @@ func (x *ExternalSecrets) ask(ctx context.Context, i *Installation, ref StoreRef
 
 // Ask is the question for what is wanted, or why nobody may be asked.
 func (x *ExternalSecrets) Ask(ctx context.Context, i *Installation, w Wants, namespace string, freshAfter time.Time) (q facts.Question, unchecked string) {
-	state := x.ask(ctx, i, StoreRef{Kind: w.Store.Kind, Name: w.Store.Name}, w.Question(namespace, freshAfter))
+	state := x.ask(ctx, i, StoreRef{Kind: w.Store.Kind, Name: w.Store.Name}, question(w, namespace, freshAfter))
 	return state.Question, state.Unchecked
 }
 
@@ -99,16 +93,24 @@ func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *External
 	if e.Occupied() {
 		return facts.State{Unchecked: fmt.Sprintf("Secret %q was not made from parameter %q", w.Secret, w.Parameter)}
 	}
-	if e.Record.Of(w) && e.settled(now) {
-		return facts.State{Known: e.Record.parameter()}
+	state := x.ask(ctx, i, e.Spec.SecretStoreRef, question(w, e.Namespace, e.Refreshed()))
+	if e.Record.Of(w) && e.Record.Known() && e.Record.From(state.Question.Origin) && e.Settled(now) {
+		return facts.State{Known: &facts.Parameter{Parameter: e.Keys(now), Fetched: e.Record.AsOf}}
 	}
-	return x.ask(ctx, i, e.Spec.SecretStoreRef, w.Question(e.Namespace, e.refreshed()))
+	return state
 }
 
-// settled says that the record is of the Secret as ESO last refreshed it.
-func (e *ExternalSecret) settled(now time.Time) bool {
-	refreshed := e.refreshed()
-	return !refreshed.After(e.Record.AsOf.Add(ahead)) || now.Sub(refreshed) > settling
+// question asks for the keys of the parameter that is wanted.
+func question(w Wants, namespace string, freshAfter time.Time) facts.Question {
+	return facts.Question{Namespace: namespace, Parameter: w.Parameter, Secret: w.Secret, FreshAfter: freshAfter}
+}
+
+// NewRecord writes down an answer to a question; nil where it is none to record.
+func NewRecord(w Wants, p facts.Parameter, q facts.Question) *Record {
+	if !q.Recorded {
+		return nil
+	}
+	return externalsecret.NewRecord(w, q.Origin, p.Parameter, p.Fetched)
 }
 
 // find returns the ExternalSecret that fills the Secret, whatever its name,

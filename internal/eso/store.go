@@ -104,7 +104,7 @@ func compactStore(obj any) (any, error) {
 // provider returns what a store reads from; found is false where it is not
 // there, and sure where that is known at all.
 func (i *Installation) provider(ctx context.Context, namespace string, ref StoreRef) (provider facts.StoreProvider, found, sure bool) {
-	kind := ref.kind()
+	kind := ref.KindOrDefault()
 	if !i.stores[kind] || ref.Name == "" {
 		return facts.StoreProvider{}, false, false
 	}
@@ -118,12 +118,4 @@ func (i *Installation) provider(ctx context.Context, namespace string, ref Store
 		return facts.StoreProvider{}, false, true
 	}
 	return s.provider(), err == nil, err == nil
-}
-
-// kind is ESO's default where none is named.
-func (r StoreRef) kind() string {
-	if r.Kind == "" {
-		return graft.KindSecretStore
-	}
-	return r.Kind
 }

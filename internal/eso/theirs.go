@@ -18,19 +18,19 @@ import (
 func (x *ExternalSecrets) theirs(ctx context.Context, i *Installation, e *ExternalSecret, w Wants) facts.State {
 	switch {
 	case e.Spec.Target.Template != TemplateNone:
-		return e.unchecked("makes its keys by a template")
+		return unchecked(e, "makes its keys by a template")
 	case e.Spec.Target.CreationPolicy == CreationPolicyMerge || e.Spec.Target.CreationPolicy == "None":
-		return e.unchecked("does not make the Secret by itself")
+		return unchecked(e, "does not make the Secret by itself")
 	case len(e.Spec.DataFrom) == 0 && len(e.Spec.Data) > 0:
 		return facts.State{Known: keysOf(e.Spec.Data)}
-	case len(e.Spec.DataFrom) == 1 && len(e.Spec.Data) == 0 && e.Parameter() != "" && e.Spec.DataFrom[0].Extracts(e.Parameter()):
-		w.Parameter = e.Parameter()
-		return x.ask(ctx, i, e.Spec.SecretStoreRef, w.Question(e.Namespace, e.refreshed()))
+	case e.SoleParameter() != "":
+		w.Parameter = e.SoleParameter()
+		return x.ask(ctx, i, e.Spec.SecretStoreRef, question(w, e.Namespace, e.Refreshed()))
 	}
-	return e.unchecked("has more sources than one, or finds or rewrites keys")
+	return unchecked(e, "has more sources than one, or finds or rewrites keys")
 }
 
-func (e *ExternalSecret) unchecked(why string) facts.State {
+func unchecked(e *ExternalSecret, why string) facts.State {
 	return facts.State{Unchecked: fmt.Sprintf("ExternalSecret %q, which was not made by envgraft, %s", e.Name, why)}
 }
 

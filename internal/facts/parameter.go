@@ -14,8 +14,6 @@ import (
 // Parameter is what is known of a parameter, and when that was.
 type Parameter struct {
 	graft.Parameter
-	// Modified is when the parameter changed last; zero where that is not known.
-	Modified time.Time
 	// Fetched is when the question was asked: changes after it may not be seen.
 	Fetched time.Time
 }
@@ -49,6 +47,15 @@ func (d Direct) Parameter(ctx context.Context, q Question) Parameter {
 	p := d.Read(ctx, d.Key(q))
 	p.Fetched = now
 	return p
+}
+
+// modified is SSM's time of a change. It tells milliseconds; what a decoder adds
+// would make two answers of one version differ.
+func modified(at *time.Time) time.Time {
+	if at == nil {
+		return time.Time{}
+	}
+	return at.UTC().Round(time.Millisecond)
 }
 
 // without writes a Parameter that has no keys.

@@ -26,6 +26,12 @@ type Question struct {
 	// Secret is the one that ESO makes of the parameter, in the namespace.
 	Secret string
 	Access Access
+	// Origin tells parameters of one name and store apart, as Record.Origin does:
+	// see Reach.Question.
+	Origin string
+	// Recorded says that the leader records the answer on the ExternalSecret, for
+	// all replicas to read.
+	Recorded bool
 	// FreshAfter leaves out answers to what was asked before. Zero takes any.
 	FreshAfter time.Time
 }

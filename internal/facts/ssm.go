@@ -50,10 +50,7 @@ func (s *SSM) read(ctx context.Context, key Key) Parameter {
 		return Parameter{Parameter: without(graft.ParameterUnreachable, "SSM answered without a value")}
 	}
 	p := Parameter{Parameter: ParseKeys([]byte(*out.Parameter.Value))}
-	p.Version = out.Parameter.Version
-	if modified := out.Parameter.LastModifiedDate; modified != nil {
-		p.Modified = *modified
-	}
+	p.Version, p.Modified = out.Parameter.Version, modified(out.Parameter.LastModifiedDate)
 	out.Parameter.Value = nil
 	return p
 }

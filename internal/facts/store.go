@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/envgraft/envgraft/internal/graft"
 )
@@ -55,6 +56,8 @@ type Reach struct {
 func (r Reach) Question(q Question) Question {
 	q.Parameter = r.Prefix + q.Parameter
 	q.Access = r.Access
+	// Words that are not there are left out, so that the origin of most is empty.
+	q.Origin = strings.Join(strings.Fields(r.Access.Region+" "+r.Access.Role+" "+r.Prefix), " ")
 	return q
 }
 
@@ -66,6 +69,10 @@ type Stores struct {
 	// the webhook's own account.
 	SameAccount func(graft.Store) bool
 }
+
+// Recorded says that the leader records what it reads: SSM counts versions, so it
+// can be found out when they change.
+func (Stores) Recorded() bool { return true }
 
 // Reach tells how to read the parameters of a store.
 func (s Stores) Reach(store graft.Store, provider StoreProvider) Reach {
@@ -109,6 +116,10 @@ func (s Stores) unchecked(store graft.Store, aws *AWSProvider) string {
 
 // AnyStore is for keys that are not read from SSM: whatever the store.
 type AnyStore struct{}
+
+// Recorded says that each replica asks for itself: nothing tells when a Secret or a
+// file changed, and to ask costs little.
+func (AnyStore) Recorded() bool { return false }
 
 // Reach says that there is nothing to it.
 func (AnyStore) Reach(graft.Store, StoreProvider) Reach { return Reach{} }

@@ -125,7 +125,7 @@ func TestStoresReach(t *testing.T) {
 func TestReachQuestion(t *testing.T) {
 	reach := Reach{Access: Access{Region: "us-east-1"}, Prefix: "/team"}
 	want := ask("/team" + path)
-	want.Access = reach.Access
+	want.Access, want.Origin = reach.Access, "us-east-1 /team"
 	if diff := cmp.Diff(want, reach.Question(ask(path))); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}

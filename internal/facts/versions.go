@@ -231,11 +231,9 @@ func (r *round) read(ctx context.Context, access Access, batch []Key) fault {
 		if p.Name == nil {
 			continue
 		}
-		version := Version{State: graft.ParameterFound, Number: p.Version}
-		if p.LastModifiedDate != nil {
-			version.Modified = *p.LastModifiedDate
-		}
-		r.set([]Key{{Name: *p.Name, Access: access}}, version)
+		r.set([]Key{{Name: *p.Name, Access: access}}, Version{
+			State: graft.ParameterFound, Number: p.Version, Modified: modified(p.LastModifiedDate),
+		})
 	}
 	for _, name := range out.InvalidParameters {
 		r.set([]Key{{Name: name, Access: access}}, Version{State: graft.ParameterNotFound})

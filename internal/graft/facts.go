@@ -1,5 +1,7 @@
 package graft
 
+import "time"
+
 // ParameterState is what is known of an SSM parameter. It is also the value
 // of a metric label, so the set is closed.
 type ParameterState string
@@ -37,6 +39,9 @@ type Parameter struct {
 	// Version counts the changes of the parameter in SSM, from 1 on; 0 where
 	// that is not known.
 	Version int64
+	// Modified is when SSM says that the parameter changed last; zero where that is
+	// not known. Versions begin again at 1 when a parameter is created anew.
+	Modified time.Time
 	// Cause says for people why the keys are not known. It holds no value.
 	Cause string
 }

@@ -26,12 +26,8 @@ func (t Template) Expand(system, app, environment string) string {
 		if !found {
 			return string(expanded)
 		}
-		name, behind, closed := strings.Cut(after, "}")
-		placeholder := ""
-		if closed {
-			placeholder = "{" + name + "}"
-		}
-		switch placeholder {
+		name, behind, _ := strings.Cut(after, "}")
+		switch "{" + name + "}" {
 		case placeholderSystem:
 			expanded = append(expanded, system...)
 		case placeholderApp:

@@ -3,35 +3,22 @@ package metrics
 import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/restarts"
 )
 
 // ExternalSecretState is how an app's ExternalSecret fares.
-type ExternalSecretState string
+type ExternalSecretState = externalsecret.State
 
 // The states.
 const (
-	// ExternalSecretReady is synced by ESO.
-	ExternalSecretReady ExternalSecretState = "Ready"
-	// ExternalSecretPending is one that ESO said nothing about yet.
-	ExternalSecretPending ExternalSecretState = "Pending"
-	// ExternalSecretFailing is one that ESO cannot sync.
-	ExternalSecretFailing ExternalSecretState = "Failing"
-	// ExternalSecretNoStore names a store that is not there.
-	ExternalSecretNoStore ExternalSecretState = "NoStore"
-	// ExternalSecretNotInstalled could not be made: the cluster has no ESO.
-	ExternalSecretNotInstalled ExternalSecretState = "NotInstalled"
-	// ExternalSecretForeign was made by someone else, and is left alone.
-	ExternalSecretForeign ExternalSecretState = "Foreign"
+	ExternalSecretReady        = externalsecret.StateReady
+	ExternalSecretPending      = externalsecret.StatePending
+	ExternalSecretFailing      = externalsecret.StateFailing
+	ExternalSecretNoStore      = externalsecret.StateNoStore
+	ExternalSecretNotInstalled = externalsecret.StateNotInstalled
+	ExternalSecretForeign      = externalsecret.StateForeign
 )
-
-// ExternalSecretStates lists all states.
-func ExternalSecretStates() []ExternalSecretState {
-	return []ExternalSecretState{
-		ExternalSecretReady, ExternalSecretPending, ExternalSecretFailing,
-		ExternalSecretNoStore, ExternalSecretNotInstalled, ExternalSecretForeign,
-	}
-}
 
 // StaleReason is why a pod has another environment than the next one would get.
 type StaleReason string
@@ -56,7 +43,8 @@ func StaleReasons() []StaleReason {
 
 func (m *Metrics) registerController(factory promauto.Factory) {
 	m.externalSecrets = factory.NewGaugeVec(gauge("external_secrets",
-		"Apps by the state of their ExternalSecret: Ready, Pending (ESO has not answered yet), Failing (ESO cannot sync it), NoStore (its store is not there), "+
+		"Apps by the state of their ExternalSecret: Ready, Pending (ESO has not answered yet), Failing (ESO cannot sync it), "+
+			"Unanswered (ESO was asked in vain to refresh it, so its Secret lacks what SSM has), Deleting (it is being deleted), NoStore (its store is not there), "+
 			"NotInstalled (the cluster has no ESO), Foreign (made by someone else, left alone). Only the leader sets it."),
 		[]string{"state"})
 	m.esoInstalled = factory.NewGauge(gauge("eso_installed",
@@ -82,7 +70,7 @@ func (m *Metrics) registerController(factory promauto.Factory) {
 // SetExternalSecrets sets how many apps are in each state; a state that is not
 // in counts has none.
 func (m *Metrics) SetExternalSecrets(counts map[ExternalSecretState]int) {
-	for _, state := range ExternalSecretStates() {
+	for _, state := range externalsecret.States() {
 		m.externalSecrets.WithLabelValues(string(state)).Set(float64(counts[state]))
 	}
 }

@@ -186,14 +186,16 @@ func TestLabels(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	reg := used(t)
-	want := `# HELP envgraft_external_secrets Apps by the state of their ExternalSecret: Ready, Pending (ESO has not answered yet), Failing (ESO cannot sync it), NoStore (its store is not there), NotInstalled (the cluster has no ESO), Foreign (made by someone else, left alone). Only the leader sets it.
+	want := `# HELP envgraft_external_secrets Apps by the state of their ExternalSecret: Ready, Pending (ESO has not answered yet), Failing (ESO cannot sync it), Unanswered (ESO was asked in vain to refresh it, so its Secret lacks what SSM has), Deleting (it is being deleted), NoStore (its store is not there), NotInstalled (the cluster has no ESO), Foreign (made by someone else, left alone). Only the leader sets it.
 # TYPE envgraft_external_secrets gauge
+envgraft_external_secrets{state="Deleting"} 0
 envgraft_external_secrets{state="Failing"} 0
 envgraft_external_secrets{state="Foreign"} 0
 envgraft_external_secrets{state="NoStore"} 0
 envgraft_external_secrets{state="NotInstalled"} 0
 envgraft_external_secrets{state="Pending"} 0
 envgraft_external_secrets{state="Ready"} 2
+envgraft_external_secrets{state="Unanswered"} 0
 # HELP envgraft_serving_certificate_expiry_timestamp_seconds When the certificate that this replica serves expires, in seconds since 1970; 0 until it has one. API servers call a webhook with an expired certificate no more.
 # TYPE envgraft_serving_certificate_expiry_timestamp_seconds gauge
 envgraft_serving_certificate_expiry_timestamp_seconds 1.7e+09

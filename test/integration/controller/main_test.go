@@ -194,8 +194,8 @@ func (p *parameters) put(path string, version int64, modified time.Time, keys ..
 	if p.known == nil {
 		p.known = make(map[string]facts.Parameter)
 	}
-	parameter := facts.Parameter{Modified: modified}
-	parameter.State, parameter.Version, parameter.Keys = graft.ParameterEmpty, version, keys
+	var parameter facts.Parameter
+	parameter.State, parameter.Version, parameter.Keys, parameter.Modified = graft.ParameterEmpty, version, keys, modified
 	if len(keys) > 0 {
 		parameter.State = graft.ParameterFound
 	}

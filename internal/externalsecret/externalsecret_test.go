@@ -1,4 +1,4 @@
-package eso
+package externalsecret
 
 import (
 	"testing"

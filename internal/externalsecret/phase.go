@@ -1,4 +1,4 @@
-package eso
+package externalsecret
 
 import (
 	"encoding/json"
@@ -125,7 +125,7 @@ func (e *ExternalSecret) NextPhase(secret string) Phase {
 // Occupied says that ESO found a Secret that it did not make for us, and that
 // the parameter has keys. ESO says so by failing on the guard.
 func (e *ExternalSecret) Occupied() bool {
-	ready := e.ready()
+	ready := e.Ready()
 	return e.Phase() == PhaseProbe && ready != nil && ready.Status == metav1.ConditionFalse &&
 		strings.Contains(strings.ToLower(ready.Message), "update secret")
 }
@@ -142,7 +142,7 @@ func (e *ExternalSecret) WasFilled() bool {
 
 // says that ESO gave a reason for being Ready, of the spec as it is.
 func (e *ExternalSecret) says(reason string) bool {
-	ready := e.ready()
+	ready := e.Ready()
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.Reason == reason && e.observed()
 }
 
@@ -152,12 +152,4 @@ func (e *ExternalSecret) says(reason string) bool {
 func (e *ExternalSecret) observed() bool {
 	generation, _, _ := strings.Cut(e.Status.SyncedResourceVersion, "-")
 	return generation == strconv.FormatInt(e.Generation, 10)
-}
-
-// Parameter is what the ExternalSecret extracts, where it is one of ours.
-func (e *ExternalSecret) Parameter() string {
-	if len(e.Spec.DataFrom) != 1 || e.Spec.DataFrom[0].Extract == nil {
-		return ""
-	}
-	return e.Spec.DataFrom[0].Extract.Key
 }

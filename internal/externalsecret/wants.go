@@ -1,11 +1,10 @@
-package eso
+package externalsecret
 
 import (
 	"cmp"
 	"time"
 
 	"github.com/envgraft/envgraft/internal/config"
-	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
@@ -35,9 +34,4 @@ func WantsOf(d graft.Decision, s config.ExternalSecretSettings) Wants {
 		w.Store = d.Settings.SecretStore
 	}
 	return w
-}
-
-// Question asks for the keys of the parameter that is wanted.
-func (w Wants) Question(namespace string, freshAfter time.Time) facts.Question {
-	return facts.Question{Namespace: namespace, Parameter: w.Parameter, Secret: w.Secret, FreshAfter: freshAfter}
 }

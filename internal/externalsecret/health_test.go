@@ -1,4 +1,4 @@
-package eso
+package externalsecret
 
 import (
 	"strings"
@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/envgraft/envgraft/internal/identity"
-	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/warning"
 )
 
@@ -41,7 +40,7 @@ func TestHealthFitsAWarning(t *testing.T) {
 		"rename it, or set annotation envgraft.dev/secret-name":   {"v1", e(long[1:], TemplateNone, Status{})},
 		"keep it by annotation envgraft.dev/secrets=disabled, or": {"v1", e(long, TemplateGuard, failed("could not update secret"))},
 	} {
-		h := (&Installation{Version: tc.version}).Examine(t.Context(), long[:63], id, StoreRef{Kind: "ClusterSecretStore", Name: long}, tc.e, now)
+		h := surroundings(tc.version).Examine(id, tc.e, now)
 		line := warning.Line(h.Message)
 		if !strings.Contains(line, ": "+fix) || utf8.RuneCountInString(line) > warning.Most {
 			t.Errorf("want at most %d characters with the fix %q, got %d: %s", warning.Most, fix, utf8.RuneCountInString(line), line)
@@ -49,8 +48,13 @@ func TestHealthFitsAWarning(t *testing.T) {
 	}
 }
 
-// TestExamine covers what needs no store; those are looked up in an informer,
-// which the integration tests have.
+// surroundings are a cluster that serves a version of ESO, if any, and has all stores.
+func surroundings(version string) Surroundings {
+	return Surroundings{
+		Installed: version != "", Store: StoreRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}, Lacks: func(ref StoreRef) bool { return ref.Name == "none" },
+	}
+}
+
 func TestExamine(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	id := identity.Identity{App: "shop", Parameter: "/popapps/shop/stage/app", Secret: "shop-secrets"}
@@ -69,23 +73,22 @@ func TestExamine(t *testing.T) {
 		reason  string
 		version string
 		e       *ExternalSecret
-		state   metrics.ExternalSecretState
+		state   State
 		event   string
 		message string
 		recheck time.Duration
 	}{
-		{"no ESO", "", nil, metrics.ExternalSecretNotInstalled, ReasonNotInstalled, "install the External Secrets Operator", 0},
-		{"a first pod", "v1", nil, metrics.ExternalSecretPending, "", "", 0},
-		{"made just now", "v1", made("shop-secrets", 20*time.Second, Status{}, true), metrics.ExternalSecretPending, "", "", 40 * time.Second},
-		{"nobody processes it", "v1", made("shop-secrets", time.Hour, Status{}, true), metrics.ExternalSecretPending, ReasonUnattended, "has not processed", 0},
-		{"synced", "v1", made("shop-secrets", time.Hour, synced("shop-secrets"), true), metrics.ExternalSecretReady, "", "", 0},
-		{"failing", "v1", made("shop-secrets", time.Hour, failed, true), metrics.ExternalSecretFailing, ReasonFailing, "could not get secret data", 0},
-		{"someone else's, for another Secret", "v1", made("other", time.Hour, synced("other"), false), metrics.ExternalSecretForeign, ReasonForeign, "is not envgraft's", 0},
-		{"ours, for another Secret as yet", "v1", made("other", time.Hour, synced("other"), true), metrics.ExternalSecretPending, "", "still fills", 0},
+		{"no ESO", "", nil, StateNotInstalled, ReasonNotInstalled, "install the External Secrets Operator", 0},
+		{"a first pod", "v1", nil, StatePending, "", "", 0},
+		{"made just now", "v1", made("shop-secrets", 20*time.Second, Status{}, true), StatePending, "", "", 40 * time.Second},
+		{"nobody processes it", "v1", made("shop-secrets", time.Hour, Status{}, true), StatePending, ReasonUnattended, "has not processed", 0},
+		{"synced", "v1", made("shop-secrets", time.Hour, synced("shop-secrets"), true), StateReady, "", "", 0},
+		{"failing", "v1", made("shop-secrets", time.Hour, failed, true), StateFailing, ReasonFailing, "could not get secret data", 0},
+		{"someone else's, for another Secret", "v1", made("other", time.Hour, synced("other"), false), StateForeign, ReasonForeign, "is not envgraft's", 0},
+		{"ours, for another Secret as yet", "v1", made("other", time.Hour, synced("other"), true), StatePending, "", "still fills", 0},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			i := &Installation{Version: test.version}
-			h := i.Examine(t.Context(), "n", id, StoreRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}, test.e, now)
+			h := surroundings(test.version).Examine(id, test.e, now)
 			if h.State != test.state || h.Reason != test.event || h.Recheck != test.recheck {
 				t.Errorf("got %+v", h)
 			}

@@ -8,12 +8,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Abandonable says that nothing but envgraft would ever delete it: it made it
-// for the app, and nothing owns it.
-func (e *ExternalSecret) Abandonable(app string) bool {
-	return e.Ours(app) && e.Applied.Any && len(e.OwnerReferences) == 0 && e.DeletionTimestamp == nil
-}
-
 // OfApp lists the ExternalSecrets that are labelled for an app.
 func (i *Installation) OfApp(ctx context.Context, app client.ObjectKey) ([]ExternalSecret, error) {
 	if !i.Installed() {

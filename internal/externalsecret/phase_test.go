@@ -1,4 +1,4 @@
-package eso
+package externalsecret
 
 import (
 	"encoding/json"

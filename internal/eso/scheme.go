@@ -1,0 +1,17 @@
+package eso
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// scheme knows the ExternalSecrets of one version.
+func scheme(version schema.GroupVersion) *runtime.Scheme {
+	s := runtime.NewScheme()
+	s.AddKnownTypeWithName(version.WithKind(Kind), &ExternalSecret{})
+	s.AddKnownTypeWithName(version.WithKind(Kind+"List"), &ExternalSecretList{})
+	addStores(s, version)
+	metav1.AddToGroupVersion(s, version)
+	return s
+}
