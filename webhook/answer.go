@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
@@ -40,7 +41,7 @@ func (a *answer) write(version string, uid types.UID, r *admission.Response) {
 	b = strconv.AppendBool(b, r.Allowed)
 	if r.Result != nil {
 		b = append(b, `,"status":{"metadata":{}`...)
-		b = appendMember(b, "message", r.Result.Message)
+		b = appendMember(b, "message", bounded.Middle(r.Result.Message, bounded.Message))
 		b = appendMember(b, "reason", string(r.Result.Reason))
 		b = append(b, `,"code":`...)
 		b = strconv.AppendInt(b, int64(r.Result.Code), 10)

@@ -33,7 +33,7 @@ func BenchmarkReview(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			pods := (&world{}).handler(&strings.Builder{})
 			pods.Parameters, pods.Metrics, pods.Log = fixedParameter{}, metrics.New(prometheus.NewRegistry()), logr.Discard()
-			handler := &reviewHandler{next: pods, limits: newLimits(testLimits()), trusted: func(*http.Request) bool { return true }}
+			handler := &reviewHandler{next: pods, limits: newLimits(testLimits()), metrics: metrics.New(prometheus.NewRegistry()), trusted: func(*http.Request) bool { return true }}
 			body := review(object)
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()

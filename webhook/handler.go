@@ -7,16 +7,26 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // The way of a review: it waits for its turn, is read into a buffer, answered
 // by its handler, and written out of another. controller-runtime's own handler
 // decodes the whole of it into values and has no bounds but on its length.
 
+// refusalRecorder counts refusals.
+type refusalRecorder interface{ ReviewRefused(reason metrics.Refusal) }
+
 // reviewHandler answers the reviews of one path.
 type reviewHandler struct {
 	next   reviewer
 	limits *limits
+	// metrics and log hear of refusals.
+	metrics refusalRecorder
+	log     logr.Logger
 	// trusted says that the client may send reviews.
 	trusted func(*http.Request) bool
 }
@@ -49,11 +59,11 @@ func reviewTime(r *http.Request) time.Duration {
 // ServeHTTP answers one review.
 func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.trusted(r) {
-		(&refusal{http.StatusForbidden, "reviews are taken from API servers alone: this client has no certificate that server.clientCA signed"}).write(w)
+		h.refuse(w, &refusal{metrics.RefusalUntrusted, http.StatusForbidden, "reviews are taken from API servers alone: this client has no certificate that server.clientCA signed"})
 		return
 	}
 	if err := checkHeaders(r); err != nil {
-		err.write(w)
+		h.refuse(w, err)
 		return
 	}
 	total := reviewTime(r)
@@ -61,7 +71,23 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), total-answerTime(total))
 	defer cancel()
 	if refusal := h.answer(ctx, w, r); refusal != nil {
-		refusal.write(w)
+		h.refuse(w, refusal)
+	}
+}
+
+// refuse answers with a refusal, counts it, and logs one a minute of its kind:
+// whoever reaches the port could fill the log.
+func (h *reviewHandler) refuse(w http.ResponseWriter, refusal *refusal) {
+	if refusal.reason != "" {
+		h.refused(refusal.reason, refusal.text)
+	}
+	refusal.write(w)
+}
+
+func (h *reviewHandler) refused(reason metrics.Refusal, text string) {
+	h.metrics.ReviewRefused(reason)
+	if leftOut, ok := h.limits.lines.Next(string(reason)); ok {
+		h.log.Info("Refused a review", "reason", reason, "message", text, "leftOut", leftOut)
 	}
 }
 
@@ -80,7 +106,7 @@ func (h *reviewHandler) answer(ctx context.Context, w http.ResponseWriter, r *ht
 	read, decide := h.next.review()
 	request, version, err := readReview(in.data, read)
 	if err != nil {
-		return &refusal{http.StatusBadRequest, fmt.Sprintf("cannot read the review: %v", err)}
+		return &refusal{metrics.RefusalMalformed, http.StatusBadRequest, fmt.Sprintf("cannot read the review: %v", err)}
 	}
 	response := decide(ctx, request)
 	if r.Context().Err() != nil {
@@ -89,8 +115,9 @@ func (h *reviewHandler) answer(ctx context.Context, w http.ResponseWriter, r *ht
 	out := h.limits.newAnswer()
 	defer out.release()
 	if fits, err := out.writePatch(response.Patches); err != nil {
-		return &refusal{http.StatusInternalServerError, "cannot write the patch: " + err.Error()}
+		return &refusal{code: http.StatusInternalServerError, text: "cannot write the patch: " + err.Error()}
 	} else if !fits {
+		h.refused(metrics.RefusalAnswer, "the patch is longer than server.limits.maxAnswerBytes")
 		response = h.next.tooLong(h.limits.MaxAnswerBytes)
 	}
 	out.write(version, request.UID, &response)
@@ -102,27 +129,40 @@ func (h *reviewHandler) answer(ctx context.Context, w http.ResponseWriter, r *ht
 }
 
 // arrive reads the review's bytes, for which there is a time of their own: what
-// comes byte by byte must not hold its place for long.
+// comes byte by byte must not hold its place for long. The time that a review
+// waits in line does not count: its bytes may have been there all along.
 func arrive(ctx context.Context, in *body, w http.ResponseWriter, r *http.Request) *refusal {
 	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
-		return &refusal{http.StatusInternalServerError, "cannot bound the request: " + err.Error()}
+	deadline := time.Now().Add(bodyTime)
+	in.waited = func(inLine time.Duration) error {
+		deadline = deadline.Add(inLine)
+		return control.SetReadDeadline(deadline)
+	}
+	if err := in.waited(0); err != nil {
+		return unbounded(err)
 	}
 	if err := in.read(ctx, r); err != nil {
 		return err
 	}
 	// net/http reads on to see the client go, and would take the deadline for that.
 	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return &refusal{http.StatusInternalServerError, "cannot wait for the client to go: " + err.Error()}
+		return unbounded(err)
 	}
 	return nil
+}
+
+// unbounded says that a connection takes no deadline.
+func unbounded(err error) *refusal {
+	return &refusal{code: http.StatusInternalServerError, text: "cannot bound the time of the request: " + err.Error()}
 }
 
 // refusal is an answer without a review: an API server takes it for a failed
 // call, which the webhook's failurePolicy decides about.
 type refusal struct {
-	code int
-	text string
+	// reason is empty where no bound is.
+	reason metrics.Refusal
+	code   int
+	text   string
 }
 
 func (e *refusal) write(w http.ResponseWriter) {
@@ -141,13 +181,13 @@ func (e *refusal) write(w http.ResponseWriter) {
 func checkHeaders(r *http.Request) *refusal {
 	switch {
 	case r.Method != http.MethodPost:
-		return &refusal{http.StatusMethodNotAllowed, "reviews are posted, and this is a " + r.Method}
+		return &refusal{metrics.RefusalMalformed, http.StatusMethodNotAllowed, "reviews are posted, and this is a " + r.Method}
 	case r.Header.Get("Content-Type") != "application/json":
-		return &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("a review is application/json, and this is %.100q", r.Header.Get("Content-Type"))}
+		return &refusal{metrics.RefusalMalformed, http.StatusUnsupportedMediaType, fmt.Sprintf("a review is application/json, and this is %.100q", r.Header.Get("Content-Type"))}
 	case r.ContentLength > mostReviewBytes:
 		return tooLong()
 	case r.Header.Get("Content-Encoding") != "":
-		return &refusal{http.StatusUnsupportedMediaType, "a review has no Content-Encoding"}
+		return &refusal{metrics.RefusalMalformed, http.StatusUnsupportedMediaType, "a review has no Content-Encoding"}
 	}
 	return nil
 }

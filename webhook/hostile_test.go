@@ -427,7 +427,7 @@ func FuzzHandler(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	w := &world{parameter: graft.Parameter{State: graft.ParameterFound, Keys: []string{"DEBUG"}}}
-	handler := &reviewHandler{next: w.handler(&strings.Builder{}), limits: newLimits(testLimits()), trusted: func(*http.Request) bool { return true }}
+	handler := &reviewHandler{next: w.handler(&strings.Builder{}), limits: newLimits(testLimits()), metrics: metrics.New(prometheus.NewRegistry()), trusted: func(*http.Request) bool { return true }}
 	server := httptest.NewServer(handler)
 	f.Cleanup(server.Close)
 	f.Fuzz(func(t *testing.T, body []byte) {

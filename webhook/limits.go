@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/envgraft/envgraft/internal/bounded"
+	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // Limits bound what reviews may take together. Whoever reaches the port can
@@ -48,6 +51,8 @@ type limits struct {
 	Limits
 	reviews, readers, bytes *semaphore.Weighted
 	buffers                 sync.Pool
+	// lines are those about refusals.
+	lines bounded.Lines
 }
 
 func newLimits(l Limits) *limits {
@@ -63,7 +68,7 @@ func newLimits(l Limits) *limits {
 // enter waits for a review's turn.
 func (l *limits) enter(ctx context.Context) *refusal {
 	if l.reviews.Acquire(ctx, 1) != nil {
-		return tooMany(fmt.Sprintf("%d reviews (server.limits.maxConcurrentReviews)", l.MaxConcurrentReviews))
+		return tooMany(metrics.RefusalReviews, fmt.Sprintf("%d reviews (server.limits.maxConcurrentReviews)", l.MaxConcurrentReviews))
 	}
 	return nil
 }
@@ -99,6 +104,8 @@ type body struct {
 	// one in the line of readers.
 	weight  int64
 	reading bool
+	// waited is called with the time that the body spent in a line.
+	waited func(time.Duration) error
 }
 
 func (l *limits) newBody() *body { return &body{buffer: l.newBuffer()} }
@@ -113,8 +120,9 @@ func (b *body) release() {
 
 // read takes the body in as it arrives.
 func (b *body) read(ctx context.Context, r *http.Request) *refusal {
-	if b.limits.readers.Acquire(ctx, 1) != nil {
-		return tooMany("as many reviews arriving as connections (server.limits.maxConnections)")
+	if err := b.enter(ctx, b.limits.readers, 1, metrics.RefusalReaders,
+		"as many reviews arriving as connections (server.limits.maxConnections)"); err != nil {
+		return err
 	}
 	b.reading = true
 	for {
@@ -143,8 +151,9 @@ func (b *body) grow(ctx context.Context, announced int64) *refusal {
 		if announced < 0 {
 			announced = mostReviewBytes
 		}
-		if b.limits.bytes.Acquire(ctx, announced) != nil {
-			return tooMany(fmt.Sprintf("long reviews for %d bytes (server.limits.maxBytesInFlight)", b.limits.MaxBytesInFlight))
+		if err := b.enter(ctx, b.limits.bytes, announced, metrics.RefusalBytes,
+			fmt.Sprintf("long reviews for %d bytes (server.limits.maxBytesInFlight)", b.limits.MaxBytesInFlight)); err != nil {
+			return err
 		}
 		b.weight = announced
 	}
@@ -155,18 +164,35 @@ func (b *body) grow(ctx context.Context, announced int64) *refusal {
 	return nil
 }
 
-func tooLong() *refusal {
-	return &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("a review of more than %d bytes: an API server sends none", mostReviewBytes)}
+// enter takes a place in a line, and has the time spent in it not count as that
+// of the bytes' arrival.
+func (b *body) enter(ctx context.Context, line *semaphore.Weighted, places int64, reason metrics.Refusal, full string) *refusal {
+	if line.TryAcquire(places) {
+		return nil
+	}
+	start := time.Now()
+	if line.Acquire(ctx, places) != nil {
+		return tooMany(reason, full)
+	}
+	if err := b.waited(time.Since(start)); err != nil {
+		line.Release(places)
+		return unbounded(err)
+	}
+	return nil
 }
 
-func tooMany(what string) *refusal {
-	return &refusal{http.StatusTooManyRequests, "there are " + what + " at once, and this one's time in line is over: " +
+func tooLong() *refusal {
+	return &refusal{metrics.RefusalTooLong, http.StatusRequestEntityTooLarge, fmt.Sprintf("a review of more than %d bytes: an API server sends none", mostReviewBytes)}
+}
+
+func tooMany(reason metrics.Refusal, what string) *refusal {
+	return &refusal{reason, http.StatusTooManyRequests, "there are " + what + " at once, and this one's time in line is over: " +
 		"try again; if it stays, find out who creates so many objects, or add replicas"}
 }
 
 func unread(err error) *refusal {
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
-		return &refusal{http.StatusRequestTimeout, fmt.Sprintf("the review did not arrive within %s", bodyTime)}
+		return &refusal{metrics.RefusalSlow, http.StatusRequestTimeout, fmt.Sprintf("the review did not arrive within %s", bodyTime)}
 	}
-	return &refusal{http.StatusBadRequest, "the review broke off"}
+	return &refusal{metrics.RefusalMalformed, http.StatusBadRequest, "the review broke off"}
 }

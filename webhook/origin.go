@@ -4,6 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/json"
 
+	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/jsonscan"
 	"github.com/envgraft/envgraft/internal/workload"
 )
@@ -42,9 +43,9 @@ func readOrigin(s *jsonscan.Scanner) (o origin) {
 	for key := range s.Members() {
 		switch string(key) {
 		case "name":
-			o.Name = s.Text()
+			o.Name = bounded.Text(s.Text(), bounded.Name)
 		case "generateName":
-			o.GenerateName = s.Text()
+			o.GenerateName = bounded.Text(s.Text(), bounded.Name)
 		case "ownerReferences":
 			o.Owner = controller(s.Raw())
 		}
@@ -60,10 +61,21 @@ func controller(raw []byte) metav1.OwnerReference {
 	}
 	for _, owner := range owners {
 		if owner.Controller != nil && *owner.Controller {
-			return owner
+			return realistic(owner)
 		}
 	}
 	return metav1.OwnerReference{}
+}
+
+// realistic returns the owner, or none where a field is longer than that of any
+// object: owners are remembered, and a pod's author writes them.
+func realistic(owner metav1.OwnerReference) metav1.OwnerReference {
+	for _, field := range []string{owner.APIVersion, owner.Kind, owner.Name, string(owner.UID)} {
+		if len(field) > bounded.Name {
+			return metav1.OwnerReference{}
+		}
+	}
+	return owner
 }
 
 // workload says that the pod is one of a workload that was there before it, and

@@ -122,7 +122,7 @@ func (p *Pods) handle(ctx context.Context, request admission.Request, pod graft.
 	p.record(request, result.Report, time.Since(start))
 	switch result.Report.Status {
 	case graft.StatusDenied:
-		response := admission.Denied(shorten(result.Report.Message))
+		response := admission.Denied(result.Report.Message)
 		response.Warnings = texts(result.Report.Warnings)
 		return response
 	case graft.StatusInjected, graft.StatusSkipped, graft.StatusAudited:
@@ -210,9 +210,9 @@ func (p *Pods) record(request admission.Request, report graft.Report, took time.
 		"reason", report.Reason, "app", report.Identity.App, "parameterState", report.Parameter)
 	switch report.Status {
 	case graft.StatusDenied:
-		log.Info("Denied a pod", "message", shorten(report.Message))
+		log.Info("Denied a pod", "message", report.Message)
 	case graft.StatusAudited:
-		log.Info("Audited a pod", "would", report.Would, "message", shorten(report.Message), "warnings", len(report.Warnings))
+		log.Info("Audited a pod", "would", report.Would, "message", report.Message, "warnings", len(report.Warnings))
 	case graft.StatusInjected, graft.StatusSkipped:
 		log.V(1).Info("Admitted a pod", "status", report.Status, "warnings", len(report.Warnings), "tookMilliseconds", took.Milliseconds())
 	}

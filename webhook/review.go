@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
@@ -84,7 +85,7 @@ func readRequest(s *jsonscan.Scanner, r *admissionv1.AdmissionRequest, read obje
 		switch string(key) {
 		case "uid":
 			s.Once(&seen, seenUID, key)
-			r.UID = types.UID(s.Text())
+			r.UID = types.UID(shortText(s, "uid"))
 		case "kind":
 			s.Once(&seen, seenKind, key)
 			r.Kind = readGroupVersion(s, "kind")
@@ -97,10 +98,10 @@ func readRequest(s *jsonscan.Scanner, r *admissionv1.AdmissionRequest, read obje
 			r.SubResource = s.Text()
 		case "name":
 			s.Once(&seen, seenName, key)
-			r.Name = s.Text()
+			r.Name = bounded.Text(s.Text(), bounded.Name) // its author's, and not checked yet
 		case "namespace":
 			s.Once(&seen, seenNamespace, key)
-			r.Namespace = s.Text()
+			r.Namespace = shortText(s, "namespace")
 		case "operation":
 			s.Once(&seen, seenOperation, key)
 			r.Operation = admissionv1.Operation(s.Text())
@@ -112,6 +113,17 @@ func readRequest(s *jsonscan.Scanner, r *admissionv1.AdmissionRequest, read obje
 			r.DryRun = readBool(s)
 		}
 	}
+}
+
+// shortText reads what an API server writes itself. It is in the answer and in
+// the log, so that whoever forges a review must not choose its length.
+func shortText(s *jsonscan.Scanner, field string) string {
+	text := s.Text()
+	if len(text) > bounded.Name {
+		s.Fail(fmt.Errorf("request.%s has %d bytes: an API server writes at most %d", field, len(text), bounded.Name))
+		return ""
+	}
+	return text
 }
 
 // readGroupVersion reads a kind or a resource, whose last field is named by it.

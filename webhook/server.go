@@ -20,6 +20,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/connections"
+	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // Bounds on what a connection may take. API servers are far from all of them.
@@ -47,7 +48,14 @@ type ServerOptions struct {
 	// taken only from clients with a certificate that one of them signed.
 	ClientCA string
 	Limits   Limits
+	Metrics  BoundsRecorder
 	Log      logr.Logger
+}
+
+// BoundsRecorder counts what bounds refuse.
+type BoundsRecorder interface {
+	refusalRecorder
+	ConnectionClosed(port metrics.Port)
 }
 
 // Server is controller-runtime's with a listener of our own, which bounds
@@ -94,7 +102,9 @@ func splitListen(listen string) (host string, port int, err error) {
 // RegisterReviews puts the handlers at their paths.
 func (s *Server) RegisterReviews(pods *Pods, workloads *Workloads) {
 	for path, handler := range map[string]reviewer{api.PodsWebhook: pods, api.WorkloadsWebhook: workloads} {
-		s.Register(path, pods.Tracer.Handler(&reviewHandler{next: handler, limits: s.limits, trusted: s.trusted}))
+		s.Register(path, pods.Tracer.Handler(&reviewHandler{
+			next: handler, limits: s.limits, metrics: s.options.Metrics, log: s.options.Log, trusted: s.trusted,
+		}))
 	}
 }
 
@@ -167,8 +177,15 @@ func (s *Server) httpServer() *http.Server {
 		WriteTimeout:      writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    headerBytes,
-		ConnState:         connections.AtMost(s.options.Limits.MaxConnections),
+		ConnState:         connections.AtMost(s.options.Limits.MaxConnections, s.connectionClosed),
 		ErrorLog:          log.New(connectionLog{s.options.Log}, "", 0),
+	}
+}
+
+func (s *Server) connectionClosed() {
+	s.options.Metrics.ConnectionClosed(metrics.PortWebhook)
+	if leftOut, ok := s.limits.lines.Next("connections"); ok {
+		s.options.Log.Info("Closed a connection: there are more than server.limits.maxConnections", "maxConnections", s.options.Limits.MaxConnections, "leftOut", leftOut)
 	}
 }
 

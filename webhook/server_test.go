@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,6 +24,7 @@ import (
 	"github.com/envgraft/envgraft/certs"
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // serving runs a server for the handler until the returned stop is called,
@@ -56,6 +58,9 @@ func servingWith(t *testing.T, o ServerOptions, pods *Pods) (address string, roo
 		t.Fatal(err)
 	}
 	o.Listen, o.GetCertificate = address, source.GetCertificate
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(prometheus.NewRegistry())
+	}
 	server, err := NewServer(o)
 	if err != nil {
 		t.Fatal(err)

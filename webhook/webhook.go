@@ -6,7 +6,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -79,14 +78,4 @@ func texts(warnings []graft.Warning) []string {
 		messages[i] = w.Message
 	}
 	return warning.Fit(messages)
-}
-
-// shorten keeps what an author wrote, which a message may repeat, from making
-// answers and logs of any length.
-func shorten(text string) string {
-	const most = 4 << 10
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
@@ -26,7 +27,7 @@ func Reasons() []graft.Reason {
 func findings(report graft.Report) []finding {
 	var all []finding
 	if report.Status == graft.StatusAudited {
-		all = append(all, finding{ReasonAudited, cut(auditNote(report))})
+		all = append(all, finding{ReasonAudited, bounded.Middle(auditNote(report), bounded.Note)})
 	}
 	for _, reason := range Reasons() {
 		var notes []string
@@ -36,10 +37,21 @@ func findings(report graft.Report) []finding {
 			}
 		}
 		if len(notes) > 0 {
-			all = append(all, finding{string(reason), cut(strings.Join(notes, "; "))})
+			all = append(all, finding{string(reason), bounded.Middle(joined(notes), bounded.Note)})
 		}
 	}
 	return all
+}
+
+// joined joins as many notes as an Event has room for.
+func joined(notes []string) string {
+	room := bounded.Note
+	for i, note := range notes {
+		if room -= len(note) + len("; "); room < 0 && i > 0 {
+			return fmt.Sprintf("%s; and %d more", strings.Join(notes[:i], "; "), len(notes)-i)
+		}
+	}
+	return strings.Join(notes, "; ")
 }
 
 // auditNote says what would have been done.

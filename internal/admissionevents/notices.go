@@ -5,7 +5,6 @@ package admissionevents
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -33,8 +32,7 @@ const (
 	repeatAfter        = time.Hour
 	action             = "Admit"
 	ownersForgottenIn  = 10 * time.Minute
-	maxNote            = 1024 // the API server's limit of an Event's note
-	maxVariables       = 8    // that one note names
+	maxVariables       = 8 // that one note names
 )
 
 // Counter counts what became of notices.
@@ -167,12 +165,4 @@ func (n *Notices) write(ctx context.Context, about notice) metrics.NoticeOutcome
 	}
 	n.recorder.Eventf(top, nil, kind, about.reason, action, "%s", about.note)
 	return metrics.NoticeWritten
-}
-
-// cut keeps a note within the API server's limit.
-func cut(note string) string {
-	if len(note) <= maxNote {
-		return note
-	}
-	return fmt.Sprintf("%s…", note[:maxNote-len("…")])
 }

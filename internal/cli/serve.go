@@ -144,7 +144,7 @@ func newLogger(w io.Writer, debug bool) logr.Logger {
 		// the libraries' own chatter starts below it.
 		level = -1
 	}
-	log := logr.FromSlogHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readableStatuses}))
+	log := logr.FromSlogHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: logAttribute}))
 	ctrl.SetLogger(log)
 	klogSet.Do(func() { klog.SetLogger(log) })
 	return log

@@ -11,16 +11,18 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+
+	"github.com/envgraft/envgraft/internal/bounded"
+	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // addChecks says when API servers may send reviews.
-func (s *cluster) addChecks(context.Context, *rest.Config) error {
+func (s *cluster) addChecks(ctx context.Context, _ *rest.Config) error {
 	synced, err := s.syncedChannel()
 	if err != nil {
 		return err
 	}
-	failed := []error{s.manager.AddHealthzCheck("ping", healthz.Ping)}
-	for name, check := range map[string]healthz.Checker{
+	checks := map[string]healthz.Checker{
 		"certificate": s.source.Ready,
 		"webhook":     s.webhooks.StartedChecker(),
 		"caches": func(*http.Request) error {
@@ -37,10 +39,33 @@ func (s *cluster) addChecks(context.Context, *rest.Config) error {
 			}
 			return nil
 		},
-	} {
-		failed = append(failed, s.manager.AddReadyzCheck(name, logged(name, check, s.log)))
 	}
-	return errors.Join(failed...)
+	for name, check := range checks {
+		checks[name] = logged(name, check, s.log)
+	}
+	return s.addPort(ctx, metrics.PortHealth, s.config.Server.HealthListen, healthHandler(checks))
+}
+
+// syncedChannel is closed once the caches have synced: runnables start then.
+func (s *cluster) syncedChannel() (<-chan struct{}, error) {
+	synced := make(chan struct{})
+	return synced, s.manager.Add(onEveryReplica(func(ctx context.Context) error {
+		close(synced)
+		<-ctx.Done()
+		return nil
+	}))
+}
+
+// healthHandler answers /healthz while the process runs, and /readyz by the
+// checks, each also at /readyz/NAME.
+func healthHandler(ready map[string]healthz.Checker) http.Handler {
+	mux := http.NewServeMux()
+	for path, checks := range map[string]map[string]healthz.Checker{"/healthz": {"ping": healthz.Ping}, "/readyz": ready} {
+		handler := http.StripPrefix(path, &healthz.Handler{Checks: checks})
+		mux.Handle(path, handler)
+		mux.Handle(path+"/", handler)
+	}
+	return mux
 }
 
 // logged logs why a check fails, once for each reason, and when it passes again:
@@ -66,6 +91,11 @@ func logged(name string, check healthz.Checker, log logr.Logger) healthz.Checker
 		}
 		return err
 	}
+}
+
+// logAttribute is what the log makes of each value: readable, and of a bounded length.
+func logAttribute(groups []string, a slog.Attr) slog.Attr {
+	return bounded.LogAttribute(groups, readableStatuses(groups, a))
 }
 
 // readableStatuses writes the results of controller-runtime's probes, whose

@@ -3,21 +3,17 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/envgraft/envgraft/certs"
@@ -87,7 +83,7 @@ func (s *cluster) addCertificates(_ context.Context, restConfig *rest.Config) (e
 
 // addManager makes manager and webhook server.
 func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err error) {
-	s.webhooks, err = newServer(s.config.Server, s.source, s.log)
+	s.webhooks, err = newServer(s.config.Server, s.source, s.metrics, s.log)
 	if err != nil {
 		return err
 	}
@@ -96,7 +92,7 @@ func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err er
 		Logger:                 s.log,
 		Cache:                  facts.NamespaceCache(),
 		Metrics:                server.Options{BindAddress: "0"}, // ours is served by addMetrics
-		HealthProbeBindAddress: s.config.Server.HealthListen,
+		HealthProbeBindAddress: "0",                              // and by addChecks
 		// The controller stands for election by itself: see reconcile.Lease.
 		LeaderElection: false,
 	})
@@ -144,42 +140,6 @@ func (s *cluster) addHandlers(ctx context.Context, _ *rest.Config) error {
 		},
 		newWorkloads(engine, namespaces, s.metrics, s.log))
 	return nil
-}
-
-// addMetrics serves our own metrics and controller-runtime's on one port.
-func (s *cluster) addMetrics(ctx context.Context, _ *rest.Config) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.config.Server.MetricsListen)
-	if err != nil {
-		return fmt.Errorf("cannot serve metrics: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", metricsHandler(s.registry, s.metrics, s.source))
-	return s.manager.Add(&manager.Server{
-		Name: "metrics", Listener: listener,
-		Server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute},
-	})
-}
-
-// metricsHandler looks at the certificate whenever it is asked: replicas swap
-// it at any time.
-func metricsHandler(registry *prometheus.Registry, m *metrics.Metrics, source certs.Source) http.Handler {
-	all := promhttp.HandlerFor(prometheus.Gatherers{registry, ctrlmetrics.Registry}, promhttp.HandlerOpts{})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if cert, err := source.GetCertificate(nil); err == nil && cert.Leaf != nil {
-			m.SetCertificateExpiry(cert.Leaf.NotAfter)
-		}
-		all.ServeHTTP(w, r)
-	})
-}
-
-// syncedChannel is closed once the caches have synced: runnables start then.
-func (s *cluster) syncedChannel() (<-chan struct{}, error) {
-	synced := make(chan struct{})
-	return synced, s.manager.Add(onEveryReplica(func(ctx context.Context) error {
-		close(synced)
-		<-ctx.Done()
-		return nil
-	}))
 }
 
 // drained returns a context that outlives ctx by the drain delay: Services

@@ -46,10 +46,10 @@ func newWorkloads(engine *graft.Engine, namespaces webhook.NamespaceGetter, m *m
 }
 
 // newServer makes the server of the webhooks.
-func newServer(c config.Server, source certs.Source, log logr.Logger) (*webhook.Server, error) {
+func newServer(c config.Server, source certs.Source, m *metrics.Metrics, log logr.Logger) (*webhook.Server, error) {
 	return webhook.NewServer(webhook.ServerOptions{
 		Listen: c.Listen, HTTP2: c.HTTP2, GetCertificate: source.GetCertificate,
-		ClientCA: c.ClientCA, Limits: webhook.Limits(c.Limits), Log: log.WithName("server"),
+		ClientCA: c.ClientCA, Limits: webhook.Limits(c.Limits), Metrics: m, Log: log.WithName("server"),
 	})
 }
 

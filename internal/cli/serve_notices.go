@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/envgraft/envgraft/internal/admissionevents"
+	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/controller"
 	"github.com/envgraft/envgraft/webhook"
 )
@@ -14,7 +15,7 @@ func (s *cluster) addNotices() (webhook.Notifier, error) {
 	if !s.config.ExternalSecrets.Enabled {
 		return nil, nil
 	}
-	n := admissionevents.New(s.manager.GetAPIReader(), s.manager.GetEventRecorder(controller.Name), s.metrics, s.log.WithName("notices"))
+	n := admissionevents.New(s.manager.GetAPIReader(), bounded.Recorder(s.manager.GetEventRecorder(controller.Name)), s.metrics, s.log.WithName("notices"))
 	if err := s.manager.Add(n); err != nil {
 		return nil, fmt.Errorf("cannot add to the manager: %w", err)
 	}

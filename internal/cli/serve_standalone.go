@@ -50,7 +50,7 @@ func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFl
 	if err != nil {
 		return err
 	}
-	server, err := newServer(c.Server, source, log)
+	server, err := newServer(c.Server, source, m, log)
 	if err != nil {
 		return err
 	}

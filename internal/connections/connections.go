@@ -10,13 +10,28 @@ import (
 
 // AtMost bounds the connections that are open at a time, as a server's
 // ConnState. One too many closes another that does nothing: refusing it would let
-// whoever opens connections first keep all others out.
-func AtMost(most int) func(net.Conn, http.ConnState) {
+// whoever opens connections first keep all others out. closed is called for each;
+// it may be nil.
+func AtMost(most int, closed func()) func(net.Conn, http.ConnState) {
 	b := newBooks(most)
 	return func(conn net.Conn, state http.ConnState) {
 		if victim := b.note(conn, state); victim != nil {
 			_ = victim.Close() // the server learns of it by its next read
+			if closed != nil {
+				closed()
+			}
 		}
+	}
+}
+
+// Few are the connections of a port that only scrapers and probes use.
+const Few = 64
+
+// Small returns a server for such a port, with bounds on what a client may take.
+func Small(handler http.Handler, closed func()) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ConnState: AtMost(Few, closed),
 	}
 }
 

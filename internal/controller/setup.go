@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -154,7 +155,7 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 	c := &terms{
 		connection: connection{config: restConfig, http: httpClient, log: mgr.GetLogger(), interval: options.DiscoveryInterval},
 		needs:      needs, options: options, client: writer, external: external,
-		recorder: mgr.GetEventRecorder(Name), informers: mgr.GetCache(), defaults: mgr.GetControllerOptions(),
+		recorder: bounded.Recorder(mgr.GetEventRecorder(Name)), informers: mgr.GetCache(), defaults: mgr.GetControllerOptions(),
 	}
 	l, err := leader.New(mgr.GetConfig(), options.Lease, mgr.GetLogger().WithName("leader"), c.run)
 	if err != nil {

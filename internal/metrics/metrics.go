@@ -41,6 +41,8 @@ type Metrics struct {
 	restartsWaiting    *prometheus.GaugeVec
 	certificateExpiry  prometheus.Gauge
 	buildInfo          *prometheus.GaugeVec
+	refusals           *prometheus.CounterVec
+	connectionsClosed  *prometheus.CounterVec
 }
 
 // New registers every metric. It panics where reg already has one of them,
@@ -54,6 +56,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	m.registerController(factory)
 	m.registerEvents(factory)
 	m.registerServer(factory)
+	m.registerBounds(factory)
 	return m
 }
 

@@ -54,6 +54,8 @@ func used(t *testing.T) *counting {
 	m.SetEventQueueUp(true)
 	m.SetCertificateExpiry(time.Unix(1700000000, 0))
 	m.SetBuildInfo("v0.0.0-test")
+	m.ReviewRefused(metrics.RefusalSlow)
+	m.ConnectionClosed(metrics.PortMetrics)
 	return reg
 }
 
@@ -167,7 +169,7 @@ func TestSeriesBeforeTheFirst(t *testing.T) {
 func TestLabels(t *testing.T) {
 	allowed := map[string]bool{
 		"webhook": true, "status": true, "reason": true, "source": true, "state": true,
-		"outcome": true, "result": true, "version": true, "goversion": true,
+		"outcome": true, "result": true, "port": true, "version": true, "goversion": true,
 	}
 	families, err := used(t).Gather()
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/envgraft/envgraft/internal/bounded"
 )
 
 // The variables that switch tracing on and off, see
@@ -80,7 +82,9 @@ func (t *Tracer) Handler(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		// Without the tracestate header, whose length is the client's choice.
+		parent := propagation.MapCarrier{"traceparent": r.Header.Get("Traceparent")}
+		ctx := propagation.TraceContext{}.Extract(r.Context(), parent)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
@@ -98,10 +102,10 @@ func (t *Tracer) Start(ctx context.Context, name string) (context.Context, Span)
 type Span struct{ span trace.Span }
 
 // Set notes something about it: a name or a reason, never a value of an app's
-// environment.
+// environment. A long one is cut: spans are held while the collector is away.
 func (s Span) Set(key, value string) {
 	if s.span != nil {
-		s.span.SetAttributes(attribute.String(key, value))
+		s.span.SetAttributes(attribute.String(key, bounded.Text(value, bounded.Name)))
 	}
 }
 

@@ -73,10 +73,12 @@ func TestTraces(t *testing.T) {
 		t.Fatalf("tracer %v, error %v", tracer, err)
 	}
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(""))
+	request.Header.Set("Tracestate", "a="+strings.Repeat("x", 200))
 	request.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	tracer.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		ctx, admission := tracer.Start(r.Context(), "admission")
 		admission.Set("envgraft.reason", "Injected")
+		admission.Set("envgraft.app", strings.Repeat("x", 3<<20))
 		_, facts := tracer.Start(ctx, "facts")
 		facts.End()
 		admission.End()
@@ -94,7 +96,9 @@ func TestTraces(t *testing.T) {
 	for _, span := range receiver.spans {
 		parents[span.Name] = receiver.spans[span.Parent].Name
 		if span.Name == "admission" {
-			if diff := cmp.Diff(map[string]string{"envgraft.reason": "Injected"}, span.Attributes); diff != "" {
+			if diff := cmp.Diff(map[string]string{
+				"envgraft.reason": "Injected", "envgraft.app": strings.Repeat("x", 237) + "… (3145728 bytes)",
+			}, span.Attributes); diff != "" {
 				t.Errorf("attributes: -want, +got:\n%s", diff)
 			}
 		}

@@ -66,7 +66,7 @@ func Server(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: readTimeout + 10*time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ConnState: connections.AtMost(mostConnections),
+		ConnState: connections.AtMost(mostConnections, nil),
 	}
 }
 
