@@ -41,7 +41,7 @@ func newParameters(streams Streams) *cobra.Command {
 credentials are those of the standard chain: AWS_REGION, AWS_PROFILE, a role and
 so on. No value is ever printed.`,
 	}
-	command.AddCommand(newParametersInit(streams), newParametersCheck(streams))
+	command.AddCommand(newParametersInit(streams), newParametersCheck(streams), newParametersHistory(streams), newParametersRollback(streams))
 	return command
 }
 

@@ -17,6 +17,7 @@ func operations() map[string]operation {
 		"GetParameters":          getParameters,
 		"GetParametersByPath":    getParametersByPath,
 		"DescribeParameters":     describeParameters,
+		"GetParameterHistory":    getParameterHistory,
 		"PutParameter":           putParameter,
 		"DeleteParameter":        deleteParameter,
 		"AddTagsToResource":      addTagsToResource,
@@ -106,6 +107,34 @@ func describeParameters(f *Fake, body []byte) (any, error) {
 		}
 	}
 	return page("Parameters", found, in.NextToken, in.MaxResults, 50)
+}
+
+func getParameterHistory(f *Fake, body []byte) (any, error) {
+	var in struct {
+		Name           string `json:"Name"`
+		WithDecryption bool   `json:"WithDecryption"`
+		NextToken      string `json:"NextToken"`
+		MaxResults     int    `json:"MaxResults"`
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, err
+	}
+	p := f.parameters[in.Name]
+	if p == nil {
+		return nil, apiError{"ParameterNotFound", ""}
+	}
+	all := []any{}
+	for n := range p.versions {
+		version := p.read(int64(n+1), in.WithDecryption)
+		delete(version, "ARN")
+		version["LastModifiedUser"] = "arn:aws:iam::" + Account + ":user/fake"
+		version["Tier"], version["Labels"] = p.tier, []string{}
+		if p.keyID != "" {
+			version["KeyId"] = p.keyID
+		}
+		all = append(all, version)
+	}
+	return page("Parameters", all, in.NextToken, in.MaxResults, 50)
 }
 
 // putInput is the request of PutParameter.
