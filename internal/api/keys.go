@@ -47,9 +47,10 @@ const (
 	AnnotationSecretOptional = Group + "/secret-optional"
 	// AnnotationConfigMapRequired makes a pod wait for its ConfigMap.
 	AnnotationConfigMapRequired = Group + "/config-map-required"
-	// AnnotationContainers limits the graft to the containers it lists.
+	// AnnotationContainers limits the graft to the containers it lists, comma separated.
 	AnnotationContainers = Group + "/containers"
-	// AnnotationKeep lists env names whose pod value stays on top.
+	// AnnotationKeep lists env names whose pod value stays on top, comma separated,
+	// 1,000 at most.
 	AnnotationKeep = Group + "/keep"
 	// AnnotationRefreshInterval, AnnotationDeletionPolicy and
 	// AnnotationSecretStore are settings of the ExternalSecret.

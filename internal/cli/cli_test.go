@@ -221,7 +221,7 @@ func TestExitCodes(t *testing.T) {
 
 // TestSuggestion has a typing error answered in characters that a terminal has.
 func TestSuggestion(t *testing.T) {
-	want := "envgraft: unknown command \"docter\" for \"envgraft\"\n\nDid you mean this?\n  doctor\n\nSee envgraft --help\n"
+	want := "envgraft: unknown command \"docter\" for \"envgraft\": did you mean doctor?\nSee envgraft --help\n"
 	if got := run("", "docter"); got.code != 2 || got.stderr != want {
 		t.Errorf("exit code %d, -want, +got:\n%s", got.code, cmp.Diff(want, got.stderr))
 	}

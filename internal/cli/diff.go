@@ -12,6 +12,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/manifest"
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // podDiff is what a manifest would change for the pods that run.
@@ -216,19 +217,19 @@ func writeDiffs(w io.Writer, format string, diffs []podDiff) error {
 	var out bytes.Buffer
 	p := newPalette(w)
 	for _, d := range diffs {
-		fmt.Fprintf(&out, "%s in namespace %s", d.Workload, d.Namespace)
+		terminal.Fprintf(&out, "%s in namespace %s", d.Workload, d.Namespace)
 		if d.Pod != "" {
-			fmt.Fprintf(&out, ", pod %s", d.Pod)
+			terminal.Fprintf(&out, ", pod %s", d.Pod)
 		}
 		if len(d.Alike) > 0 {
-			fmt.Fprintf(&out, " and %d like it", len(d.Alike))
+			terminal.Fprintf(&out, " and %d like it", len(d.Alike))
 		}
 		if d.Message != "" {
-			fmt.Fprintf(&out, ": %s", line(d.Message))
+			terminal.Fprintf(&out, ": %s", d.Message)
 		}
 		out.WriteByte('\n')
 		for _, c := range d.Changes {
-			fmt.Fprintf(&out, "  container %s: %s\n    %s %s\n    %s %s\n", c.Container, c.Name,
+			terminal.Fprintf(&out, "  container %s: %s\n    %s %s\n    %s %s\n", c.Container, c.Name,
 				p.paint(colorRed, "-"), sourceOr(c.Was), p.paint(colorGreen, "+"), sourceOr(c.Becomes))
 		}
 		if len(d.Changes) == 0 && d.Pod != "" {

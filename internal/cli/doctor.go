@@ -13,6 +13,7 @@ import (
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/parameters"
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // diagnosis is what doctor says of one workload, or of the installation;
@@ -207,20 +208,20 @@ func writeDiagnoses(w io.Writer, format string, all []diagnosis) error {
 }
 
 func writeDiagnosis(out *bytes.Buffer, d diagnosis, p palette) {
-	fmt.Fprintln(out, d.name())
+	terminal.Fprintf(out, "%s\n", d.name())
 	colors := map[doctor.Status]int{
 		doctor.OK: colorGreen, doctor.Broken: colorRed, doctor.Unseen: colorYellow,
 		doctor.Unneeded: colorDefault, doctor.Unreached: colorDefault,
 	}
 	rows := newRows(out)
 	for _, f := range d.Findings {
-		rows.row("  "+f.Check, p.paint(colors[f.Status], string(f.Status)), or(line(f.Message), "-"))
+		rows.row("  "+f.Check, p.paint(colors[f.Status], string(f.Status)), or(f.Message, "-"))
 	}
 	rows.flush()
 	for _, f := range d.Findings {
 		if f.Fix != "" {
 			// As it stands: a here-document may not be indented.
-			fmt.Fprintf(out, "\nTo mend it:\n\n%s\n", plain(f.Fix))
+			terminal.Fprintf(out, "\nTo mend it:\n\n%s\n", terminal.Lines(f.Fix))
 		}
 	}
 }

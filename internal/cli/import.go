@@ -21,6 +21,7 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/manifest"
 	"github.com/envgraft/envgraft/internal/migrate"
+	"github.com/envgraft/envgraft/internal/terminal"
 	"github.com/envgraft/envgraft/webhook"
 )
 
@@ -320,7 +321,9 @@ func writeImportYAML(streams Streams, stream *manifest.Stream, all []imported, p
 
 func (i imported) account(out *bytes.Buffer) {
 	line := func(format string, arguments ...any) {
-		fmt.Fprintf(out, "# %s\n", strings.ReplaceAll(fmt.Sprintf(format, arguments...), "\n", "\n# "))
+		// What a foreign name holds of line ends (YAML has more than two) or control
+		// characters would end the comment or make the document unreadable.
+		terminal.Fprintf(out, "# %s\n", fmt.Sprintf(format, arguments...))
 	}
 	line("%s %s/%s: app %s, parameter %s", i.Kind, i.Namespace, i.Name, i.Identity.App, i.Identity.Parameter)
 	for _, place := range []struct {

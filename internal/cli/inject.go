@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 func newInject(streams Streams) *cobra.Command {
@@ -47,7 +49,12 @@ printed. 2: the command line was not understood.`,
 				return fmt.Errorf("denied %d of %d: nothing was printed", denied, len(outcomes))
 			}
 			if output.value == "json" {
-				return stream.WriteJSON(streams.Out)
+				var list bytes.Buffer
+				if err := stream.WriteJSON(&list); err != nil {
+					return err
+				}
+				_, err := streams.Out.Write(terminal.JSON(list.Bytes()))
+				return err
 			}
 			return stream.WriteYAML(streams.Out)
 		},
@@ -65,21 +72,21 @@ func reportAll(w io.Writer, outcomes []outcome) (denied int, err error) {
 	for _, o := range outcomes {
 		name := describe(o.template, o.namespace)
 		for _, warning := range o.report.Warnings {
-			if _, err := fmt.Fprintf(w, "warning: %s: %s\n", name, warning.Message); err != nil {
+			if _, err := terminal.Fprintf(w, "warning: %s: %s\n", name, warning.Message); err != nil {
 				return 0, err
 			}
 		}
 		switch o.report.Status {
 		case graft.StatusDenied:
 			denied++
-			_, err = fmt.Fprintf(w, "denied: %s: %s\n", name, o.report.Message)
+			_, err = terminal.Fprintf(w, "denied: %s: %s\n", name, o.report.Message)
 		case graft.StatusSkipped:
 			if len(o.report.Warnings) > 0 {
 				continue // they say why
 			}
-			_, err = fmt.Fprintf(w, "passed through: %s: %s\n", name, o.report.Message)
+			_, err = terminal.Fprintf(w, "passed through: %s: %s\n", name, o.report.Message)
 		case graft.StatusAudited:
-			_, err = fmt.Fprintf(w, "passed through: %s: its namespace is in audit mode; it would be %s\n", name, o.report.Would)
+			_, err = terminal.Fprintf(w, "passed through: %s: its namespace is in audit mode; it would be %s\n", name, o.report.Would)
 		case graft.StatusInjected:
 		}
 		if err != nil {

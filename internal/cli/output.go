@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // The formats of -o, kubectl's.
@@ -28,7 +30,7 @@ func writeNames[T any](w io.Writer, all []T, name func(T) string) error {
 	for _, one := range all {
 		if n := name(one); !written[n] {
 			written[n] = true
-			out.WriteString(n + "\n")
+			terminal.Fprintf(&out, "%s\n", n)
 		}
 	}
 	_, err := w.Write(out.Bytes())
@@ -45,10 +47,13 @@ func writeValue(w io.Writer, format string, value any) error {
 		return err
 	}
 	if format != formatYAML {
-		_, err := w.Write(out.Bytes())
+		_, err := w.Write(terminal.JSON(out.Bytes()))
 		return err
 	}
 	text, err := yaml.JSONToYAML(out.Bytes())
+	if err == nil {
+		text, err = terminal.YAML(text)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot write YAML: %w", err)
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -12,6 +11,7 @@ import (
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/parameters"
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // awsTimeout bounds one call, the SDK's retries included: a pipeline should
@@ -131,7 +131,7 @@ func initAll(ctx context.Context, streams Streams, client parameters.Creator, pa
 			errs = append(errs, err)
 			continue
 		}
-		if _, err := fmt.Fprintf(streams.Out, "%-12s  %s\n", action, path); err != nil {
+		if _, err := terminal.Fprintf(streams.Out, "%-12s  %s\n", action, path); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/parameters"
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 func newParametersCheck(streams Streams) *cobra.Command {
@@ -54,8 +54,8 @@ Exit code 0: nothing breaks, though there may be warnings. 1: something breaks
 				return &exitError{exitUnchecked, err}
 			}
 			all := checkAll(command.Context(), client, paths)
-			if output.value == "json" {
-				err = writeChecksJSON(streams.Out, all)
+			if output.value == formatJSON {
+				err = writeValue(streams.Out, formatJSON, all)
 			} else {
 				err = writeChecks(streams.Out, all, newPalette(streams.Out))
 			}
@@ -102,13 +102,6 @@ func verdict(all []*parameters.Checked, strict bool) error {
 	return nil
 }
 
-func writeChecksJSON(w io.Writer, all []*parameters.Checked) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(all)
-}
-
 func writeChecks(w io.Writer, all []*parameters.Checked, p palette) error {
 	var out bytes.Buffer
 	for _, c := range all {
@@ -121,11 +114,11 @@ func writeChecks(w io.Writer, all []*parameters.Checked, p palette) error {
 func writeCheck(out *bytes.Buffer, c *parameters.Checked, p palette) {
 	switch {
 	case c.Unchecked != "":
-		fmt.Fprintf(out, "%s: %s: %s\n", c.Path, p.paint(colorRed, "not checked"), c.Unchecked)
+		terminal.Fprintf(out, "%s: %s: %s\n", c.Path, p.paint(colorRed, "not checked"), c.Unchecked)
 	case c.Limit > 0:
-		fmt.Fprintf(out, "%s: version %d, %d keys, %d of %d bytes\n", c.Path, c.Version, c.Keys, c.Bytes, c.Limit)
+		terminal.Fprintf(out, "%s: version %d, %d keys, %d of %d bytes\n", c.Path, c.Version, c.Keys, c.Bytes, c.Limit)
 	default:
-		fmt.Fprintf(out, "%s:\n", c.Path)
+		terminal.Fprintf(out, "%s:\n", c.Path)
 	}
 	rows := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, f := range c.Findings {
@@ -137,10 +130,10 @@ func writeCheck(out *bytes.Buffer, c *parameters.Checked, p palette) {
 		if f.Key != "" {
 			key = fmt.Sprintf("%q", f.Key)
 		}
-		_, _ = fmt.Fprintf(rows, "  %s\t%s\t%s\t%s\n", p.paint(color, string(f.Severity)), f.Reason, key, f.Message)
+		_, _ = terminal.Fprintf(rows, "  %s\t%s\t%s\t%s\n", p.paint(color, string(f.Severity)), f.Reason, key, f.Message)
 	}
 	_ = rows.Flush() // a buffer takes all
 	if c.Unchecked == "" && len(c.Findings) == 0 {
-		fmt.Fprintf(out, "  %s\n", p.paint(colorGreen, "ok"))
+		terminal.Fprintf(out, "  %s\n", p.paint(colorGreen, "ok"))
 	}
 }

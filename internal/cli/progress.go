@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // progress says on a terminal what a person waits for, on one line that is gone
@@ -13,7 +15,7 @@ type progress struct {
 }
 
 // clearLine goes to the line's begin and erases it.
-const clearLine = "\r\x1b[K"
+const clearLine terminal.Safe = "\r\x1b[K"
 
 func newProgress(w io.Writer) progress { return progress{w: w, enabled: isTerminal(w)} }
 
@@ -26,12 +28,12 @@ func (p progress) at(i, n int, what string) {
 
 func (p progress) say(what string) {
 	if p.enabled {
-		_, _ = fmt.Fprintf(p.w, "%s%s …", clearLine, line(what)) // nothing hangs on it
+		_, _ = terminal.Fprintf(p.w, "%s%s …", clearLine, what) // nothing hangs on it
 	}
 }
 
 func (p progress) end() {
 	if p.enabled {
-		_, _ = fmt.Fprint(p.w, clearLine) // likewise
+		_, _ = terminal.Fprintf(p.w, "%s", clearLine) // likewise
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/reload"
+	"github.com/envgraft/envgraft/internal/terminal"
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
@@ -176,6 +177,6 @@ func takeBackPatch(object *unstructured.Unstructured) (patch []byte, rollsOut bo
 }
 
 func (r remover) say(format string, args ...any) error {
-	_, err := fmt.Fprintf(r.out, format+"\n", args...)
+	_, err := terminal.Fprintf(r.out, format+"\n", args...)
 	return err
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // Streams are where a command reads and writes.
@@ -63,16 +65,25 @@ func execute(ctx context.Context, root *cobra.Command, args []string, s Streams)
 	if err == nil {
 		return exitOK
 	}
-	// Nobody is left to be told where standard error is gone.
-	_, _ = fmt.Fprintln(s.Err, "envgraft:", plain(strings.ReplaceAll(err.Error(), "\t", "  "))) // cobra indents its suggestions by tabs
+	terminal.WriteError(s.Err, "envgraft:", withSuggestion(err))
 	if !understood {
-		_, _ = fmt.Fprintf(s.Err, "See %s --help\n", command.CommandPath())
+		_, _ = terminal.Fprintf(s.Err, "See %s --help\n", command.CommandPath())
 		return exitUsage
 	}
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		return exit.code
 	}
 	return exitFailed
+}
+
+// withSuggestion has what cobra suggests for a name that it does not know on the
+// same line.
+func withSuggestion(err error) error {
+	before, names, found := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if !found {
+		return err
+	}
+	return fmt.Errorf("%s: did you mean %s?", before, strings.Join(strings.Fields(names), " or "))
 }
 
 // New returns the command with all its subcommands.

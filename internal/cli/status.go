@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // statusReport is what -o json prints.
@@ -103,7 +103,7 @@ func (f *statusFlags) read(command *cobra.Command, c *session, errOut io.Writer)
 		o.Causes = append(o.Causes, "the configuration is assumed to be the default: "+settings.Assumed)
 	}
 	for _, cause := range o.Causes {
-		if _, err := fmt.Fprintln(errOut, "note:", line(cause)); err != nil {
+		if _, err := terminal.Fprintf(errOut, "note: %s\n", cause); err != nil {
 			return report, err
 		}
 	}
@@ -183,13 +183,14 @@ func writeStatusTable(out *bytes.Buffer, lines []clusterview.Line, p palette, wi
 		header = append(header, "REFRESHED")
 	}
 	rows := newRows(out)
-	rows.row(append(header, "PROBLEM")...)
+	rows.row(cellsOf(append(header, "PROBLEM"))...)
 	for _, l := range lines {
 		row := statusRow(l, wide)
+		cells := cellsOf(row)
 		if problem := len(row) - 1; row[problem] != "-" {
-			row[problem] = p.paint(colorRed, row[problem])
+			cells[problem] = p.paint(colorRed, row[problem])
 		}
-		rows.row(row...)
+		rows.row(cells...)
 	}
 	rows.flush()
 }
@@ -206,7 +207,7 @@ func statusRow(l clusterview.Line, wide bool) []string {
 	if wide {
 		row = append(row, timeOrDash(l.Refreshed))
 	}
-	return append(row, or(line(l.Problem), "-"))
+	return append(row, or(l.Problem, "-"))
 }
 
 func timeOrDash(t *time.Time) string {

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"golang.org/x/term"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // palette colours what a terminal shows. Its zero value colours nothing.
@@ -40,19 +40,19 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-func (p palette) paint(color int, text string) string {
+func (p palette) paint(color int, text string) terminal.Safe {
 	if !p.enabled {
-		return text
+		return terminal.Safe(terminal.Line(text))
 	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, text)
+	return terminal.Color(color, text)
 }
 
-func (p palette) tier(t graft.Tier) string {
+func (p palette) tier(t graft.Tier) terminal.Safe {
 	colors := map[graft.Tier]int{graft.TierParameter: colorGreen, graft.TierConfigMap: colorCyan, graft.TierPod: colorDefault}
 	return p.paint(colors[t], string(t))
 }
 
-func (p palette) status(s graft.Status) string {
+func (p palette) status(s graft.Status) terminal.Safe {
 	colors := map[graft.Status]int{
 		graft.StatusInjected: colorGreen, graft.StatusSkipped: colorDefault,
 		graft.StatusDenied: colorRed, graft.StatusAudited: colorYellow, statusUnknown: colorYellow,
@@ -60,7 +60,7 @@ func (p palette) status(s graft.Status) string {
 	return p.paint(colors[s], string(s))
 }
 
-func (p palette) freshness(f clusterview.Freshness) string {
+func (p palette) freshness(f clusterview.Freshness) terminal.Safe {
 	colors := map[clusterview.Freshness]int{
 		clusterview.Fresh: colorGreen, clusterview.Stale: colorRed, clusterview.Bare: colorRed, clusterview.Waiting: colorYellow, clusterview.Unsure: colorDefault,
 	}
@@ -69,20 +69,6 @@ func (p palette) freshness(f clusterview.Freshness) string {
 
 // maxValue is what a table shows of a value; -o wide shows all.
 const maxValue = 40
-
-// plain keeps what others wrote from steering the terminal that it is shown on
-// (as CVE-2021-25743 of kubectl): an annotation may hold escape sequences.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
-}
-
-// line is plain text on one line.
-func line(text string) string { return strings.ReplaceAll(plain(text), "\n", " ") }
 
 // quote writes a value so that it stays on its line.
 func quote(value string) string { return strconv.Quote(value) }
@@ -104,16 +90,16 @@ func writeTable(w io.Writer, explanations []explanation, p palette, wide bool) e
 }
 
 func writeExplanation(out *bytes.Buffer, e explanation, p palette, wide bool) {
-	fmt.Fprintf(out, "%s %s/%s (%s): %s", e.Kind, e.Namespace, e.Name, e.from, p.status(e.Status))
+	terminal.Fprintf(out, "%s %s/%s (%s): %s", e.Kind, e.Namespace, e.Name, e.from, p.status(e.Status))
 	if e.Message != "" {
-		fmt.Fprintf(out, ": %s", line(e.Message))
+		terminal.Fprintf(out, ": %s", e.Message)
 	}
 	out.WriteByte('\n')
 	if e.Identity.App != "" {
 		writeIdentity(out, e)
 	}
 	for _, w := range e.Warnings {
-		fmt.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "warning:"), line(w.Message))
+		terminal.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "warning:"), w.Message)
 	}
 	if e.Live != nil {
 		writeLive(out, e.Live, p)
@@ -156,7 +142,7 @@ func syncOf(l *liveExplanation) string {
 	case l.ExternalSecret == nil:
 		return ", nothing that fills it was seen"
 	case !l.ExternalSecret.Synced:
-		return ", not synced: " + or(line(l.ExternalSecret.Message), "External Secrets Operator has said nothing yet")
+		return ", not synced: " + or(l.ExternalSecret.Message, "External Secrets Operator has said nothing yet")
 	case l.ExternalSecret.Refreshed == nil:
 		return ", synced"
 	}
@@ -166,10 +152,10 @@ func syncOf(l *liveExplanation) string {
 // writeLive prints the pods, and what could not be seen.
 func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
 	for _, note := range l.Notes {
-		fmt.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "note:"), line(note))
+		terminal.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "note:"), note)
 	}
 	for _, right := range l.NotSeen {
-		fmt.Fprintf(out, "  %s you may not %s\n", p.paint(colorYellow, "not seen:"), right)
+		terminal.Fprintf(out, "  %s you may not %s\n", p.paint(colorYellow, "not seen:"), right)
 	}
 	if len(l.Pods) == 0 {
 		return
@@ -182,12 +168,12 @@ func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
 		if pod.Version > 0 {
 			version = strconv.FormatInt(pod.Version, 10)
 		}
-		rows.row("  "+pod.Name, version, p.freshness(pod.Freshness), or(line(pod.Why), "-"))
+		rows.row("  "+pod.Name, version, p.freshness(pod.Freshness), or(pod.Why, "-"))
 	}
 	rows.flush()
 	for _, pod := range l.Pods {
 		for _, d := range pod.Differs {
-			fmt.Fprintf(out, "  %s pod %s, container %s: %s is %s; the next pod's is %s\n",
+			terminal.Fprintf(out, "  %s pod %s, container %s: %s is %s; the next pod's is %s\n",
 				p.paint(colorYellow, "differs:"), pod.Name, d.Container, d.Name, sourceOr(d.Was), sourceOr(d.Becomes))
 		}
 	}
@@ -198,16 +184,16 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p pale
 	if c.Init {
 		kind = "init container"
 	}
-	fmt.Fprintf(out, "\n  %s %s\n", kind, c.Name)
+	terminal.Fprintf(out, "\n  %s %s\n", kind, c.Name)
 	if len(c.Env) > 0 {
 		rows := newRows(out)
-		header := []string{"    NAME", p.paint(colorDefault, "TIER"), "FROM", "HIDES"}
+		header := []any{"    NAME", p.paint(colorDefault, "TIER"), "FROM", "HIDES"}
 		if values {
 			header = append(header, "VALUE")
 		}
 		rows.row(header...)
 		for _, v := range c.Env {
-			cells := []string{"    " + v.Name, p.tier(v.Tier), v.From, strings.Join(orDash(v.Hides), ", ")}
+			cells := []any{"    " + v.Name, p.tier(v.Tier), v.From, strings.Join(orDash(v.Hides), ", ")}
 			if values {
 				cells = append(cells, showValue(v.Value, wide))
 			}
@@ -216,7 +202,7 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p pale
 		rows.flush()
 	}
 	for _, object := range c.Unknown {
-		fmt.Fprintf(out, "    %s keys of %s not known\n", p.paint(colorYellow, "note:"), object)
+		terminal.Fprintf(out, "    %s keys of %s not known\n", p.paint(colorYellow, "note:"), object)
 	}
 	if len(c.Env) == 0 && len(c.Unknown) == 0 {
 		out.WriteString("    no variables\n")
@@ -249,6 +235,19 @@ type rows struct{ w *tabwriter.Writer }
 
 func newRows(out *bytes.Buffer) rows { return rows{tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)} }
 
-func (r rows) row(cells ...string) { _, _ = fmt.Fprintln(r.w, strings.Join(cells, "\t")) }
+// row writes cells, each of which is foreign text unless it is terminal.Safe.
+func (r rows) row(cells ...any) {
+	format := strings.Repeat("\t%s", len(cells))[1:] + "\n"
+	_, _ = terminal.Fprintf(r.w, format, cells...)
+}
+
+// cellsOf are the cells of a row of texts.
+func cellsOf(texts []string) []any {
+	cells := make([]any, len(texts))
+	for i, text := range texts {
+		cells[i] = text
+	}
+	return cells
+}
 
 func (r rows) flush() { _ = r.w.Flush() } // a buffer takes all

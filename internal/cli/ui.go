@@ -13,6 +13,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/terminal"
 	"github.com/envgraft/envgraft/internal/ui"
 )
 
@@ -84,7 +85,7 @@ func (f *uiFlags) serve(command *cobra.Command, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("cannot serve on %q: %w; --listen 127.0.0.1:0 takes a port that is free", f.listen, err)
 	}
-	if _, err := fmt.Fprintf(out, "http://%s%s\n", listener.Addr(), ui.Path); err != nil {
+	if _, err := terminal.Fprintf(out, "http://%s%s\n", listener.Addr(), ui.Path); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	return serveUI(command.Context(), listener, source)

@@ -1,12 +1,13 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // version is set by the linker: see the Makefile.
@@ -29,7 +30,7 @@ func newVersion(out io.Writer) *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(out, "envgraft %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := terminal.Fprintf(out, "envgraft %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

@@ -2,7 +2,7 @@ package graft
 
 import (
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -39,10 +39,10 @@ func CheckKeyName(key string) (Reason, bool) {
 // keyNameWarnings returns at most a warning a reason and source: a parameter
 // can hold hundreds of keys, an admission response few warnings.
 func keyNameWarnings(source string, keys []string) []Warning {
-	odd := map[Reason][]string{}
+	odd := map[Reason]*handful{WarnKeyName: {}, WarnDangerousKey: {}}
 	for _, key := range keys {
 		if reason, ok := CheckKeyName(key); ok {
-			odd[reason] = append(odd[reason], fmt.Sprintf("%q", key))
+			odd[reason].add(key)
 		}
 	}
 	var warnings []Warning
@@ -53,19 +53,41 @@ func keyNameWarnings(source string, keys []string) []Warning {
 		{WarnKeyName, "no shell can use as names"},
 		{WarnDangerousKey, "change how programs start or find the cluster"},
 	} {
-		if names := odd[w.reason]; len(names) > 0 {
-			slices.Sort(names)
-			warnings = append(warnings, Warning{w.reason, fmt.Sprintf("%s has keys that %s (%s): rename them", source, w.text, shorten(names))})
+		if names := odd[w.reason]; names.count > 0 {
+			warnings = append(warnings, Warning{w.reason, fmt.Sprintf("%s has keys that %s (%s): rename them", source, w.text, names.quoted())})
 		}
 	}
 	return warnings
 }
 
-// shorten lists a handful of names.
-func shorten(names []string) string {
-	const most = 5
-	if len(names) <= most {
+// handful counts names and holds the first few: a ConfigMap can have a hundred
+// thousand keys, and a message names five.
+type handful struct {
+	names []string
+	count int
+}
+
+func (h *handful) add(name string) {
+	if h.count++; len(h.names) < maxHandful {
+		h.names = append(h.names, cut(name))
+	}
+}
+
+const maxHandful = 5
+
+func (h *handful) quoted() string {
+	quoted := make([]string, len(h.names))
+	for i, name := range h.names {
+		quoted[i] = strconv.Quote(name)
+	}
+	return h.list(quoted)
+}
+
+func (h *handful) String() string { return h.list(h.names) }
+
+func (h *handful) list(names []string) string {
+	if h.count <= len(names) {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	return fmt.Sprintf("%s and %d more", strings.Join(names, ", "), h.count-len(names))
 }

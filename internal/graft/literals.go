@@ -8,6 +8,7 @@ import (
 
 	"gomodules.xyz/jsonpatch/v2"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
@@ -56,19 +57,18 @@ func (t tiers) bindings(name string) []reference {
 type outcome struct {
 	operations []jsonpatch.Operation
 	rebound    []Rebinding
-	// hiding are warnings about entries that stay and hide a key.
-	hiding []Warning
 	// unchecked are literals that nobody could check.
 	unchecked []string
 }
 
 // rebindLiterals goes through the env list found at a JSON pointer.
-func (t tiers) rebindLiterals(container, pointer string, env []envView, keep []string) outcome {
+func (t tiers) rebindLiterals(container, pointer string, env []envView, keep Names, shadows *shadows) outcome {
 	var out outcome
 	added := 0 // entries put before the one at i
+	warned := Names{}
 	for i, e := range env {
 		name := e.name()
-		if name == "" || slices.Contains(keep, name) {
+		if name == "" || keep.Has(name) {
 			continue
 		}
 		bindings := t.bindings(name)
@@ -80,16 +80,45 @@ func (t tiers) rebindLiterals(container, pointer string, env []envView, keep []s
 			out.rebound = append(out.rebound, Rebinding{Name: name, Tier: bindings[len(bindings)-1].tier})
 		case e.literal() && !(t.parameterKnown && t.configMapKnown):
 			out.unchecked = append(out.unchecked, name)
-		case len(bindings) > 0 && !hasBinding(env[i:], name, bindings):
-			out.hiding = append(out.hiding, hidingWarning(container, name, bindings[len(bindings)-1]))
+		case len(bindings) > 0 && !warned.Has(name) && !hasBinding(env[i:], name, bindings):
+			warned[name] = struct{}{}
+			shadows.add(shadow{container, name, bindings[len(bindings)-1]})
 		}
 	}
 	return out
 }
 
-func hidingWarning(container, name string, hidden reference) Warning {
-	return Warning{WarnHiddenKey, fmt.Sprintf(
-		"container %q: env %q has a valueFrom, which hides this key of %s: remove it, or keep it by annotation envgraft.dev/keep", container, name, hidden)}
+// shadow is a key that a variable of a container hides.
+type shadow struct {
+	container, name string
+	hidden          reference
+}
+
+// shadows are those of a pod, each variable of a container once: the first few,
+// and how many there are.
+type shadows struct {
+	first []shadow
+	count int
+}
+
+func (s *shadows) add(one shadow) {
+	if s.count++; len(s.first) < maxHiddenWarnings {
+		s.first = append(s.first, one)
+	}
+}
+
+// warnings returns a warning each, and one that counts those beyond.
+func (s *shadows) warnings() []Warning {
+	var warnings []Warning
+	for _, s := range s.first {
+		warnings = append(warnings, Warning{WarnHiddenKey, fmt.Sprintf(
+			"container %q: env %q has a valueFrom, which hides this key of %s: remove it, or keep it by annotation %s",
+			cut(s.container), cut(s.name), s.hidden, api.AnnotationKeep)})
+	}
+	if more := s.count - len(s.first); more > 0 {
+		warnings = append(warnings, Warning{WarnHiddenKey, fmt.Sprintf("%d more variables have a valueFrom that hides a key", more)})
+	}
+	return warnings
 }
 
 // hasBinding says that the highest binding of a name is the first entry, or
@@ -207,5 +236,9 @@ func (r reference) String() string {
 // uncheckedText says which literals may hide a key, and why nobody knows.
 func uncheckedText(names []string, object, why string) string {
 	slices.Sort(names)
-	return fmt.Sprintf("the pod's own %s may hide keys of %s (%s)", shorten(slices.Compact(names)), object, why)
+	var shown handful
+	for _, name := range slices.Compact(names) {
+		shown.add(name)
+	}
+	return fmt.Sprintf("the pod's own %s may hide keys of %s (%s)", &shown, object, why)
 }

@@ -360,7 +360,7 @@ func shownNames(lists ...[]containerView) string {
 	var names []string
 	for _, list := range lists {
 		for _, c := range list {
-			names = append(names, c.Name)
+			names = append(names, cut(c.Name))
 		}
 	}
 	const most = 20

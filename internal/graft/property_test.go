@@ -237,7 +237,7 @@ func checkPrecedence(t *testing.T, s *graft.Subject, facts graft.Facts, before, 
 	for _, name := range []string{"A", "B", "C", "D", "E", "P_A"} {
 		var want string
 		switch {
-		case slices.Contains(s.Settings.Keep, name) && slices.ContainsFunc(before.Env, named(name)):
+		case s.Settings.Keep.Has(name) && slices.ContainsFunc(before.Env, named(name)):
 			continue // asked for
 		case deliberate(before.Env, name):
 			continue // a valueFrom of the pod's own stays
@@ -271,7 +271,7 @@ func checkFallback(t *testing.T, s *graft.Subject, facts graft.Facts, before, af
 	variables, _ := envresolve.Compute(after, func(kind, name string) ([]string, bool) { return objects[kind+"/"+name], true })
 	for _, v := range variables {
 		own := slices.IndexFunc(before.Env, named(v.Name)) >= 0
-		if !own || deliberate(before.Env, v.Name) || slices.Contains(s.Settings.Keep, v.Name) {
+		if !own || deliberate(before.Env, v.Name) || s.Settings.Keep.Has(v.Name) {
 			continue
 		}
 		want := envresolve.KindLiteral

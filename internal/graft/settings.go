@@ -41,14 +41,23 @@ type Settings struct {
 	SecretOptional    bool
 	ConfigMapRequired bool
 	// Containers limits the graft to these; nil means all.
-	Containers []string
+	Containers Names
 	// Keep are env names whose pod value stays on top.
-	Keep []string
+	Keep Names
 	// RefreshInterval, DeletionPolicy and SecretStore are for the
 	// ExternalSecret; zero values mean the configuration's.
 	RefreshInterval time.Duration
 	DeletionPolicy  string
 	SecretStore     Store
+}
+
+// Names is a set of names.
+type Names map[string]struct{}
+
+// Has says that the name is in the set.
+func (n Names) Has(name string) bool {
+	_, ok := n[name]
+	return ok
 }
 
 // parseSettings reads the annotations. A value that cannot be understood is
@@ -91,20 +100,28 @@ func parseTrue(key string, to *bool) func(string) error {
 		case "false":
 			*to = false
 		default:
-			return fmt.Errorf("annotation %s is %q: use \"true\" or \"false\"", key, value)
+			return fmt.Errorf("annotation %s is %q: use \"true\" or \"false\"", key, cut(value))
 		}
 		return nil
 	}
 }
 
-func parseList(key, of string, to *[]string) func(string) error {
+// parseList reads a comma separated list. Its length is bounded: every name is
+// looked up while the API server waits, and a name that the pod does not have
+// need not be listed.
+func parseList(key, of string, to *Names) func(string) error {
 	return func(value string) error {
+		*to = Names{}
+		entries := 0
 		for part := range strings.SplitSeq(value, ",") {
 			name := strings.TrimSpace(part)
 			if name == "" {
-				return fmt.Errorf("annotation %s is %q: use %s, comma separated", key, value, of)
+				return fmt.Errorf("annotation %s is %q: use %s, comma separated", key, cut(value), of)
 			}
-			*to = append(*to, name)
+			if entries++; entries > MaxListEntries {
+				return fmt.Errorf("annotation %s lists more than %d %s: list only those that the pod has", key, MaxListEntries, of)
+			}
+			(*to)[name] = struct{}{}
 		}
 		return nil
 	}
@@ -116,7 +133,7 @@ func (e *Engine) parseRefreshInterval(value string, to *time.Duration) error {
 	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 || d < e.config.MinRefreshInterval {
 		return fmt.Errorf("annotation %s is %q: use a duration of at least %s (externalSecrets.minRefreshInterval), as in \"5m\"",
-			api.AnnotationRefreshInterval, value, e.config.MinRefreshInterval)
+			api.AnnotationRefreshInterval, cut(value), e.config.MinRefreshInterval)
 	}
 	*to = d
 	return nil
@@ -125,7 +142,7 @@ func (e *Engine) parseRefreshInterval(value string, to *time.Duration) error {
 func (s *Settings) parseDeletionPolicy(value string) error {
 	if value != DeletionPolicyDelete && value != DeletionPolicyRetain {
 		return fmt.Errorf("annotation %s is %q: use %q or %q",
-			api.AnnotationDeletionPolicy, value, DeletionPolicyDelete, DeletionPolicyRetain)
+			api.AnnotationDeletionPolicy, cut(value), DeletionPolicyDelete, DeletionPolicyRetain)
 	}
 	s.DeletionPolicy = value
 	return nil
@@ -141,7 +158,7 @@ func (e *Engine) parseStore(value string, to *Store) error {
 	}
 	if (kind != KindClusterSecretStore && kind != KindSecretStore) || len(validation.IsDNS1123Subdomain(name)) > 0 {
 		return fmt.Errorf("annotation %s is %q: use \"NAME\", \"%s/NAME\" or \"%s/NAME\"",
-			api.AnnotationSecretStore, value, KindClusterSecretStore, KindSecretStore)
+			api.AnnotationSecretStore, cut(value), KindClusterSecretStore, KindSecretStore)
 	}
 	if kind == KindClusterSecretStore && !slices.Contains(e.config.ClusterStores, name) {
 		return fmt.Errorf("annotation %s is %q, but the ClusterSecretStores open to annotations are %q: "+

@@ -3,6 +3,7 @@ package graft
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -63,11 +64,19 @@ func unreadable(ns identity.Namespace, optIn identity.OptIn, err error) *Subject
 // checkContainers refuses a name that no container has: a typo would leave
 // the container that was meant without its environment.
 func (s *Subject) checkContainers() error {
-	for _, name := range s.Settings.Containers {
-		named := func(c containerView) bool { return c.Name == name }
-		if !slices.ContainsFunc(s.pod.Spec.InitContainers, named) && !slices.ContainsFunc(s.pod.Spec.Containers, named) {
+	if s.Settings.Containers == nil {
+		return nil
+	}
+	has := Names{}
+	for _, list := range [][]containerView{s.pod.Spec.InitContainers, s.pod.Spec.Containers} {
+		for _, c := range list {
+			has[c.Name] = struct{}{}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Settings.Containers)) {
+		if !has.Has(name) {
 			return fmt.Errorf("annotation %s names container %q: the pod's containers are %s",
-				api.AnnotationContainers, name, shownNames(s.pod.Spec.InitContainers, s.pod.Spec.Containers))
+				api.AnnotationContainers, cut(name), shownNames(s.pod.Spec.InitContainers, s.pod.Spec.Containers))
 		}
 	}
 	return nil
@@ -99,13 +108,14 @@ func (s *Subject) graft(facts Facts) Result {
 	}
 
 	t := s.tiers(facts, eff)
-	operations, containers, hiding, unchecked := s.graftContainers(t)
+	var hidden shadows
+	operations, containers, unchecked := s.graftContainers(t, &hidden)
 	if refused := s.engine.unknownEffect(s.Decision, facts.Parameter, unchecked); refused.deny != "" {
 		report.Status, report.Reason, report.Message = StatusDenied, refused.deny, refused.message
 		return Result{Report: report}
 	}
 	report.Containers = containers
-	report.Warnings = slices.Concat(report.Warnings, eff.warnings, s.configMapWarnings(facts.ConfigMap), hiding,
+	report.Warnings = slices.Concat(report.Warnings, eff.warnings, s.configMapWarnings(facts.ConfigMap), hidden.warnings(),
 		keyNameWarnings(t.parameter.String(), t.parameterKeys), keyNameWarnings(t.configMap.String(), t.configMapKeys))
 	if len(unchecked) > 0 {
 		report.Warnings = append(report.Warnings, s.uncheckedWarning(unchecked, facts))
@@ -149,7 +159,7 @@ func (t tiers) references() []reference {
 }
 
 // graftContainers applies envFrom and literals to every container that counts.
-func (s *Subject) graftContainers(t tiers) (operations []jsonpatch.Operation, reports []ContainerReport, hiding []Warning, unchecked []string) {
+func (s *Subject) graftContainers(t tiers, hidden *shadows) (operations []jsonpatch.Operation, reports []ContainerReport, unchecked []string) {
 	references := t.references()
 	for _, list := range []struct {
 		pointer    string
@@ -168,20 +178,19 @@ func (s *Subject) graftContainers(t tiers) (operations []jsonpatch.Operation, re
 			if entries, changed := rebuildEnvFrom(c.envFroms(), references); changed {
 				operations = append(operations, add(pointer+"/envFrom", entries))
 			}
-			out := t.rebindLiterals(c.Name, pointer+"/env", c.envs(), s.Settings.Keep)
+			out := t.rebindLiterals(c.Name, pointer+"/env", c.envs(), s.Settings.Keep, hidden)
 			operations = append(operations, out.operations...)
-			hiding = append(hiding, out.hiding...)
 			unchecked = append(unchecked, out.unchecked...)
 			reports = append(reports, ContainerReport{Name: c.Name, Init: list.init, Rebound: out.rebound})
 		}
 	}
-	return operations, reports, hiding, unchecked
+	return operations, reports, unchecked
 }
 
 // selects applies annotation containers, else the skip list.
 func (s *Subject) selects(name string) bool {
 	if s.Settings.Containers != nil {
-		return slices.Contains(s.Settings.Containers, name)
+		return s.Settings.Containers.Has(name)
 	}
 	return !slices.Contains(s.engine.config.SkipContainers, name)
 }

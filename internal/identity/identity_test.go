@@ -417,6 +417,7 @@ func FuzzExpand(f *testing.F) {
 	f.Add("/{system}/{app}/{environment}/app", "popapps", "myapp", "stage")
 	f.Add("{app}{{app}}{", "{system}", "{app", "}")
 	f.Add("{ap{app}p}-{}-{other}", "a", "b", "c")
+	f.Add("{app", "a", "b", "c")
 	f.Fuzz(func(t *testing.T, template, system, app, environment string) {
 		want := strings.NewReplacer("{system}", system, "{app}", app, "{environment}", environment).Replace(template)
 		if got := Template(template).Expand(system, app, environment); got != want {

@@ -26,8 +26,12 @@ func (t Template) Expand(system, app, environment string) string {
 		if !found {
 			return string(expanded)
 		}
-		name, behind, _ := strings.Cut(after, "}")
-		switch "{" + name + "}" {
+		name, behind, closed := strings.Cut(after, "}")
+		placeholder := ""
+		if closed {
+			placeholder = "{" + name + "}"
+		}
+		switch placeholder {
 		case placeholderSystem:
 			expanded = append(expanded, system...)
 		case placeholderApp:

@@ -70,6 +70,9 @@ func validParameter(path string) string {
 // settingChecks are those of parseSettings.
 func (o Options) settingChecks() []check {
 	values := func(key string) string { return annotation(key) + ".split(',').map(v, v.trim())" }
+	bounded := func(key string) string {
+		return fmt.Sprintf("%s.split(',').size() <= %d", annotation(key), graft.MaxListEntries)
+	}
 	setting := func(key, condition, accepted string) check {
 		return check{
 			key, unless(key, "("+condition+")"),
@@ -82,9 +85,9 @@ func (o Options) settingChecks() []check {
 		setting(api.AnnotationSecrets, annotation(api.AnnotationSecrets)+" in "+list([]string{api.Enabled, api.Disabled}), `use "enabled" or "disabled"`),
 		setting(api.AnnotationSecretOptional, annotation(api.AnnotationSecretOptional)+" in ['true', 'false']", `use "true" or "false"`),
 		setting(api.AnnotationConfigMapRequired, annotation(api.AnnotationConfigMapRequired)+" in ['true', 'false']", `use "true" or "false"`),
-		setting(api.AnnotationContainers, values(api.AnnotationContainers)+
+		setting(api.AnnotationContainers, bounded(api.AnnotationContainers)+" && "+values(api.AnnotationContainers)+
 			".all(v, (variables.initContainers + variables.containers).exists(c, c.name == v))", "use names of the pod's containers, comma separated"),
-		setting(api.AnnotationKeep, values(api.AnnotationKeep)+".all(v, v != '')", "use env names, comma separated"),
+		setting(api.AnnotationKeep, bounded(api.AnnotationKeep)+" && "+values(api.AnnotationKeep)+".all(v, v != '')", "use env names, comma separated"),
 		setting(api.AnnotationRefreshInterval, fmt.Sprintf("%[1]s.matches(%[2]s) && duration(%[1]s) >= duration(%[3]s)",
 			annotation(api.AnnotationRefreshInterval), quote(goDuration), quote(o.Engine.MinRefreshInterval.String())),
 			fmt.Sprintf(`use a duration of at least %s, as in "5m"`, o.Engine.MinRefreshInterval)),
