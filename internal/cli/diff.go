@@ -79,6 +79,9 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]podDiff, er
 		return nil, err
 	}
 	stream, err := manifest.Read(manifest.Options{Paths: f.files, Stdin: streams.In})
+	if err == nil {
+		err = stream.NoObjects()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func (f *importFlags) plan(command *cobra.Command, streams Streams, args []strin
 		return nil, nil, err
 	}
 	defer closeParameters()
-	stream, err := manifest.Read(manifest.Options{Paths: f.offline.files, Stdin: streams.In, Exclude: f.offline.parameters})
+	stream, err := f.offline.read(streams)
 	if err != nil {
 		return nil, nil, err
 	}

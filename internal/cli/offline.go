@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	kubejson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
@@ -14,6 +16,7 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/manifest"
+	"github.com/envgraft/envgraft/internal/terminal"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/webhook"
 )
@@ -28,6 +31,7 @@ type offlineFlags struct {
 	parameters      string
 	config          string
 	namespaceLabels map[string]string
+	templatePaths   []string
 	// namesOnce is set where manifests come out that people apply.
 	namesOnce bool
 }
@@ -35,9 +39,10 @@ type offlineFlags struct {
 // offlineLong is the part of the help that these commands share.
 const offlineLong = `
 It reads Pods and the templates of Deployments, StatefulSets, DaemonSets,
-ReplicaSets, Jobs, CronJobs and Argo Rollouts, also in Lists. Namespaces and ConfigMaps among
-the documents are what is known of them; --namespace-labels stands in for a
-Namespace that is not there. With --parameters, the file
+ReplicaSets, ReplicationControllers, Jobs, CronJobs, PodTemplates and Argo
+Rollouts, also in Lists, and of other kinds by --template-path. Namespaces and
+ConfigMaps among the documents are what is known of them; --namespace-labels
+stands in for a Namespace that is not there. With --parameters, the file
 DIR/popapps/myapp/stage/app.json is the parameter /popapps/myapp/stage/app;
 without, parameters count as not checked.`
 
@@ -49,6 +54,8 @@ func (f *offlineFlags) add(command *cobra.Command) {
 	flags.StringVar(&f.parameters, "parameters", "", "`directory` that stands for SSM")
 	flags.StringVar(&f.config, "config", "", "configuration `file` of the cluster's envgraft (docs/configuration.md)")
 	flags.StringToStringVar(&f.namespaceLabels, "namespace-labels", nil, "labels, as `key=value,…`, of namespaces that are not among the documents")
+	flags.StringArrayVar(&f.templatePaths, "template-path", nil,
+		"`KIND=PATH` of pod templates in another kind, as CloneSet=/spec/template or JobSet=/spec/replicatedJobs/*/template/spec/template; may be repeated")
 	for _, err := range []error{
 		command.MarkFlagDirname("parameters"),
 		command.MarkFlagFilename("config", "yaml", "yml"),
@@ -91,7 +98,7 @@ func (f *offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest
 		return nil, nil, err
 	}
 	defer closeParameters()
-	stream, err := manifest.Read(manifest.Options{Paths: f.files, Stdin: streams.In, Exclude: f.parameters})
+	stream, err := f.read(streams)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,6 +108,33 @@ func (f *offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest
 	o.known.Partial = true // a cluster holds more than the documents at hand
 	outcomes, err := o.graft(ctx, stream.Templates())
 	return stream, outcomes, err
+}
+
+// read reads the manifests, and names on standard error what holds pod templates
+// that are not read: the webhook will inject their pods.
+func (f *offlineFlags) read(streams Streams) (*manifest.Stream, error) {
+	o := manifest.Options{Paths: f.files, Stdin: streams.In, Exclude: f.parameters}
+	for _, text := range f.templatePaths {
+		path, err := manifest.ParseTemplatePath(text)
+		if err != nil {
+			return nil, fmt.Errorf("--template-path: %w", err)
+		}
+		o.TemplatePaths = append(o.TemplatePaths, path)
+	}
+	stream, err := manifest.Read(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.NoObjects(); err != nil {
+		return nil, err
+	}
+	for _, u := range stream.Unread() {
+		if _, err := terminal.Fprintf(streams.Err, "not read: %s: %s %s has a pod template, and its pods are injected in the cluster: give --template-path %s\n",
+			u.Document.File, u.Kind, u.Name, u.Path); err != nil {
+			return nil, err
+		}
+	}
+	return stream, nil
 }
 
 func (f *offlineFlags) openParameters() (webhook.ParameterGetter, func(), error) {
@@ -149,6 +183,15 @@ func (o offline) graftOne(ctx context.Context, template manifest.Template) (outc
 		return out, err
 	}
 	subject := o.engine.Inspect(ns, raw)
+	if err := refusedByServer(raw); err != nil && subject.Status == graft.StatusInjected {
+		// To bind an invalid literal to a key would make the object valid.
+		out.report = graft.Report{
+			Status: graft.StatusDenied, Reason: graft.ReasonMalformed, Identity: subject.Identity,
+			Message: fmt.Sprintf("the API server refuses this pod: %v", err),
+		}
+		out.patched = raw
+		return out, nil
+	}
 	if template.IsPod() && template.Has("/metadata/uid") {
 		return o.running(ctx, out, subject, raw)
 	}
@@ -169,6 +212,13 @@ func (o offline) graftOne(ctx context.Context, template manifest.Template) (outc
 	}
 	out.patched, err = template.JSON()
 	return out, err
+}
+
+// refusedByServer says why an API server cannot read a pod or a template, as for a
+// number where a string must stand.
+func refusedByServer(raw []byte) error {
+	var template corev1.PodTemplateSpec
+	return kubejson.Unmarshal(raw, &template)
 }
 
 // running reports on a pod that an API server has: what it got when it was

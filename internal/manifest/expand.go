@@ -8,14 +8,20 @@ import (
 // of aliases can otherwise fill all memory.
 const maxAliased = 1_000_000
 
-// expand returns a copy of a tree with aliases and merge keys resolved. A
+// expand replaces the tree by a copy with aliases and merge keys resolved. A
 // change in one place must not show up in all others that an anchor feeds.
-func expand(root *yaml.Node) (*yaml.Node, error) {
-	x := &expander{inside: map[*yaml.Node]bool{}}
-	return x.node(root)
+//
+// Of a field that stands twice the last one counts, and the document knows it.
+func (d *Document) expand() error {
+	x := &expander{inside: map[*yaml.Node]bool{}, moved: map[*yaml.Node]bool{}}
+	root, err := x.node(d.root)
+	d.root, d.moved, d.twice = root, x.moved, x.twice
+	return err
 }
 
 type expander struct {
+	moved map[*yaml.Node]bool
+	twice error
 	// inside are the anchored nodes whose aliases are being resolved.
 	inside  map[*yaml.Node]bool
 	aliased int
@@ -31,6 +37,9 @@ func (x *expander) node(n *yaml.Node) (*yaml.Node, error) {
 		}
 	}
 	out := *n
+	if len(x.inside) > 0 {
+		x.moved[&out] = true
+	}
 	out.Anchor, out.Content = "", nil
 	if n.Anchor != "" {
 		out.Column = 0 // the anchor's, which says nothing of how lists are indented
@@ -69,7 +78,7 @@ func (x *expander) alias(n *yaml.Node) (*yaml.Node, error) {
 // mapping copies the fields of from and puts those of merge keys in their
 // place, less the ones that from has itself.
 func (x *expander) mapping(from, to *yaml.Node) error {
-	own := map[string]bool{}
+	own := map[string]int{} // the place of the last of a name
 	for i := 0; i < len(from.Content); i += 2 {
 		if isMerge(from.Content[i]) {
 			continue
@@ -78,10 +87,10 @@ func (x *expander) mapping(from, to *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		if own[name] {
-			return errorAt(from.Content[i], "field %q is there twice", name)
+		if _, twice := own[name]; twice && x.twice == nil {
+			x.twice = errorAt(from.Content[i], "field %q is there twice", name)
 		}
-		own[name] = true
+		own[name] = i
 	}
 	for i := 0; i < len(from.Content); i += 2 {
 		key := from.Content[i]
@@ -90,9 +99,13 @@ func (x *expander) mapping(from, to *yaml.Node) error {
 			return err
 		}
 		if isMerge(key) {
+			x.moved[to] = true
 			if err := merge(to, own, value); err != nil {
 				return err
 			}
+			continue
+		}
+		if name, err := x.fieldName(key); err != nil || own[name] != i {
 			continue
 		}
 		resolved, err := x.node(key)
@@ -114,7 +127,7 @@ func (x *expander) fieldName(key *yaml.Node) (string, error) {
 
 // merge adds the fields of a mapping, or of a list of them in which an earlier
 // one wins, see https://yaml.org/type/merge.html.
-func merge(to *yaml.Node, have map[string]bool, value *yaml.Node) error {
+func merge(to *yaml.Node, have map[string]int, value *yaml.Node) error {
 	if value.Kind == yaml.SequenceNode {
 		for _, item := range value.Content {
 			if item.Kind != yaml.MappingNode {
@@ -134,8 +147,8 @@ func merge(to *yaml.Node, have map[string]bool, value *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		if !have[name] {
-			have[name] = true
+		if _, there := have[name]; !there {
+			have[name] = -1
 			to.Content = append(to.Content, value.Content[i], value.Content[i+1])
 		}
 	}

@@ -31,6 +31,8 @@ const maxBytes = 256 << 20
 // Stream is all documents in their order.
 type Stream struct {
 	Documents []*Document
+	// TemplatePaths are those of further kinds.
+	TemplatePaths []TemplatePath
 }
 
 // Document is one document of a stream: an object, a list of objects, or
@@ -46,6 +48,14 @@ type Document struct {
 	root *yaml.Node
 	// changed says that root is no longer what raw says.
 	changed bool
+	// places is what the nodes held before the first change.
+	places map[*yaml.Node]place
+	// moved are nodes that stand elsewhere in raw than in root: behind an alias, or
+	// with fields of a merge key.
+	moved map[*yaml.Node]bool
+	// twice is the first field that stands twice; nil where none does. The last one
+	// counts, as to kubectl and the API server. Such a document is not changed.
+	twice error
 }
 
 // Options say what to read.
@@ -56,12 +66,14 @@ type Options struct {
 	// Exclude is a directory that is left out where it lies in another: that of
 	// the parameters, whose files are JSON but no manifests.
 	Exclude string
+	// TemplatePaths say where further kinds have their pod templates.
+	TemplatePaths []TemplatePath
 }
 
 // Read reads all documents. Its error names every document that is malformed,
 // with file and line.
 func Read(o Options) (*Stream, error) {
-	stream := &Stream{}
+	stream := &Stream{TemplatePaths: o.TemplatePaths}
 	var errs []error
 	for _, path := range o.Paths {
 		files, err := o.files(path)

@@ -64,21 +64,18 @@ func TestUnchangedIsByteForByte(t *testing.T) {
 
 func TestMalformed(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, text, want string }{
-		"Duplicate":      {"the API server refuses it, kubectl lets the last one win", "a: 1\nb:\n  c: 1\n  c: 2\n", `standard input:4: field "c" is there twice`},
-		"DuplicateJSON":  {"in JSON, too", "{\"a\": 1,\n \"a\": 2}", `standard input:2: field "a" is there twice`},
-		"DuplicateAfter": {"lines count through the file", "a: 1\n---\nb: 1\n---\nc: 1\n\"c\": 2\n", `standard input:6: field "c" is there twice`},
-		"Syntax":         {"of the second document", "a: 1\n---\nb: [1\n", "standard input:3: did not find expected ',' or ']'"},
-		"Tab":            {"the parser's own words leave people searching", "a:\n\tb: 1\n", "standard input:2: found character that cannot start any token: indent with spaces, YAML takes no tabs"},
-		"List":           {"no object", "- a\n- b\n", "standard input:1: the document is a list: a Kubernetes object is a mapping of fields"},
-		"Scalar":         {"no object", "---\nhello\n", "standard input:2: the document is a single value: a Kubernetes object is a mapping of fields"},
-		"Infinity":       {"JSON has none", "a: .inf\n", "standard input:1: .inf is no number that JSON can say"},
-		"Tag":            {"no type of Kubernetes' own", "a: !mine x\n", `standard input:1: YAML tag "!mine" means nothing to Kubernetes`},
-		"Binary":         {"kubectl's parser skips line ends alone", "a: !!binary aGVs bG8=\n", "standard input:1: cannot decode !!binary: illegal base64 data at input byte 4"},
-		"NullKey":        {"kubectl refuses it", "~: 1\n", "standard input:1: the name of a field must be a string"},
-		"SelfAnchor":     {"it would never end", "a: &x\n  b: *x\n", `standard input:2: anchor "x" contains itself`},
-		"Merge":          {"only mappings merge", "a: {<<: 1}\n", `standard input:1: "<<" merges mappings only`},
-		"Encoding":       {"bytes of another encoding", "a: 1\nb: \xff\n", "standard input:2: not UTF-8: save the file in that encoding"},
-		"AllAtOnce":      {"every mistake is named", "a: [\n---\n- b\n", "standard input:2: did not find expected node content\nstandard input:3: the document is a list: a Kubernetes object is a mapping of fields"},
+		"Syntax":     {"of the second document", "a: 1\n---\nb: [1\n", "standard input:3: did not find expected ',' or ']'"},
+		"Tab":        {"the parser's own words leave people searching", "a:\n\tb: 1\n", "standard input:2: found character that cannot start any token: indent with spaces, YAML takes no tabs"},
+		"List":       {"no object", "- a\n- b\n", "standard input:1: the document is a list: a Kubernetes object is a mapping of fields"},
+		"Scalar":     {"no object", "---\nhello\n", "standard input:2: the document is a single value: a Kubernetes object is a mapping of fields"},
+		"Infinity":   {"JSON has none", "a: .inf\n", "standard input:1: .inf is no number that JSON can say"},
+		"Tag":        {"no type of Kubernetes' own", "a: !mine x\n", `standard input:1: YAML tag "!mine" means nothing to Kubernetes`},
+		"Binary":     {"kubectl's parser skips line ends alone", "a: !!binary aGVs bG8=\n", "standard input:1: cannot decode !!binary: illegal base64 data at input byte 4"},
+		"NullKey":    {"kubectl refuses it", "~: 1\n", "standard input:1: the name of a field must be a string"},
+		"SelfAnchor": {"it would never end", "a: &x\n  b: *x\n", `standard input:2: anchor "x" contains itself`},
+		"Merge":      {"only mappings merge", "a: {<<: 1}\n", `standard input:1: "<<" merges mappings only`},
+		"Encoding":   {"bytes of another encoding", "a: 1\nb: \xff\n", "standard input:2: not UTF-8: save the file in that encoding"},
+		"AllAtOnce":  {"every mistake is named", "a: [\n---\n- b\n", "standard input:2: did not find expected node content\nstandard input:3: the document is a list: a Kubernetes object is a mapping of fields"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := manifest.Read(manifest.Options{Paths: []string{manifest.Stdin}, Stdin: strings.NewReader(tc.text)})
@@ -89,6 +86,33 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestDuplicates has a field that stands twice stop nothing but a change: kubectl
+// and the API server take it.
+func TestDuplicates(t *testing.T) {
+	for _, c := range []struct{ reason, text, want string }{
+		{"nested", "a: 1\nmetadata:\n  c: 1\n  c: 2\n", `standard input:4: field "c" is there twice`},
+		{"in JSON", "{\"metadata\": {\"c\": 1},\n \"metadata\": {\"c\": 2}}", `standard input:2: field "metadata" is there twice`},
+		{"lines count through the file", "---\n\n---\nmetadata: {c: 1}\n\"metadata\": {c: 2}\n", `standard input:5: field "metadata" is there twice`},
+	} {
+		stream := read(t, c.text)
+		if diff := cmp.Diff(c.text, writeYAML(t, stream)); diff != "" {
+			t.Errorf("%s: what does not change comes out as it is: %s", c.reason, diff)
+		}
+		object := stream.Objects()[0]
+		raw, err := object.JSON()
+		if err != nil || !strings.Contains(string(raw), `"c":2`) || strings.Contains(string(raw), `"c":1`) {
+			t.Errorf("%s: the last one counts, got %s, %v", c.reason, raw, err)
+		}
+		if err := object.Apply(nil); err != nil {
+			t.Errorf("%s: no change is refused: %v", c.reason, err)
+		}
+		err = object.Apply([]jsonpatch.Operation{jsonpatch.NewOperation("add", "/metadata/d", 1)})
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s: got error %v, want %s", c.reason, err, c.want)
+		}
 	}
 }
 
@@ -212,7 +236,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: shop # its name
-  labels:
+  labels: &labels
     app: shop
     tier: "yes"
 spec:

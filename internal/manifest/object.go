@@ -6,9 +6,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"gomodules.xyz/jsonpatch/v2"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // Object is one Kubernetes object of a document: the document itself, or an
@@ -97,12 +94,27 @@ func (o Object) Annotations() map[string]string {
 
 // Apply changes the object in its document.
 func (o Object) Apply(operations []jsonpatch.Operation) error {
+	if len(operations) == 0 {
+		return nil
+	}
+	if err := o.Document.prepare(); err != nil {
+		return err
+	}
 	for _, op := range operations {
 		if err := apply(o.node, op); err != nil {
 			return err
 		}
-		o.Document.changed = true
 	}
+	return nil
+}
+
+// prepare is called before a change.
+func (d *Document) prepare() error {
+	if d.twice != nil {
+		return located(d.File, d.twice)
+	}
+	d.remember()
+	d.changed = true
 	return nil
 }
 
@@ -111,33 +123,6 @@ type Template struct {
 	Object
 	// inner leads from the object to the template; it is empty for a Pod.
 	inner string
-}
-
-// Templates returns all Pods and pod templates in their order.
-func (s *Stream) Templates() []Template {
-	var templates []Template
-	for _, o := range s.Objects() {
-		inner, ok := templatePointer(o.Group, o.Kind)
-		if !ok {
-			continue
-		}
-		t := Template{Object: o, inner: inner}
-		// A patch for kustomize may have none.
-		if t.node() != nil {
-			templates = append(templates, t)
-		}
-	}
-	return templates
-}
-
-// templatePointer says where a kind has its pod template. The group counts:
-// others have Jobs, too.
-func templatePointer(group, kind string) (string, bool) {
-	if group == "extensions" { // where the kinds of apps were, and in old manifests still are
-		group = workload.GroupApps
-	}
-	k := workload.KindOf(schema.GroupKind{Group: group, Kind: kind})
-	return k.Template, !k.IsZero()
 }
 
 // IsPod says that the template is a Pod itself, with no workload around it.
@@ -158,11 +143,16 @@ func (t Template) JSON() ([]byte, error) { return toJSON(t.node()) }
 
 // Apply changes the template in its document.
 func (t Template) Apply(operations []jsonpatch.Operation) error {
+	if len(operations) == 0 {
+		return nil
+	}
+	if err := t.Document.prepare(); err != nil {
+		return err
+	}
 	for _, op := range operations {
 		if err := apply(t.node(), op); err != nil {
 			return err
 		}
-		t.Document.changed = true
 	}
 	return nil
 }

@@ -104,17 +104,15 @@ func (p part) parseJSON() ([]*Document, bool) {
 // finish checks what the parsers let pass.
 func (p part) finish(documents []*Document) error {
 	for _, d := range documents {
-		root, err := expand(d.root)
-		if err != nil {
+		if err := d.expand(); err != nil {
 			return err
 		}
+		root := d.root
 		switch {
 		case root.Kind == yaml.ScalarNode && root.ShortTag() == tagNull:
 			d.root = nil
 		case root.Kind != yaml.MappingNode:
 			return errorAt(root, "the document is a %s: a Kubernetes object is a mapping of fields", kindOf(root))
-		default:
-			d.root = root
 		}
 	}
 	return nil

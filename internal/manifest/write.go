@@ -47,7 +47,14 @@ func (d *Document) yaml() ([]byte, error) {
 	if !d.changed {
 		return d.raw, nil
 	}
-	encoded, err := d.encode()
+	want, err := toJSON(d.root)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write %s:%d: %w", d.File, d.line, err)
+	}
+	if spliced, ok := d.splice(); ok && means(spliced, want) {
+		return spliced, nil
+	}
+	encoded, err := d.encode(want)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write %s:%d: %w", d.File, d.line, err)
 	}
@@ -62,18 +69,14 @@ func (d *Document) yaml() ([]byte, error) {
 
 // encode gives up comments and style before it gives up meaning: the encoder
 // has been seen to write some where they change what follows.
-func (d *Document) encode() ([]byte, error) {
-	want, err := toJSON(d.root)
-	if err != nil {
-		return nil, err
-	}
-	compact := d.compact()
-	encoded, err := encodeYAML(d.root, compact)
+func (d *Document) encode(want []byte) ([]byte, error) {
+	compact, indent := d.compact(), indentOf(d.root)
+	encoded, err := encodeYAML(d.root, indent, compact)
 	if err == nil && means(encoded, want) {
 		return encoded, nil
 	}
 	simplify(d.root)
-	if encoded, err = encodeYAML(d.root, compact); err != nil {
+	if encoded, err = encodeYAML(d.root, indent, compact); err != nil {
 		return nil, err
 	}
 	if !means(encoded, want) {
@@ -82,10 +85,13 @@ func (d *Document) encode() ([]byte, error) {
 	return encoded, nil
 }
 
-func encodeYAML(n *yaml.Node, compact bool) ([]byte, error) {
+// standardIndent is that of most manifests.
+const standardIndent = 2
+
+func encodeYAML(n *yaml.Node, indent int, compact bool) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(2)
+	encoder.SetIndent(indent)
 	if compact {
 		encoder.CompactSeqIndent()
 	}
