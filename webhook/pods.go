@@ -185,7 +185,9 @@ func (p *Pods) parameter(ctx context.Context, state facts.State, pod []byte) gra
 		}
 		return graft.Parameter{State: graft.ParameterUnreachable, Cause: "the leading replica has not recorded its keys yet"}
 	}
-	return p.Parameters.Parameter(ctx, state.Question).Parameter
+	known := p.Parameters.Parameter(ctx, state.Question).Parameter
+	known.Name = state.Question.Parameter
+	return known
 }
 
 // record counts and logs one answer: a line an admission at debug, denials

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 )
@@ -104,15 +105,15 @@ func app(t *testing.T) *App {
 func TestStoreOpens(t *testing.T) {
 	ns := identity.Namespace{Name: "shop", Labels: map[string]string{"team": "a"}}
 	for name, tc := range map[string]struct {
-		conditions []StoreCondition
+		conditions externalsecret.StoreConditions
 		want       bool
 	}{
 		"None":     {nil, true},
-		"Named":    {[]StoreCondition{{Namespaces: []string{"shop"}}}, true},
-		"Others":   {[]StoreCondition{{Namespaces: []string{"other"}}}, false},
-		"Second":   {[]StoreCondition{{Namespaces: []string{"other"}}, {NamespaceRegexes: []string{"^sh"}}}, true},
-		"Labels":   {[]StoreCondition{{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}}}, true},
-		"NoLabels": {[]StoreCondition{{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "b"}}}}, false},
+		"Named":    {externalsecret.StoreConditions{{Namespaces: []string{"shop"}}}, true},
+		"Others":   {externalsecret.StoreConditions{{Namespaces: []string{"other"}}}, false},
+		"Second":   {externalsecret.StoreConditions{{Namespaces: []string{"other"}}, {NamespaceRegexes: []string{"^sh"}}}, true},
+		"Labels":   {externalsecret.StoreConditions{{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}}}, true},
+		"NoLabels": {externalsecret.StoreConditions{{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "b"}}}}, false},
 	} {
 		var s Store
 		s.Spec.Conditions = tc.conditions

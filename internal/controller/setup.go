@@ -30,14 +30,11 @@ type Decider interface {
 	Decide(ns identity.Namespace, pod identity.Pod) graft.Decision
 	// Inspect reads a pod template and decides.
 	Inspect(ns identity.Namespace, raw []byte) *graft.Subject
-	// CheckReach says why a Namespace may not have a parameter through a store.
-	CheckReach(ns identity.Namespace, parameter string, store graft.Store) error
+	eso.ReachChecker
 }
 
 // Namespaces returns Namespaces as they are.
-type Namespaces interface {
-	Namespace(ctx context.Context, name string) (identity.Namespace, error)
-}
+type Namespaces = eso.NamespaceGetter
 
 // Parameters looks parameters up. It is expected to keep to a budget of its own.
 type Parameters interface {
@@ -140,7 +137,8 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 	}
 
 	external, err := eso.New(mgr.GetLogger().WithName("external-secrets"), restConfig,
-		cache.Options{HTTPClient: httpClient, Mapper: mgr.GetRESTMapper()}, needs.Settings, needs.Reach, needs.Metrics, options.DiscoveryInterval)
+		cache.Options{HTTPClient: httpClient, Mapper: mgr.GetRESTMapper()}, needs.Settings, needs.Reach,
+		eso.Tenancy{Namespaces: needs.Namespaces, Decider: needs.Decider}, needs.Metrics, options.DiscoveryInterval)
 	if err != nil {
 		return nil, err
 	}

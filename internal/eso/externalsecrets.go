@@ -33,6 +33,7 @@ type ExternalSecrets struct {
 	cache      cache.Options
 	settings   Settings
 	reach      Reach
+	permits    *permits
 	metrics    *metrics.Metrics
 
 	// current is nil until the first discovery succeeded: not to know is not
@@ -60,14 +61,14 @@ type Listener struct {
 
 // New makes what a replica knows of ExternalSecrets; Start fills it.
 func New(
-	log logr.Logger, restConfig *rest.Config, options cache.Options, settings Settings, reach Reach, m *metrics.Metrics, interval time.Duration,
+	log logr.Logger, restConfig *rest.Config, options cache.Options, settings Settings, reach Reach, tenancy Tenancy, m *metrics.Metrics, interval time.Duration,
 ) (*ExternalSecrets, error) {
 	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(restConfig, options.HTTPClient)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a discovery client: %w", err)
 	}
 	return &ExternalSecrets{
-		log: log, discoverer: discoverer, interval: interval, restConfig: restConfig, cache: options, settings: settings, reach: reach, metrics: m,
+		log: log, discoverer: discoverer, interval: interval, restConfig: restConfig, cache: options, settings: settings, reach: reach, permits: newPermits(tenancy), metrics: m,
 	}, nil
 }
 

@@ -176,7 +176,7 @@ func (i *Installation) Filling(ctx context.Context, namespace, secret, except st
 
 // lacks says that a store is surely not there.
 func (i *Installation) lacks(ctx context.Context, namespace string, ref StoreRef) bool {
-	_, found, sure := i.provider(ctx, namespace, ref)
+	_, found, sure := i.store(ctx, namespace, ref)
 	return sure && !found
 }
 

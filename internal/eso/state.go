@@ -66,14 +66,32 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	return state
 }
 
-// ask directs a question to the parameters of a store.
+// ask directs a question to the parameters of a store, where the namespace may
+// have the parameter.
 func (x *ExternalSecrets) ask(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.State {
+	return x.permitted(ctx, i, ref, q, x.direct(ctx, i, ref, q))
+}
+
+// permitted returns the directed question, or why it must not be asked.
+func (x *ExternalSecrets) permitted(ctx context.Context, i *Installation, ref StoreRef, q facts.Question, directed facts.State) facts.State {
+	if directed.Unchecked != "" {
+		return directed
+	}
+	s, _, _ := i.store(ctx, q.Namespace, ref)
+	if why := x.permits.refusal(ctx, q, graft.Store{Kind: ref.KindOrDefault(), Name: ref.Name}, s); why != "" {
+		return facts.State{Unchecked: why}
+	}
+	return directed
+}
+
+// direct directs a question to the parameters of a store.
+func (x *ExternalSecrets) direct(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.State {
 	q.Recorded = x.reach.Recorded()
-	provider, found, _ := i.provider(ctx, q.Namespace, ref)
+	s, found, _ := i.store(ctx, q.Namespace, ref)
 	if !found {
 		return facts.State{Question: q} // its parameters are nobody's yet
 	}
-	reach := x.reach.Reach(graft.Store{Kind: ref.KindOrDefault(), Name: ref.Name}, provider)
+	reach := x.reach.Reach(graft.Store{Kind: ref.KindOrDefault(), Name: ref.Name}, s.Provider)
 	if reach.Unchecked != "" {
 		return facts.State{Unchecked: reach.Unchecked}
 	}
@@ -93,11 +111,12 @@ func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *External
 	if e.Occupied() {
 		return facts.State{Unchecked: fmt.Sprintf("Secret %q was not made from parameter %q", w.Secret, w.Parameter)}
 	}
-	state := x.ask(ctx, i, e.Spec.SecretStoreRef, question(w, e.Namespace, e.Refreshed()))
+	q := question(w, e.Namespace, e.Refreshed())
+	state := x.direct(ctx, i, e.Spec.SecretStoreRef, q)
 	if e.Record.Of(w) && e.Record.Known() && e.Record.From(state.Question.Origin) && e.Settled(now) {
 		return facts.State{Known: &facts.Parameter{Parameter: e.Keys(now), Fetched: e.Record.AsOf}}
 	}
-	return state
+	return x.permitted(ctx, i, e.Spec.SecretStoreRef, q, state)
 }
 
 // question asks for the keys of the parameter that is wanted.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
@@ -23,10 +24,18 @@ type store struct {
 }
 
 type storeSpec struct {
-	Provider facts.StoreProvider `json:"provider"`
+	Conditions externalsecret.StoreConditions `json:"conditions,omitempty"`
+	Provider   facts.StoreProvider            `json:"provider"`
 }
 
-func (s *store) provider() facts.StoreProvider { return s.Spec.Provider }
+// foundStore is what counts of a store.
+type foundStore struct {
+	storeSpec
+
+	resourceVersion string
+}
+
+func (s *store) found() foundStore { return foundStore{s.Spec, s.ResourceVersion} }
 
 // A scheme wants a type for each kind.
 type (
@@ -83,7 +92,7 @@ func addStores(s *runtime.Scheme, version schema.GroupVersion) {
 // storeOf is an empty object of a kind of stores.
 func storeOf(kind string) interface {
 	client.Object
-	provider() facts.StoreProvider
+	found() foundStore
 } {
 	if kind == graft.KindClusterSecretStore {
 		return &clusterSecretStore{}
@@ -101,21 +110,21 @@ func compactStore(obj any) (any, error) {
 	return obj, nil
 }
 
-// provider returns what a store reads from; found is false where it is not
-// there, and sure where that is known at all.
-func (i *Installation) provider(ctx context.Context, namespace string, ref StoreRef) (provider facts.StoreProvider, found, sure bool) {
+// store returns what counts of a store; found is false where it is not there, and
+// sure where that is known at all.
+func (i *Installation) store(ctx context.Context, namespace string, ref StoreRef) (s foundStore, found, sure bool) {
 	kind := ref.KindOrDefault()
 	if !i.stores[kind] || ref.Name == "" {
-		return facts.StoreProvider{}, false, false
+		return foundStore{}, false, false
 	}
 	key := types.NamespacedName{Name: ref.Name}
 	if kind == graft.KindSecretStore {
 		key.Namespace = namespace
 	}
-	s := storeOf(kind)
-	err := i.cache.Get(ctx, key, s)
+	object := storeOf(kind)
+	err := i.cache.Get(ctx, key, object)
 	if apierrors.IsNotFound(err) {
-		return facts.StoreProvider{}, false, true
+		return foundStore{}, false, true
 	}
-	return s.provider(), err == nil, err == nil
+	return object.found(), err == nil, err == nil
 }

@@ -1,6 +1,9 @@
 package graft
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // ParameterState is what is known of an SSM parameter. It is also the value
 // of a metric label, so the set is closed.
@@ -32,6 +35,9 @@ const (
 
 // Parameter is what is known of an SSM parameter, its values never.
 type Parameter struct {
+	// Name is what was asked for, where that is not the app's own name for it: a
+	// store's prefix, or the parameter of a user's ExternalSecret.
+	Name  string
 	State ParameterState
 	// Keys are the names that the parameter gives to the Secret, sorted; only
 	// with ParameterFound.
@@ -50,6 +56,9 @@ type Parameter struct {
 func (p Parameter) Known() bool {
 	return p.State == ParameterFound || p.State == ParameterEmpty
 }
+
+// name returns the name of the parameter that was asked for.
+func (p Parameter) name(d Decision) string { return cmp.Or(p.Name, d.Identity.Parameter) }
 
 // ConfigMapState is what is known of a ConfigMap.
 type ConfigMapState string

@@ -16,7 +16,7 @@ type effect struct {
 
 // parameterEffect applies the table "Facts" of the design.
 func (e *Engine) parameterEffect(d Decision, p Parameter) effect {
-	path := d.Identity.Parameter
+	path := p.name(d)
 	optional := d.Settings.SecretOptional
 	switch p.State {
 	case ParameterFound:
@@ -72,7 +72,7 @@ func (e *Engine) unknownEffect(d Decision, p Parameter, unchecked []string) effe
 		return effect{}
 	}
 	return effect{deny: ReasonUnknownParameter, message: fmt.Sprintf("%s, and unknownParameter is %q: try again later",
-		uncheckedText(unchecked, parameterNamed(d.Identity.Parameter), p.because()), UnknownDeny)}
+		uncheckedText(unchecked, parameterNamed(p.name(d)), p.because()), UnknownDeny)}
 }
 
 // remedy is what helps where the keys are not known.

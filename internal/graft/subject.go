@@ -210,7 +210,7 @@ func (s *Subject) configMapWarnings(c ConfigMap) []Warning {
 // uncheckedWarning is about literals that may hide keys.
 func (s *Subject) uncheckedWarning(names []string, facts Facts) Warning {
 	if s.Settings.Secrets && !facts.Parameter.Known() {
-		text := uncheckedText(names, parameterNamed(s.Identity.Parameter), facts.Parameter.because())
+		text := uncheckedText(names, parameterNamed(facts.Parameter.name(s.Decision)), facts.Parameter.because())
 		return Warning{WarnUncheckedLiterals, text + ": " + facts.Parameter.remedy()}
 	}
 	text := uncheckedText(names, fmt.Sprintf("ConfigMap %q", s.Identity.ConfigMap), facts.ConfigMap.Cause)

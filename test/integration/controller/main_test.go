@@ -177,6 +177,10 @@ func (namespaces) Namespace(ctx context.Context, name string) (identity.Namespac
 	return identity.Namespace{Name: ns.Name, Labels: ns.Labels, Annotations: ns.Annotations}, err
 }
 
+func (n namespaces) Current(ctx context.Context, name string) (identity.Namespace, error) {
+	return n.Namespace(ctx, name)
+}
+
 // parameters are SSM's.
 type parameters struct {
 	mu      sync.Mutex
