@@ -23,7 +23,7 @@ FUZZTIME ?= 30s
 generated = deploy/install.yaml deploy/policy.yaml deploy/chart/README.md docs/cli.md docs/annotations.md
 
 # Modules of their own: their dependencies are none of the program's.
-modules = controlplane browser iam bench/plot
+modules = controlplane browser dashboard iam bench/plot
 
 # Without grpcnotrace, gRPC serves pages made of templates, which call methods by
 # name: the linker would keep all methods of all types (verify-linked).
@@ -90,6 +90,7 @@ test: test-unit test-integration ## Run all tests that need no container.
 test-unit: ## Run unit, golden and property tests, with the race detector.
 	go test -race $$(go list ./... | grep -v /test/integration)
 	go -C test/iam test ./...
+	go -C test/dashboard test ./...
 
 # The assets are asked for in a step of their own, for a failure to show.
 .PHONY: test-integration

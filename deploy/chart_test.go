@@ -204,6 +204,7 @@ func TestKeys(t *testing.T) {
 		api.LabelInject: true, api.LabelBypass: true, api.LabelSystem: true, api.LabelEnvironment: true, api.LabelApp: true, api.AnnotationWritten: true,
 		api.AnnotationReload: true, api.AnnotationSecrets: true, // of helm test
 		"config." + api.Group + "/v1alpha1": true,
+		api.Group + "/image":                true, // of Chart.yaml, for the chart itself
 	}
 	key := regexp.MustCompile(`[a-z.]*` + regexp.QuoteMeta(api.Group) + `/[a-z0-9-]+`)
 	found := 0
@@ -261,14 +262,51 @@ func TestRefusesBadValues(t *testing.T) {
 		"Timeout":           {"The API server takes 30 s at most.", "webhook.timeoutSeconds=31", "/webhook/timeoutSeconds"},
 		"RoleArn":           {"EKS ignores one that it cannot read.", "aws.roleArn=envgraft", "/aws/roleArn"},
 		"ExcludedNamespace": {"", "webhook.excludedNamespaces={Kube}", "/webhook/excludedNamespaces/0"},
+		"NoImage":           {"Nothing is published under the default's name: pods would wait in ImagePullBackOff.", "image.tag=", "image.repository is required"},
+		"Grace":             {"The pod would be killed while it drains.", "terminationGracePeriodSeconds=5", "must be longer than config.server.drainDelay (5s)"},
+		"DrainDelay":        {"Likewise, of several units.", "config.server.drainDelay=39s1000ms", "must be longer than config.server.drainDelay (39s1000ms)"},
+		"NoneAway":          {"No node could be drained.", "podDisruptionBudget.maxUnavailable=0", "/podDisruptionBudget/maxUnavailable"},
+		"NoPercentAway":     {"Likewise.", "podDisruptionBudget.maxUnavailable=0%", "/podDisruptionBudget/maxUnavailable"},
+		"Region":            {"Every call of SSM would fail.", "aws.region=eu central-1", "/aws/region"},
+		"ConfigRegion":      {"Likewise.", "config.aws.region=eu-central", "/config/aws/region"},
+		"Environment":       {"No label and no path can have it.", "config.environment=my stage", "/config/environment"},
+		"EnvironmentPath":   {"It would be two levels of a path.", "config.environment=a/b", "/config/environment"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := helm(t, "template", "envgraft", "chart", "--set", "config.environment=stage", "--set", tc.set)
+			_, err := helm(t, "template", "envgraft", "chart", "--values", "testdata/values/minimal.yaml", "--set", tc.set)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%s\nhelm template --set %s: %v, want an error with %q", tc.reason, tc.set, err, tc.want)
 			}
 		})
+	}
+}
+
+// TestTakesGoodValues has what is close to a refusal pass.
+func TestTakesGoodValues(t *testing.T) {
+	for _, set := range []string{
+		"terminationGracePeriodSeconds=6", "config.server.drainDelay=39s999ms", "config.server.drainDelay=0s", "podDisruptionBudget.maxUnavailable=1",
+		"podDisruptionBudget.maxUnavailable=34%", "aws.region=us-gov-west-1", "aws.region=cn-north-1", "config.environment=Prod_1.x-2",
+		"image.repository=registry.example.com/envgraft,image.tag=",
+	} {
+		if _, err := helm(t, "template", "envgraft", "chart", "--values", "testdata/values/minimal.yaml", "--set", set); err != nil {
+			t.Errorf("--set %s: %v", set, err)
+		}
+	}
+}
+
+// TestOpenShift takes out what the SCC restricted-v2 assigns, and refuses of others.
+func TestOpenShift(t *testing.T) {
+	pod := render(t, "--values", "testdata/values/minimal.yaml", "--set",
+		"podSecurityContext.runAsUser=null,podSecurityContext.runAsGroup=null,podSecurityContext.fsGroup=null").deployment.Spec.Template.Spec
+	yes := true
+	want := &corev1.PodSecurityContext{RunAsNonRoot: &yes, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
+	if diff := cmp.Diff(want, pod.SecurityContext); diff != "" {
+		t.Errorf("the pod's security context: -want, +got:\n%s", diff)
+	}
+	pod = render(t, "--values", "testdata/values/minimal.yaml", "--set", "podSecurityContext=null,securityContext=null").deployment.Spec.Template.Spec
+	if pod.SecurityContext != nil || pod.Containers[0].SecurityContext != nil {
+		t.Errorf("security contexts that were taken out: %+v, %+v", pod.SecurityContext, pod.Containers[0].SecurityContext)
 	}
 }
 

@@ -1,8 +1,10 @@
 package deploy_test
 
 import (
+	"context"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -13,6 +15,7 @@ import (
 // alert is a rule of chart/files/alerts.yaml.
 type alert struct {
 	Alert, Expr, For    string
+	KeepFiringFor       string `json:"keep_firing_for"` //nolint:tagliatelle // Prometheus'
 	Labels, Annotations map[string]string
 }
 
@@ -34,10 +37,16 @@ func alerts(t *testing.T) []alert {
 	return all
 }
 
+// promtoolProgram builds promtool once: to see that nothing has changed takes the
+// Go command seconds.
+var promtoolProgram = sync.OnceValues(func() (string, error) {
+	return prometheus.Build(context.Background(), "..", "promtool")
+})
+
 // TestRules has Prometheus' own promtool parse the rules, and evaluate them on
 // the series of testdata/alerts_test.yaml.
 func TestRules(t *testing.T) {
-	promtool, err := prometheus.Build(t.Context(), "..", "promtool")
+	promtool, err := promtoolProgram()
 	if err != nil {
 		t.Fatal(err)
 	}

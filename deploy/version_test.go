@@ -18,8 +18,9 @@ func TestVersion(t *testing.T) {
 		t.Errorf("chart/Chart.yaml: version is %s and appVersion %s, VERSION says %s", chart.Version, chart.AppVersion, version)
 	}
 	for file, want := range map[string]string{
-		"../CHANGELOG.md": "\n## [" + version + "]",
-		"../SECURITY.md":  "envgraft:v" + version,
+		"../CHANGELOG.md":     "\n## [" + version + "]",
+		"../SECURITY.md":      "envgraft:v" + version,
+		"install-values.yaml": "tag: v" + version,
 	} {
 		if !strings.Contains(read(t, file), want) {
 			t.Errorf("%s does not say %q: VERSION has changed", file, want)

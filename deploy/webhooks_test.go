@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -145,4 +147,47 @@ func TestWebhookSettings(t *testing.T) {
 			}
 		}
 	})
+}
+
+// certificate is what the chart asks cert-manager for.
+type certificate struct {
+	Kind     string
+	Metadata struct{ Name string }
+	Spec     struct {
+		IsCA                              bool
+		SecretName, Duration, RenewBefore string
+		PrivateKey                        struct{ RotationPolicy string }
+		IssuerRef                         struct{ Kind, Name string }
+		SelfSigned                        map[string]any
+		CA                                struct{ SecretName string }
+	}
+}
+
+// TestCertManager follows the chain: the serving certificate is signed by a CA that
+// stays. certs.TestCertManagerRenewal shows what it is for.
+func TestCertManager(t *testing.T) {
+	all := map[string]certificate{}
+	for document := range strings.SplitSeq(template(t, "--values", "testdata/values/everything.yaml", "--show-only", "templates/certmanager.yaml"), "\n---\n") {
+		var c certificate
+		if err := yaml.Unmarshal([]byte(document), &c); err != nil {
+			t.Fatal(err)
+		}
+		all[c.Kind+"/"+c.Metadata.Name] = c
+	}
+	serving := all["Certificate/graft-webhook-tls"]
+	issuer := all["Issuer/"+serving.Spec.IssuerRef.Name]
+	ca := all["Certificate/"+issuer.Spec.CA.SecretName]
+	if ca.Spec.SecretName == "" || ca.Spec.SecretName != issuer.Spec.CA.SecretName || !ca.Spec.IsCA || serving.Spec.IsCA {
+		t.Fatalf("the serving certificate is not signed by a CA:\n%+v\n%+v\n%+v", serving, issuer, ca)
+	}
+	if ca.Spec.PrivateKey.RotationPolicy != "Never" {
+		t.Errorf("the CA's key changes when it is renewed (%q): what it signed before is refused then", ca.Spec.PrivateKey.RotationPolicy)
+	}
+	if all["Issuer/"+ca.Spec.IssuerRef.Name].Spec.SelfSigned == nil {
+		t.Errorf("the CA's issuer %q does not sign itself", ca.Spec.IssuerRef.Name)
+	}
+	const serves = 90 * 24 * time.Hour // cert-manager's default
+	if left, err := time.ParseDuration(ca.Spec.RenewBefore); err != nil || left <= serves {
+		t.Errorf("the CA is renewed %s before it expires (%v), later than the last certificate that it signs", ca.Spec.RenewBefore, err)
+	}
 }

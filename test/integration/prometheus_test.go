@@ -163,6 +163,10 @@ scrape_configs:
 	return file
 }
 
+// chosen stands for what Grafana puts in place of variables: its interval is four
+// scrape intervals, and more; All is ".*".
+var chosen = strings.NewReplacer("$__rate_interval", "15s", "$cluster", ".*", "$namespace", ".*", "$job", ".*")
+
 // dashboardQueries returns those of every panel; of "x or y" both.
 func dashboardQueries(t *testing.T) []string {
 	t.Helper()
@@ -183,8 +187,10 @@ func dashboardQueries(t *testing.T) []string {
 	var all []string
 	for _, panel := range dashboard.Panels {
 		for _, target := range panel.Targets {
-			// Grafana's variable is four scrape intervals, and more.
-			expression := strings.ReplaceAll(target.Expr, "$__rate_interval", "15s")
+			if strings.Contains(target.Expr, "envgraft_event_queue_up") || strings.Contains(target.Expr, "envgraft_events_total") {
+				continue // there is no queue here: these series begin with one
+			}
+			expression := chosen.Replace(target.Expr)
 			all = append(all, strings.Split(expression, " or ")...)
 		}
 	}
@@ -208,7 +214,11 @@ func ruleSelectors(t *testing.T) []string {
 	}
 	var all []string
 	for _, expression := range alertExpression.FindAllStringSubmatch(string(data), -1) {
-		all = append(all, selector.FindAllString(expression[1], -1)...)
+		for _, selected := range selector.FindAllString(expression[1], -1) {
+			if selected != "envgraft_event_queue_up" { // as above
+				all = append(all, selected)
+			}
+		}
 	}
 	if len(all) == 0 {
 		t.Fatal("the alerts select nothing")

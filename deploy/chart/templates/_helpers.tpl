@@ -50,6 +50,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "envgraft.image" -}}
+{{- $unpublished := eq (index (.Chart.Annotations | default dict) "envgraft.dev/image") "unpublished" }}
+{{- if and $unpublished (eq .Values.image.repository "ghcr.io/envgraft/envgraft") (not .Values.image.tag) (not .Values.image.digest) }}
+{{- fail "image.repository is required: no image of this chart is published. Build one (make image IMAGE=REGISTRY/envgraft:TAG), push it, and set image.repository=REGISTRY/envgraft and image.tag=TAG" }}
+{{- end }}
 {{- if .Values.image.digest }}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
 {{- else }}
@@ -63,6 +67,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if not $config.environment }}
 {{- fail "config.environment is required, for example --set config.environment=stage: it is the environment of pods where neither the pod nor its Namespace has the label envgraft.dev/environment" }}
 {{- end }}
+{{- include "envgraft.checkDrain" . }}
 {{- $aws := dict }}
 {{- with .Values.aws.region }}{{ $_ := set $aws "region" . }}{{ end }}
 {{- with .Values.aws.ssmEndpoint }}{{ $_ := set $aws "ssmEndpoint" . }}{{ end }}
@@ -87,11 +92,57 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- toYaml (mergeOverwrite $own $config) }}
 {{- end }}
 
+{{/* A pod that is killed while it drains breaks the reviews that it still answers. */}}
+{{- define "envgraft.checkDrain" -}}
+{{- $delay := dig "server" "drainDelay" "5s" .Values.config }}
+{{- $seconds := 0.0 }}
+{{- range regexFindAll "[0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h)" $delay -1 }}
+{{- $unit := regexFind "[a-zµ]+$" . }}
+{{- $scale := get (dict "ns" 0.000000001 "us" 0.000001 "µs" 0.000001 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) $unit }}
+{{- $seconds = addf $seconds (mulf (trimSuffix $unit . | float64) $scale) }}
+{{- end }}
+{{- if le (float64 .Values.terminationGracePeriodSeconds) (float64 $seconds) }}
+{{- fail (printf "terminationGracePeriodSeconds (%v) must be longer than config.server.drainDelay (%s): a pod that is killed while it drains breaks the reviews that it still answers" .Values.terminationGracePeriodSeconds $delay) }}
+{{- end }}
+{{- end }}
+
 {{/* The namespaces that are left alone: Kubernetes' own, without which the cluster
-does not run, and the webhook's, which must start before it serves. */}}
+does not run, the webhook's, which must start before it serves, and those of the
+operators that make Secrets and restart workloads. */}}
 {{- define "envgraft.excludedNamespaces" -}}
 {{- $own := list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace }}
-{{- concat $own .Values.webhook.excludedNamespaces (.Values.config.excludedNamespaces | default list) | uniq | toYaml }}
+{{- $operators := include "envgraft.operatorNamespaces" . | fromYamlArray }}
+{{- concat $own .Values.webhook.excludedNamespaces (.Values.config.excludedNamespaces | default list) $operators | uniq | toYaml }}
+{{- end }}
+
+{{/* Where ESO and Reloader run, as the cluster says: ESO's webhook configuration
+names its Service's namespace, and Reloader's ClusterRoleBinding its ServiceAccount's. One
+that opted in has apps in it. Empty without a cluster (helm template). */}}
+{{- define "envgraft.operatorNamespaces" -}}
+{{- $found := list }}
+{{- if .Values.webhook.excludeOperators }}
+{{- $eso := lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" "secretstore-validate" }}
+{{- range (get ($eso | default dict) "webhooks" | default list) }}
+{{- $found = append $found (dig "clientConfig" "service" "namespace" "" .) }}
+{{- end }}
+{{- range (get (lookup "rbac.authorization.k8s.io/v1" "ClusterRoleBinding" "" "" | default dict) "items" | default list) }}
+{{- if hasSuffix "reloader-role-binding" .metadata.name }}
+{{- range .subjects }}
+{{- $found = append $found (dig "namespace" "" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $excluded := list }}
+{{- range ($found | uniq | sortAlpha) }}
+{{- if . }}
+{{- $labels := dig "metadata" "labels" dict (lookup "v1" "Namespace" "" . | default dict) }}
+{{- if not (hasKey $labels "envgraft.dev/inject") }}
+{{- $excluded = append $excluded . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $excluded }}
 {{- end }}
 
 {{/* The namespaces that no webhook is called for: the excluded ones, and those

@@ -77,7 +77,7 @@ spec:
 // that is not yet.
 var names = strings.NewReplacer(
 	"NAME", "myns", "APP", "myapp", "DIR", "examples/fastapi/parameters",
-	"oci://ghcr.io/envgraft/charts/envgraft --version 0.1.0", "deploy/chart",
+	"oci://ghcr.io/envgraft/charts/envgraft --version 0.1.0", "deploy/chart --set image.tag=v0.1.0",
 	"envgraft ui -A", "envgraft ui -A --listen 127.0.0.1:0",
 )
 
@@ -110,7 +110,7 @@ func TestCommands(t *testing.T) {
 			person.must(t, "kubectl apply -f - <<'EOF'\n"+names.Replace(document.objects)+"EOF")
 		}
 		if document.installed {
-			person.must(t, "helm install envgraft deploy/chart --namespace envgraft-system --create-namespace --set config.environment=stage")
+			person.must(t, "helm install envgraft deploy/chart --namespace envgraft-system --create-namespace --set config.environment=stage --set image.tag=v0.1.0")
 		}
 		for _, block := range blocks {
 			if block.File != document.file || block.RunBy != runBy {
