@@ -224,7 +224,7 @@ func lifecycles() map[string]lifecycle {
 		"EnvgraftSSMBudgetExhausted": {"A namespace that waits tries ever more rarely.", func(d day) []inputSeries {
 			return d.counted(d.attempts(), false, replicas("envgraft_ssm_budget_exhausted_total", `namespace="x"`)...)
 		}, 23 * minute, 22 * minute},
-		"EnvgraftReloaderNotRestarting":  {"A new leader begins with 0.", one(`envgraft_stale_pods{reason="OlderVersion", instance="a"}`, 3), 12 * minute, 12 * minute},
+		"EnvgraftReloaderNotRestarting": {"A new leader begins with 0.", one(`envgraft_stale_pods{reason="OlderVersion", instance="a"}`, 3), 12 * minute, 12 * minute},
 		"EnvgraftEventQueueDown": {"", func(d day) []inputSeries {
 			return []inputSeries{d.samples(`envgraft_event_queue_up{instance="a"}`, func(at time.Duration) float64 { return 1 - during(at, 1) })}
 		}, 12 * minute, 12 * minute},
