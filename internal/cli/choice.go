@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// choice is a flag that takes one of a few words.
+// choice is a flag that takes one of a few words. One that ends with "=" takes
+// any text after it.
 type choice struct {
 	value string
 	words []string
@@ -36,7 +37,9 @@ func (c *choice) Type() string { return "string" }
 
 // Set takes one of the words.
 func (c *choice) Set(value string) error {
-	if !slices.Contains(c.words, value) {
+	if !slices.ContainsFunc(c.words, func(word string) bool {
+		return value == word || strings.HasSuffix(word, "=") && strings.HasPrefix(value, word)
+	}) {
 		return fmt.Errorf("use %s", strings.Join(c.words, " or "))
 	}
 	c.value = value

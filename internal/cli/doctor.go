@@ -12,6 +12,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
+	"github.com/envgraft/envgraft/internal/gather"
 	"github.com/envgraft/envgraft/internal/parameters"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
@@ -43,17 +44,19 @@ func newDoctor(streams Streams) *cobra.Command {
 	var flags doctorFlags
 	command := &cobra.Command{
 		Use:   "doctor [KIND/NAME | -l SELECTOR]",
-		Short: "Find the broken link between a parameter and a pod, and the command that mends it",
-		Long: `Walk the chain that gives a workload its environment: configuration, webhook and
-certificate, namespace, labels, admission, External Secrets Operator,
-ExternalSecret, store, parameter, Secret, ConfigMap, pods, Reloader. It stops at
-the first broken link and prints a command that mends it. Without a workload it
-looks at the installation alone.
+		Short: "Find the broken link between a parameter and a pod, and the command that fixes it",
+		Long: `Walk the chain that gives a workload its environment: configuration, webhook,
+replicas, Service and certificate of envgraft; namespace, labels, admission and
+other webhooks; External Secrets Operator, store, ExternalSecret, parameter, sync,
+Secret and ConfigMap; Reloader, its annotations, and the pods. It stops at the
+first broken link and prints a command that fixes it, or whom to ask for what. No
+command that it prints overwrites or deletes what it did not read. Without a
+workload it looks at the installation alone.
 
-It reads with your rights and changes nothing: to ask the webhook it has the API
-server admit a pod for show (a dry run). What you may not see is said, and is no
-fault, unless --strict makes it one. --aws looks at the parameter, too, with your
-AWS credentials. No value of a Secret or parameter is ever printed. -o name prints
+It reads with your rights and changes nothing: to ask the webhooks it has the API
+server admit a pod in a dry run. Missing rights are listed, and are no fault
+unless --strict makes them one. --aws reads the parameter, too, with your AWS
+credentials. No value of a Secret or parameter is ever printed. -o name prints
 what has a broken link.
 
 Exit code 0: no broken link was found. 1: a link is broken. 2: the command line
@@ -107,11 +110,11 @@ func (f *doctorFlags) examine(command *cobra.Command, args []string) ([]diagnosi
 	if err != nil {
 		return nil, err
 	}
-	e := &examiner{session: c, settings: settings, installation: f.kube.installation, admit: true}
+	g := &gather.Gatherer{Reader: c.Reader, Settings: settings, Installation: f.kube.installation, Admit: true}
 	if f.useAWS {
-		e.check = f.checkParameter
+		g.Check = f.checkParameter
 	}
-	base, err := e.base(ctx)
+	base, err := g.Base(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +130,11 @@ func (f *doctorFlags) examine(command *cobra.Command, args []string) ([]diagnosi
 	defer progress.end()
 	for i, w := range targets {
 		progress.at(i, len(targets), w.String())
-		p, err := e.patient(ctx, base, c.App(ctx, settings, w))
+		in, err := g.App(ctx, base, c.App(ctx, settings, w))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, newDiagnosis(c, p))
+		all = append(all, newDiagnosis(c, in))
 	}
 	return all, nil
 }
@@ -146,15 +149,15 @@ func (f *doctorFlags) checkParameter(ctx context.Context, path string) (*paramet
 	return parameters.Check(ctx, client, path), nil
 }
 
-func newDiagnosis(c *session, p doctor.Patient) diagnosis {
-	findings := doctor.Examine(p)
+func newDiagnosis(c *session, in doctor.Input) diagnosis {
+	findings := doctor.Examine(in)
 	d := diagnosis{Healthy: doctor.Healthy(findings), Findings: findings, NotSeen: append([]clusterview.Right{}, c.Missing()...)}
-	if p.App == nil {
-		_, name, _ := strings.Cut(p.Installation, "/")
-		d.resource = resourceName("Deployment", name)
+	if in.App == nil {
+		namespace, name, _ := strings.Cut(in.Installation, "/")
+		d.resource = resourceName("Deployment", name) + " -n " + namespace
 		return d
 	}
-	d.Target, d.Namespace = p.App.Workload.String(), p.App.Workload.Namespace
+	d.Target, d.Namespace = in.App.Workload.String(), in.App.Workload.Namespace
 	d.resource = d.Target
 	return d
 }
@@ -168,12 +171,8 @@ func (d diagnosis) name() string {
 
 // headline says on one line what is broken.
 func (d diagnosis) headline() string {
-	for _, f := range d.Findings {
-		if f.Status == doctor.Broken {
-			return d.name() + ": " + f.Check
-		}
-	}
-	return ""
+	f, _ := doctor.FirstBroken(d.Findings)
+	return d.name() + ": " + f.Check
 }
 
 // allSeen is an error if a check could not look.
@@ -210,7 +209,7 @@ func writeDiagnoses(w io.Writer, format string, all []diagnosis) error {
 func writeDiagnosis(out *bytes.Buffer, d diagnosis, p palette) {
 	terminal.Fprintf(out, "%s\n", d.name())
 	colors := map[doctor.Status]int{
-		doctor.OK: colorGreen, doctor.Broken: colorRed, doctor.Unseen: colorYellow,
+		doctor.OK: colorGreen, doctor.Warning: colorYellow, doctor.Broken: colorRed, doctor.Unseen: colorYellow,
 		doctor.Unneeded: colorDefault, doctor.Unreached: colorDefault,
 	}
 	rows := newRows(out)
@@ -221,7 +220,10 @@ func writeDiagnosis(out *bytes.Buffer, d diagnosis, p palette) {
 	for _, f := range d.Findings {
 		if f.Fix != "" {
 			// As it stands: a here-document may not be indented.
-			terminal.Fprintf(out, "\nTo mend it:\n\n%s\n", terminal.Lines(f.Fix))
+			terminal.Fprintf(out, "\nTo fix it:\n\n%s\n", terminal.Lines(f.Fix))
+		}
+		if f.Ask != "" {
+			terminal.Fprintf(out, "\nAsk %s.\n", f.Ask)
 		}
 	}
 }

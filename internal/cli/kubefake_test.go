@@ -159,11 +159,35 @@ func (f *fakeCluster) list(w http.ResponseWriter, r *http.Request, q query) {
 	}
 	items := []any{}
 	for _, o := range f.objects {
-		if q.matches(o) && selector.Matches(labels.Set(o.GetLabels())) {
-			items = append(items, o.Object)
+		if q.matches(o) && selector.Matches(labels.Set(o.GetLabels())) && selectsFields(r.URL.Query().Get("fieldSelector"), o) {
+			items = append(items, seen(r, o))
 		}
 	}
 	write(w, http.StatusOK, map[string]any{"kind": "List", "apiVersion": "v1", "metadata": map[string]any{}, "items": items})
+}
+
+// seen is what an answer holds of an object: its metadata, where no more is asked for.
+func seen(r *http.Request, o *unstructured.Unstructured) any {
+	if !strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadata") {
+		return o.Object
+	}
+	return map[string]any{"metadata": o.Object["metadata"]}
+}
+
+// selectsFields knows "a.b=c" and "a.b!=c".
+func selectsFields(selector string, o *unstructured.Unstructured) bool {
+	for term := range strings.SplitSeq(selector, ",") {
+		if term == "" {
+			continue
+		}
+		field, want, _ := strings.Cut(term, "=")
+		field, not := strings.CutSuffix(field, "!")
+		have, _, err := unstructured.NestedString(o.Object, strings.Split(field, ".")...)
+		if err != nil || (have == want) == not {
+			return false
+		}
+	}
+	return true
 }
 
 func (q query) matches(o *unstructured.Unstructured) bool {

@@ -13,14 +13,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/doctor"
+	"github.com/envgraft/envgraft/internal/gather"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 // statusReport is what -o json prints.
 type statusReport struct {
-	Apps []clusterview.Line `json:"apps"`
+	Apps []doctor.Line `json:"apps"`
 	// NotSeen are the rights that were missing.
 	NotSeen []clusterview.Right `json:"notSeen"`
+	// everywhere says that the apps are of all namespaces.
+	everywhere bool
 }
 
 type statusFlags struct {
@@ -43,18 +47,30 @@ func newStatus(streams Streams) *cobra.Command {
 		Short: "Show the apps of a namespace, or of all: one line each",
 		Long: `Show one line for each app that is injected: its workload, parameter and version,
 whether ESO synced it, how many pods run with today's data, when it was last
-rotated, and what is wrong.
+rotated, and the problem: the first broken link, in the words of envgraft doctor.
+Jobs that have not ended have a line, too, and so has what an operator's object
+owns.
 
-It reads lists alone, of pods their metadata, and no Secrets; so which data a pod
-runs with goes by the versions that envgraft recorded, and is "not known" where
-there are none. -o name prints the workloads.
+It reads lists alone, of pods that have started their metadata, and no Secrets; so
+which data a pod runs with is known by the versions that envgraft recorded, and is
+"not known" where there are none. -o name prints the workloads, with -A each with
+its namespace, as kubectl takes it. -o custom-columns takes fields of -o json.
 
 Exit code 0: shown, whatever is wrong. 2: the command line was not understood.
 3: it could not look, as without a cluster.`,
 		Example: `  envgraft status -A
   envgraft status -n shop --watch
+  envgraft status -A -o name | xargs -L1 kubectl get
+  envgraft status -A -o custom-columns=NAMESPACE:.namespace,APP:.app,STALE:.pods.stale,PROBLEM:.problem
   envgraft status -A -o json | jq -r '.apps[] | select(.problem).workload'`,
-		Args: cobra.NoArgs,
+		Args: func(command *cobra.Command, args []string) error {
+			if columns, ok := strings.CutPrefix(flags.output.value, formatColumns); ok {
+				if _, err := parseColumns(columns); err != nil {
+					return err
+				}
+			}
+			return cobra.NoArgs(command, args)
+		},
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := flags.kube.open()
 			if err != nil {
@@ -76,9 +92,9 @@ Exit code 0: shown, whatever is wrong. 2: the command line was not understood.
 	f := command.Flags()
 	f.BoolVarP(&flags.all, "all-namespaces", "A", false, "all namespaces")
 	f.StringVarP(&flags.selector, "selector", "l", "", "workloads with these `labels`")
-	f.BoolVarP(&flags.watch, "watch", "w", false, "go on, and print the lines that change")
+	f.BoolVarP(&flags.watch, "watch", "w", false, "go on: redraw the table on a terminal, else print the lines that change")
 	f.DurationVar(&flags.interval, "interval", watchInterval, "how often --watch looks")
-	flags.output = addChoice(command, "output", "o", "format", formats()...)
+	flags.output = addChoice(command, "output", "o", "format", append(formats(), formatColumns)...)
 	return command
 }
 
@@ -93,9 +109,15 @@ func (f *statusFlags) read(command *cobra.Command, c *session, errOut io.Writer)
 	}
 	progress := newProgress(errOut)
 	progress.say("reading workloads, pods and ExternalSecrets")
+	defer progress.end()
+	g := &gather.Gatherer{Reader: c.Reader, Settings: settings, Installation: f.kube.installation}
+	base, err := g.Base(command.Context())
+	if err != nil {
+		return statusReport{}, err
+	}
 	o := c.Overview(command.Context(), settings, namespace, f.selector)
+	report := statusReport{Apps: g.Lines(command.Context(), base, o), NotSeen: append([]clusterview.Right{}, c.Missing()...), everywhere: f.all}
 	progress.end()
-	report := statusReport{Apps: o.Lines(), NotSeen: append([]clusterview.Right{}, c.Missing()...)}
 	if len(report.Apps) == 0 && len(o.Causes) > 0 {
 		return report, errors.New("cannot tell: " + strings.Join(o.Causes, "; "))
 	}
@@ -110,28 +132,44 @@ func (f *statusFlags) read(command *cobra.Command, c *session, errOut io.Writer)
 	return report, nil
 }
 
-// follow prints what changes, until the person has seen enough.
+// clearScreen goes to the first line of a terminal and erases it all.
+const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
+
+// follow shows what there is until the person has seen enough: a terminal all of
+// it, anything else what changes.
 func (f *statusFlags) follow(command *cobra.Command, c *session, streams Streams) error {
 	ctx := command.Context()
-	var last []clusterview.Line
+	redraw := isTerminal(streams.Out) && (f.output.value == formatTable || f.output.value == formatWide)
+	var last []doctor.Line
 	for first := true; ; first = false {
 		report, err := f.read(command, c, io.Discard)
 		if err != nil && first {
 			return unchecked(err)
 		}
 		if err == nil {
-			changed := changedLines(last, report.Apps)
-			last = report.Apps
-			if len(changed) > 0 || first {
-				if err := writeStatus(streams.Out, f.output.value, statusReport{Apps: changed, NotSeen: report.NotSeen}); err != nil {
-					return err
-				}
+			if err := f.show(streams.Out, redraw, first, last, report); err != nil {
+				return err
 			}
+			last = report.Apps
 		}
 		if !sleep(ctx, f.interval) {
 			return nil
 		}
 	}
+}
+
+func (f *statusFlags) show(w io.Writer, redraw, first bool, last []doctor.Line, report statusReport) error {
+	if redraw {
+		if _, err := terminal.Fprintf(w, "%s", terminal.Safe(clearScreen)); err != nil {
+			return err
+		}
+		return writeStatus(w, f.output.value, report)
+	}
+	report.Apps = changedLines(last, report.Apps)
+	if len(report.Apps) == 0 && !first {
+		return nil
+	}
+	return writeStatus(w, f.output.value, report)
 }
 
 // sleep returns false where it was cut short.
@@ -148,32 +186,44 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // changedLines are those that are new or not as they were. When ESO looked last
 // is no change: it looks all the time.
-func changedLines(was, is []clusterview.Line) []clusterview.Line {
-	text := func(l clusterview.Line) string {
+func changedLines(was, is []doctor.Line) []doctor.Line {
+	text := func(l doctor.Line) string {
 		l.Refreshed = nil
-		return strings.Join(append(statusRow(l, true), l.Kind), "\t")
+		return strings.Join(append(statusRow(l, true), l.Kind, problemOf(l)), "\t")
 	}
 	known := map[string]bool{}
 	for _, l := range was {
 		known[text(l)] = true
 	}
-	return slices.DeleteFunc(slices.Clone(is), func(l clusterview.Line) bool { return known[text(l)] })
+	return slices.DeleteFunc(slices.Clone(is), func(l doctor.Line) bool { return known[text(l)] })
 }
 
 func writeStatus(w io.Writer, format string, report statusReport) error {
+	if columns, ok := strings.CutPrefix(format, formatColumns); ok {
+		return writeColumns(w, columns, report.Apps)
+	}
 	switch format {
 	case formatJSON, formatYAML:
 		return writeValue(w, format, report)
 	case formatName:
-		return writeNames(w, report.Apps, func(l clusterview.Line) string { return resourceName(l.Kind, l.Workload) })
+		return writeNames(w, report.Apps, func(l doctor.Line) string {
+			name := resourceName(l.Kind, l.Workload)
+			if report.everywhere {
+				name += " -n " + l.Namespace
+			}
+			return name
+		})
 	}
 	var out bytes.Buffer
-	writeStatusTable(&out, report.Apps, newPalette(w), format == formatWide)
+	writeStatusTable(&out, report.Apps, newPalette(w), format == formatWide, terminalWidth(w))
 	_, err := w.Write(out.Bytes())
 	return err
 }
 
-func writeStatusTable(out *bytes.Buffer, lines []clusterview.Line, p palette, wide bool) {
+// writeStatusTable writes a line an app. PROBLEM is the last column; where the
+// terminal is too narrow for it, it has the next line to itself, so that what
+// is cut is never the cause.
+func writeStatusTable(out *bytes.Buffer, lines []doctor.Line, p palette, wide bool, width int) {
 	if len(lines) == 0 {
 		out.WriteString("No app is injected here.\n")
 		return
@@ -182,20 +232,37 @@ func writeStatusTable(out *bytes.Buffer, lines []clusterview.Line, p palette, wi
 	if wide {
 		header = append(header, "REFRESHED")
 	}
-	rows := newRows(out)
+	var table bytes.Buffer
+	rows := newRows(&table)
 	rows.row(cellsOf(append(header, "PROBLEM"))...)
 	for _, l := range lines {
-		row := statusRow(l, wide)
-		cells := cellsOf(row)
-		if problem := len(row) - 1; row[problem] != "-" {
-			cells[problem] = p.paint(colorRed, row[problem])
-		}
-		rows.row(cells...)
+		rows.row(cellsOf(append(statusRow(l, wide), ""))...)
 	}
 	rows.flush()
+	text := strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n") // each row was cleaned
+	terminal.Fprintf(out, "%s\n", text[0])
+	for i, l := range lines {
+		row, problem := text[i+1], problemOf(l)
+		switch color := map[doctor.Status]int{doctor.Broken: colorRed, doctor.Warning: colorYellow}[l.Severity]; {
+		case color == 0:
+			terminal.Fprintf(out, "%s-\n", row)
+		case width > 0 && len([]rune(row))+len([]rune(problem)) > width:
+			terminal.Fprintf(out, "%s↓\n    %s\n", row, p.paint(color, problem))
+		default:
+			terminal.Fprintf(out, "%s%s\n", row, p.paint(color, problem))
+		}
+	}
 }
 
-func statusRow(l clusterview.Line, wide bool) []string {
+// problemOf is the link and what is wrong with it.
+func problemOf(l doctor.Line) string {
+	if l.Link == "" {
+		return ""
+	}
+	return l.Link + ": " + l.Problem
+}
+
+func statusRow(l doctor.Line, wide bool) []string {
 	version := "-"
 	if l.Version > 0 {
 		version = strconv.FormatInt(l.Version, 10)
@@ -207,7 +274,7 @@ func statusRow(l clusterview.Line, wide bool) []string {
 	if wide {
 		row = append(row, timeOrDash(l.Refreshed))
 	}
-	return append(row, or(l.Problem, "-"))
+	return row
 }
 
 func timeOrDash(t *time.Time) string {

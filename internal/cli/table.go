@@ -40,6 +40,19 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
+// terminalWidth is the number of columns of a terminal; 0 for anything else.
+func terminalWidth(w io.Writer) int {
+	file, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
 func (p palette) paint(color int, text string) terminal.Safe {
 	if !p.enabled {
 		return terminal.Safe(terminal.Line(text))

@@ -78,7 +78,8 @@ func (f *uiFlags) serve(command *cobra.Command, out io.Writer) error {
 	if f.all {
 		source.namespace = ""
 	}
-	if _, err := source.look(command.Context(), source.namespace).base(command.Context()); err != nil {
+	_, g := source.look(command.Context(), source.namespace)
+	if _, err := g.Base(command.Context()); err != nil {
 		return unchecked(err)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(command.Context(), "tcp", f.listen)

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
+	"github.com/envgraft/envgraft/internal/gather"
 	"github.com/envgraft/envgraft/internal/ui"
 )
 
@@ -25,67 +25,67 @@ type uiSource struct {
 var _ ui.Source = &uiSource{}
 
 // look begins a page: the rights that are missing are those of the page.
-func (s *uiSource) look(ctx context.Context, namespace string) *examiner {
+func (s *uiSource) look(ctx context.Context, namespace string) (*session, *gather.Gatherer) {
 	c := &session{Reader: s.reader.Anew(), namespace: namespace}
-	return &examiner{session: c, settings: s.settings(ctx, c.Reader), installation: s.installation}
+	return c, &gather.Gatherer{Reader: c.Reader, Settings: s.settings(ctx, c.Reader), Installation: s.installation}
 }
 
 // Overview implements ui.Source.
 func (s *uiSource) Overview(ctx context.Context) (ui.Overview, error) {
-	e := s.look(ctx, s.namespace)
-	base, err := e.base(ctx)
+	_, g := s.look(ctx, s.namespace)
+	base, err := g.Base(ctx)
 	if err != nil {
 		return ui.Overview{}, err
 	}
-	seen := e.session.Overview(ctx, e.settings, s.namespace, "")
-	o := ui.Overview{Scope: "all namespaces", Installation: doctor.Examine(base), Apps: seen.Lines(), At: time.Now()}
+	seen := g.Overview(ctx, g.Settings, s.namespace, "")
+	o := ui.Overview{Scope: "all namespaces", Installation: doctor.Examine(base), Apps: g.Lines(ctx, base, seen), At: base.Now}
 	if s.namespace != "" {
 		o.Scope = "namespace " + s.namespace
 	}
 	if len(o.Apps) == 0 && len(seen.Causes) > 0 {
 		return o, errors.New("cannot tell: " + strings.Join(seen.Causes, "; "))
 	}
-	o.Notes = e.notes()
+	o.Notes = notes(g)
 	return o, nil
 }
 
 // App implements ui.Source.
 func (s *uiSource) App(ctx context.Context, ref clusterview.Ref) (ui.App, error) {
-	e := s.look(ctx, ref.Namespace)
-	w := e.Workload(ctx, ref)
+	c, g := s.look(ctx, ref.Namespace)
+	w := c.Workload(ctx, ref)
 	switch {
 	case w.State == clusterview.NotFound, w.State == clusterview.Found && len(w.Value.Template) == 0:
 		return ui.App{}, fmt.Errorf("%w: %s in namespace %q", ui.ErrNotFound, ref, ref.Namespace)
 	case w.State != clusterview.Found:
 		return ui.App{}, fmt.Errorf("cannot read %s: %s", ref, w.Cause)
 	}
-	base, err := e.base(ctx)
+	base, err := g.Base(ctx)
 	if err != nil {
 		return ui.App{}, err
 	}
-	app := e.session.App(ctx, e.settings, w.Value)
-	patient, err := e.patient(ctx, base, app)
+	app := c.App(ctx, g.Settings, w.Value)
+	in, err := g.App(ctx, base, app)
 	if err != nil {
 		return ui.App{}, err
 	}
-	explained, err := e.explain(ctx, app)
+	explained, err := c.explain(ctx, app)
 	if err != nil {
 		return ui.App{}, err
 	}
-	findings := doctor.Examine(patient)
+	findings := doctor.Examine(in)
 	return ui.App{
 		Ref: ref, Identity: app.Subject.Identity, Findings: findings, Chain: ui.ChainOf(app, findings),
-		Pods: uiPods(explained.Live.Pods), Containers: uiContainers(explained.Containers), Notes: e.notes(), At: time.Now(),
+		Pods: uiPods(explained.Live.Pods), Containers: uiContainers(explained.Containers), Notes: notes(g), At: base.Now,
 	}, nil
 }
 
 // notes are the rights that were missing.
-func (e *examiner) notes() []string {
+func notes(g *gather.Gatherer) []string {
 	var notes []string
-	if e.settings.Assumed != "" {
-		notes = append(notes, "the configuration is assumed to be the default: "+e.settings.Assumed)
+	if g.Settings.Assumed != "" {
+		notes = append(notes, "the configuration is assumed to be the default: "+g.Settings.Assumed)
 	}
-	for _, right := range e.Missing() {
+	for _, right := range g.Missing() {
 		notes = append(notes, "you may not "+right.String())
 	}
 	return notes

@@ -17,6 +17,9 @@ type App struct {
 	Workload  Workload
 	Namespace Seen[identity.Namespace]
 	Pods      Seen[[]Pod]
+	// Failure is why pods cannot be created, as the workload's controller was
+	// told; empty where they can.
+	Failure string
 
 	// Subject is the template as the engine decides on it.
 	Subject *graft.Subject
@@ -43,7 +46,7 @@ func (r *Reader) App(ctx context.Context, settings Settings, w Workload) *App {
 
 // AppWith is App with some of them given.
 func (r *Reader) AppWith(ctx context.Context, settings Settings, w Workload, given Given) *App {
-	a := &App{Settings: settings, Workload: w, Pods: r.Pods(ctx, w)}
+	a := &App{Settings: settings, Workload: w, Pods: r.Pods(ctx, w), Failure: r.failure(ctx, w)}
 	if given.Namespace != nil {
 		a.Namespace = Seen[identity.Namespace]{State: Found, Value: *given.Namespace}
 	} else {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -190,24 +189,6 @@ func (x ExternalSecrets) Filling(namespace, name, secret string) *ExternalSecret
 		return nil
 	}
 	return &x.Items[at]
-}
-
-// Complaint returns ESO's last warning about an ExternalSecret: its condition
-// says only that something failed.
-func (r *Reader) Complaint(ctx context.Context, e *ExternalSecret) string {
-	type event struct {
-		Metadata      metav1.ObjectMeta `json:"metadata"`
-		Message       string            `json:"message"`
-		LastTimestamp metav1.Time       `json:"lastTimestamp"`
-	}
-	all := list[event](ctx, r, events(), e.Metadata.Namespace, query{accept: whole, fields: strings.Join([]string{
-		"involvedObject.kind=ExternalSecret", "involvedObject.name=" + e.Metadata.Name, "type=Warning",
-	}, ",")})
-	slices.SortStableFunc(all.Value, func(a, b event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
-	if len(all.Value) == 0 {
-		return ""
-	}
-	return all.Value[len(all.Value)-1].Message
 }
 
 // ESOVersion asks which version of ExternalSecrets the cluster serves. Every

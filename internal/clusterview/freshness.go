@@ -50,6 +50,9 @@ func (a *App) Judge(p Pod) Judgement {
 		return Judgement{Stale, fmt.Sprintf("it was admitted by version %d of the parameter, which is at %d", have, want)}
 	}
 	started := p.oldestStart()
+	if p.Partial {
+		return a.fresh(p) // when it started was not read
+	}
 	if reason, message := p.Waiting(); started.IsZero() {
 		return Judgement{Waiting, join(reason, message)}
 	}

@@ -3,8 +3,6 @@ package clusterview
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -117,45 +115,6 @@ func (o *Operators) add(d Deployment) {
 	default:
 		o.Reloader = append(o.Reloader, d)
 	}
-}
-
-// Watches says that a Reloader watches a namespace: one that has
-// KUBERNETES_NAMESPACE set watches only its own, and says so nowhere.
-func (d Deployment) Watches(namespace string) (watches bool, why string) {
-	for _, c := range d.Spec.Template.Spec.Containers {
-		for _, e := range c.Env {
-			if e.Name != "KUBERNETES_NAMESPACE" {
-				continue
-			}
-			own := e.Value
-			if own == "" && e.ValueFrom != nil {
-				own = d.Metadata.Namespace // the chart takes it from the pod's own metadata
-			}
-			if own != "" && own != namespace {
-				return false, fmt.Sprintf("%s has KUBERNETES_NAMESPACE set and watches only namespace %q", d, own)
-			}
-		}
-		for _, argument := range append(slices.Clone(c.Command), c.Args...) {
-			value, ok := strings.CutPrefix(argument, "--namespaces-to-ignore=")
-			if ok && slices.Contains(strings.Split(strings.Trim(value, `"'`), ","), namespace) {
-				return false, fmt.Sprintf("%s was started with %s", d, argument)
-			}
-		}
-	}
-	return true, ""
-}
-
-// RestartsRollouts says that a Reloader restarts Argo Rollouts, which it does
-// only where it was started with a flag.
-func (d Deployment) RestartsRollouts() bool {
-	for _, c := range d.Spec.Template.Spec.Containers {
-		for _, argument := range append(slices.Clone(c.Command), c.Args...) {
-			if strings.EqualFold(argument, "--is-Argo-Rollouts=true") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // Webhooks is the configuration by which the API server calls envgraft.

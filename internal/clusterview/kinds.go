@@ -69,6 +69,8 @@ func kindsOf(all []workload.Kind) []Kind {
 	return kinds
 }
 
+func (k Kind) groupKind() schema.GroupKind { return schema.GroupKind{Group: k.Group, Kind: k.Kind} }
+
 // IsPod says that the kind is Pod itself.
 func (k Kind) IsPod() bool { return k.Kind == workload.Pod }
 

@@ -1,11 +1,9 @@
 package clusterview
 
 import (
-	"strings"
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -119,39 +117,6 @@ func TestStoreOpens(t *testing.T) {
 		s.Spec.Conditions = tc.conditions
 		if got := s.Opens(ns); got != tc.want {
 			t.Errorf("%s: open is %t, want %t", name, got, tc.want)
-		}
-	}
-}
-
-func TestReloaderWatches(t *testing.T) {
-	field := &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}}
-	for name, tc := range map[string]struct {
-		container corev1.Container
-		want      string
-	}{
-		"All":     {corev1.Container{}, ""},
-		"OwnOnly": {corev1.Container{Env: []corev1.EnvVar{{Name: "KUBERNETES_NAMESPACE", ValueFrom: field}}}, "KUBERNETES_NAMESPACE"},
-		"Shop":    {corev1.Container{Env: []corev1.EnvVar{{Name: "KUBERNETES_NAMESPACE", Value: "shop"}}}, ""},
-		"Ignored": {corev1.Container{Args: []string{"--namespaces-to-ignore=a,shop"}}, "--namespaces-to-ignore"},
-	} {
-		d := Deployment{Metadata: metav1.ObjectMeta{Name: "reloader", Namespace: "reloader"}}
-		d.Spec = appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{tc.container}}}}
-		watches, why := d.Watches("shop")
-		if watches != (tc.want == "") || !strings.Contains(why, tc.want) {
-			t.Errorf("%s: watches is %t because of %q, want %q", name, watches, why, tc.want)
-		}
-		if d.RestartsRollouts() {
-			t.Errorf("%s: it restarts Rollouts without having been told to", name)
-		}
-	}
-}
-
-func TestReloaderRestartsRollouts(t *testing.T) {
-	for _, argument := range []string{"--is-Argo-Rollouts=true", "--is-argo-rollouts=true"} {
-		var d Deployment
-		d.Spec.Template.Spec.Containers = []corev1.Container{{Args: []string{"--log-format=json", argument}}}
-		if !d.RestartsRollouts() {
-			t.Errorf("one with %s does not restart Rollouts", argument)
 		}
 	}
 }

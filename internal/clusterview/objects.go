@@ -51,7 +51,8 @@ func ConfigMapFacts(s Seen[ConfigMap]) graft.ConfigMap {
 
 // Secret is what may be known of a Secret: the names of its keys.
 type Secret struct {
-	Keys []string
+	Keys   []string
+	Labels map[string]string
 	// Changed is when the data last changed; zero where that is not known.
 	Changed time.Time
 	// Maker is the ExternalSecret that owns it; empty where none does.
@@ -76,7 +77,7 @@ func (r *Reader) Secret(ctx context.Context, namespace, name string) Seen[Secret
 	if o.State != Found {
 		return seen
 	}
-	seen.Value = Secret{Keys: slices.Sorted(maps.Keys(o.Value.Data)), Changed: changed(o.Value.Metadata)}
+	seen.Value = Secret{Keys: slices.Sorted(maps.Keys(o.Value.Data)), Labels: o.Value.Metadata.Labels, Changed: changed(o.Value.Metadata)}
 	if owner := metav1.GetControllerOfNoCopy(&o.Value.Metadata); owner != nil && owner.Kind == "ExternalSecret" {
 		seen.Value.Maker = owner.Name
 	}

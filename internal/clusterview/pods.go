@@ -28,6 +28,8 @@ type Pod struct {
 	Metadata metav1.ObjectMeta `json:"metadata"`
 	Spec     corev1.PodSpec    `json:"spec"`
 	Status   corev1.PodStatus  `json:"status"`
+	// Partial says that the pod was listed by its metadata alone.
+	Partial bool `json:"-"`
 }
 
 // Injected says that the webhook injected the pod when it was created.
@@ -64,16 +66,6 @@ func (p Pod) oldestStart() time.Time {
 		}
 	}
 	return oldest
-}
-
-// Waiting returns what keeps a container from starting, as the kubelet says it.
-func (p Pod) Waiting() (reason, message string) {
-	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if w := c.State.Waiting; w != nil && w.Reason == "CreateContainerConfigError" {
-			return w.Reason, w.Message
-		}
-	}
-	return "", ""
 }
 
 // top names the workload at the top of a pod, by names alone: a Deployment

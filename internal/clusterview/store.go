@@ -14,17 +14,20 @@ type Store struct {
 	Spec struct {
 		Conditions externalsecret.StoreConditions `json:"conditions"`
 		Provider   struct {
-			AWS *struct {
-				Service string `json:"service"`
-				Region  string `json:"region"`
-				Role    string `json:"role"`
-				Prefix  string `json:"prefix"`
-			} `json:"aws"`
+			AWS *AWSProvider `json:"aws"`
 		} `json:"provider"`
 	} `json:"spec"`
 	Status struct {
 		Conditions []metav1.Condition `json:"conditions"`
 	} `json:"status"`
+}
+
+// AWSProvider is how a store reaches AWS.
+type AWSProvider struct {
+	Service string `json:"service"`
+	Region  string `json:"region"`
+	Role    string `json:"role"`
+	Prefix  string `json:"prefix"`
 }
 
 // Store reads one. ESO's version is that of its ExternalSecrets.

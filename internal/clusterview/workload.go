@@ -1,16 +1,19 @@
 package clusterview
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // Workload is an object that has pods, or a pod.
@@ -28,6 +31,14 @@ type Workload struct {
 	Selector *metav1.LabelSelector
 	// Suspended is true for a CronJob that is.
 	Suspended bool
+	// Ended is true for a Job that has completed or failed.
+	Ended bool
+	// wanted is how many pods its spec asks for; nil for kinds that do not say.
+	wanted *int32
+	// templateFrom is the object that a Rollout takes its template from.
+	templateFrom *templateRef
+	// failure is why its controller could not create pods, by its status.
+	failure string
 	// Owner is the workload above; empty at the top.
 	Owner metav1.OwnerReference
 }
@@ -58,12 +69,24 @@ type object struct {
 				Template json.RawMessage `json:"template"`
 			} `json:"spec"`
 		} `json:"jobTemplate"`
-		// WorkloadRef is where a Rollout may have its template.
-		WorkloadRef *struct {
-			Kind string `json:"kind"`
-			Name string `json:"name"`
-		} `json:"workloadRef"`
+		WorkloadRef *templateRef `json:"workloadRef"`
+		Replicas    *int32       `json:"replicas"`
+		Parallelism *int32       `json:"parallelism"`
 	} `json:"spec"`
+	Status struct {
+		Conditions []struct {
+			Type    string `json:"type"`
+			Status  string `json:"status"`
+			Message string `json:"message"`
+		} `json:"conditions"`
+		DesiredNumberScheduled *int32 `json:"desiredNumberScheduled"`
+	} `json:"status"`
+}
+
+// templateRef is where a Rollout may have its template.
+type templateRef struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
 }
 
 func (o object) workload(k Kind) Workload {
@@ -71,7 +94,19 @@ func (o object) workload(k Kind) Workload {
 		Ref:    Ref{Kind: k, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name},
 		UID:    o.Metadata.UID,
 		Labels: o.Metadata.Labels, Annotations: o.Metadata.Annotations, Created: o.Metadata.CreationTimestamp.Time,
-		Template: o.Spec.Template, Selector: o.Spec.Selector, Suspended: o.Spec.Suspend,
+		Template: o.Spec.Template, Selector: o.Spec.Selector, Suspended: o.Spec.Suspend, templateFrom: o.Spec.WorkloadRef,
+	}
+	w.wanted = cmp.Or(o.Spec.Replicas, o.Spec.Parallelism, o.Status.DesiredNumberScheduled)
+	for _, c := range o.Status.Conditions {
+		if c.Status != "True" {
+			continue
+		}
+		switch c.Type {
+		case "ReplicaFailure":
+			w.failure = c.Message
+		case "Complete", "Failed":
+			w.Ended = true
+		}
 	}
 	if len(o.Spec.JobTemplate.Spec.Template) > 0 {
 		w.Template, w.Selector = o.Spec.JobTemplate.Spec.Template, nil
@@ -94,12 +129,44 @@ func (r *Reader) Workload(ctx context.Context, ref Ref) Seen[Workload] {
 		return seen
 	}
 	seen.Value = o.Value.workload(ref.Kind)
-	if from := o.Value.Spec.WorkloadRef; from != nil && len(seen.Value.Template) == 0 {
-		if k, ok := parseKind(from.Kind); ok && !k.IsPod() {
-			seen.Value.Template = get[object](ctx, r, k, ref.Namespace, from.Name, whole).Value.Spec.Template
-		}
-	}
+	r.fetchTemplate(ctx, &seen.Value)
 	return seen
+}
+
+// fetchTemplate reads the template of a Rollout that has none of its own.
+func (r *Reader) fetchTemplate(ctx context.Context, w *Workload) {
+	if w.templateFrom == nil || len(w.Template) > 0 {
+		return
+	}
+	if k, ok := parseKind(w.templateFrom.Kind); ok && !k.IsPod() {
+		w.Template = get[object](ctx, r, k, w.Namespace, w.templateFrom.Name, whole).Value.Spec.Template
+	}
+}
+
+// Wanted is how many pods the workload asks for; 1 where it does not say.
+func (w Workload) Wanted() int {
+	switch {
+	case w.Suspended, w.Ended, w.Kind.Kind == workload.CronJob:
+		return 0
+	case w.wanted != nil:
+		return int(*w.wanted)
+	case w.Kind.Kind == workload.DaemonSet:
+		return 0 // no node is known to want one
+	}
+	return 1
+}
+
+// Containers are those of the template; none where it cannot be read.
+func (w Workload) Containers() []corev1.Container {
+	var template struct {
+		Spec struct {
+			Containers []corev1.Container `json:"containers"`
+		} `json:"spec"`
+	}
+	if json.Unmarshal(w.Template, &template) != nil {
+		return nil // the engine says what is wrong with it
+	}
+	return template.Spec.Containers
 }
 
 // Object reads a workload as it is, for what is made of its manifest.
@@ -125,21 +192,42 @@ func (r *Reader) podWorkload(ctx context.Context, ref Ref) Seen[Workload] {
 // Workloads lists the workloads that people deploy, of one namespace or of
 // all, by one list a kind. A kind that the cluster does not serve has none.
 func (r *Reader) Workloads(ctx context.Context, namespace, selector string) (found []Workload, failed []Seen[Workload]) {
-	for _, k := range topKinds() {
+	for _, k := range append(topKinds(), jobs()) {
 		objects := list[object](ctx, r, k, namespace, query{labels: selector, accept: whole})
 		if objects.State != Found && objects.State != NotFound {
 			failed = append(failed, Seen[Workload]{State: objects.State, Cause: objects.Cause})
 		}
 		for _, o := range objects.Value {
-			if w := o.workload(k); w.Owner.Name == "" {
-				found = append(found, w)
+			w := o.workload(k)
+			if w.Ended || madeByKnown(k, metav1.GetControllerOfNoCopy(&o.Metadata)) {
+				continue
 			}
+			found = append(found, w)
 		}
+	}
+	for i := range found {
+		r.borrowTemplate(ctx, found, i)
 	}
 	slices.SortFunc(found, func(a, b Workload) int {
 		return strings.Compare(a.Namespace+"/"+a.Name+"/"+a.Kind.Kind, b.Namespace+"/"+b.Name+"/"+b.Kind.Kind)
 	})
 	return found, failed
+}
+
+// borrowTemplate gives a Rollout the template of a Deployment in the same list,
+// else reads it.
+func (r *Reader) borrowTemplate(ctx context.Context, listed []Workload, i int) {
+	w := &listed[i]
+	if w.templateFrom == nil || len(w.Template) > 0 {
+		return
+	}
+	for _, other := range listed {
+		if other.Kind.Kind == w.templateFrom.Kind && other.Namespace == w.Namespace && other.Name == w.templateFrom.Name {
+			w.Template = other.Template
+			return
+		}
+	}
+	r.fetchTemplate(ctx, w)
 }
 
 // Namespace reads what identity needs of one.

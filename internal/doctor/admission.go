@@ -5,33 +5,30 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/clusterview"
-	"github.com/envgraft/envgraft/internal/graft"
 )
 
-// The rule: a pod of the template, created for show, comes back injected. It
-// takes the webhook's own word, with the webhook's own configuration and AWS
-// rights.
+// The rule: a pod of the template, created in a dry run, comes back injected.
+// The webhook itself answers, with its own configuration and AWS rights.
 
-func checkAdmission(p Patient) Finding {
-	switch {
-	case p.App.Subject.Status != graft.StatusInjected:
-		return unneeded("the pod is not to be injected")
-	case p.Admission.State != clusterview.Found:
-		return unseen(p.Admission.Cause)
+func checkAdmission(in Input) Finding {
+	if f, stop := in.notInjected(); stop {
+		return f
 	}
-	a := p.Admission.Value
-	switch {
-	case strings.Contains(a.Refused, "calling webhook"):
-		return broken(p.restartServer(), "the API server cannot reach the webhook: %s", a.Refused)
-	case strings.Contains(a.Refused, "denied the request"):
-		return broken(p.denialFix(a.Refused), "%s", a.Refused)
-	case a.Refused != "":
-		return unseen("a pod could not be created, for a reason that is not envgraft's: " + a.Refused)
+	switch r := in.refusal(); {
+	case r.ours && r.kind == refusedUnreachable:
+		return broken(in.restartServer(), "the API server cannot reach the webhook: %s", r.text)
+	case r.ours:
+		return broken(in.denialFix(r.text), "%s", r.text)
+	case r.kind != refusedNot:
+		return unseen("the pod was refused before it was complete, and not by envgraft")
+	case in.Admission.State != clusterview.Found:
+		return unseen(in.Admission.Cause)
 	}
+	a := in.Admission.Value
 	if _, injected := a.Pod.Metadata.Annotations[api.AnnotationInjected]; !injected {
-		return broken(p.restartServer(),
+		return broken(in.restartServer(),
 			"the API server admits pods of %s without calling envgraft: the webhook's namespaceSelector leaves namespace %q out, "+
-				"or failurePolicy is Ignore and no replica answers", p.App.Workload, p.App.Workload.Namespace)
+				"or failurePolicy is Ignore and no replica answers", in.App.Workload, in.App.Workload.Namespace)
 	}
 	text := "a pod of the template is injected"
 	if len(a.Warnings) > 0 {
@@ -40,14 +37,19 @@ func checkAdmission(p Patient) Finding {
 	return ok("%s", text)
 }
 
-// denialFix mends what the webhook denies, and this program did not see coming:
-// the parameter, mostly, which only the webhook may read.
-func (p Patient) denialFix(message string) string {
-	if fix := p.fixOf(message); fix != "" {
-		return fix
+// denialFix fixes what the webhook denies and this program did not see coming:
+// the parameter, mostly, which only the webhook may read. One that the webhook
+// may not read is no reason to write it.
+func (in Input) denialFix(message string) fix {
+	if by := in.fixOf(message); by != none() {
+		return by
 	}
-	if strings.Contains(message, "does not exist") {
-		return p.putParameter()
+	switch {
+	case strings.Contains(message, "access denied"):
+		return ask("whoever manages envgraft's IAM role to allow it ssm:GetParameter on %s and kms:Decrypt on the key of %s",
+			in.arn("ssm", "parameter"+in.App.Subject.Identity.Parameter), in.App.Subject.Identity.Parameter)
+	case strings.Contains(message, "does not exist"), strings.Contains(message, "is not JSON"), strings.Contains(message, "is not a JSON object"):
+		return in.editParameter()
 	}
-	return p.putParameter() + " --overwrite"
+	return none()
 }

@@ -2,29 +2,42 @@ package doctor
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
-// The rule: Reloader's annotations stand on the workload's own metadata, and
-// name the Secret. It never reads those of pods, and those of a template only
-// where the metadata has none.
+// The rule: Reloader's annotations are on the workload's own metadata, name the
+// Secret, and do not exclude it. It never reads those of pods, and those of a
+// template only where the metadata has none.
 
-func checkAnnotations(p Patient) Finding {
-	switch {
-	case !p.Settings.Configuration.Reload.Enabled:
+// excludeSecrets is Reloader's annotation for Secrets that it does not act on,
+// whatever else names them.
+const excludeSecrets = "secrets.exclude." + api.ReloaderPrefix + "reload"
+
+func checkAnnotations(in Input) Finding {
+	if !in.Settings.Configuration.Reload.Enabled {
 		return unneeded("reload.enabled is false")
-	case !p.reloads():
-		return unneeded("%s", p.noReload())
-	case !p.needsSecret():
-		return noSecret()
 	}
-	w, secret := p.App.Workload, p.App.Subject.Identity.Secret
+	if f, stop := in.noSecret(); stop {
+		return f
+	}
+	if f, stop := in.noReload(); stop {
+		return f
+	}
+	w, secret := in.App.Workload, in.App.Subject.Identity.Secret
+	if excluded := listed(w.Annotations[excludeSecrets]); slices.Contains(excluded, secret) {
+		rest := slices.DeleteFunc(excluded, func(n string) bool { return n == secret })
+		by := in.unannotate(excludeSecrets)
+		if len(rest) > 0 {
+			by = in.annotate(excludeSecrets, strings.Join(rest, ","))
+		}
+		return broken(by, "%s has annotation %s, which names %s: Reloader does not restart it for that Secret", w, excludeSecrets, secret)
+	}
 	where := w.Annotations
 	for _, key := range []string{api.ReloaderSecret, api.ReloaderAuto} {
 		if _, ok := where[key]; ok {
@@ -44,38 +57,43 @@ func checkAnnotations(p Patient) Finding {
 	if have := where[api.ReloaderSecret]; have != "" {
 		value = have + "," + secret
 	}
-	return broken(p.kubectl("annotate %s %s --overwrite", w, word(api.ReloaderSecret+"="+value)),
+	return broken(in.annotate(api.ReloaderSecret, value),
 		"%s has no annotation %s that names %s: the workload webhook was not called when it was applied", w, api.ReloaderSecret, secret)
 }
 
-// reloads says that envgraft has Reloader restart this kind of workload.
-func (p Patient) reloads() bool {
-	kind := workload.KindOf(schema.GroupKind{Group: p.App.Workload.Kind.Group, Kind: p.App.Workload.Kind.Kind})
-	return kind.Restartable && p.App.Subject.Status == graft.StatusInjected && !p.reloadDisabled()
-}
-
-func (p Patient) noReload() string {
-	if kind := p.App.Workload.Kind.Kind; kind == "CronJob" || kind == "Job" {
-		return "Reloader would run a " + kind + " off schedule; each run starts with the data of its time"
+// noReload is the finding for workloads that envgraft does not have Reloader restart.
+func (in Input) noReload() (Finding, bool) {
+	if f, stop := in.notInjected(); stop {
+		return f, true
 	}
-	if p.reloadDisabled() {
-		return "annotation " + api.AnnotationReload + ": " + api.Disabled
+	w := in.App.Workload
+	kind := workload.KindOf(schema.GroupKind{Group: w.Kind.Group, Kind: w.Kind.Kind})
+	switch {
+	case w.Annotations[api.AnnotationReload] == api.Disabled:
+		return unneeded("annotation %s: %s", api.AnnotationReload, api.Disabled), true
+	case kind.Restartable:
+		return Finding{}, false
+	case kind.Kind == workload.CronJob, kind.Kind == workload.Job:
+		return unneeded("Reloader would run a %s off schedule; each run starts with the data of its time", kind.Kind), true
 	}
-	return "nothing restarts it"
+	return unneeded("nothing restarts it"), true
 }
 
-func (p Patient) reloadDisabled() bool {
-	return p.App.Workload.Annotations[api.AnnotationReload] == api.Disabled
-}
-
-// names says that an expression of the list is the name. It tells nothing of
-// other expressions: whoever wrote them knows what they match.
-func names(value, name string) bool {
+// listed are the entries of a comma-separated list.
+func listed(value string) []string {
+	var entries []string
 	for entry := range strings.SplitSeq(value, ",") {
-		entry = strings.TrimSpace(entry)
-		if entry == name || entry == regexp.QuoteMeta(name) || strings.ContainsAny(entry, `*+?[(|`) {
-			return true
+		if entry = strings.TrimSpace(entry); entry != "" {
+			entries = append(entries, entry)
 		}
 	}
-	return false
+	return entries
+}
+
+// names says that an expression of the list is the name. Other expressions
+// count as naming it: whoever wrote them knows what they match.
+func names(value, name string) bool {
+	return slices.ContainsFunc(listed(value), func(entry string) bool {
+		return entry == name || entry == regexp.QuoteMeta(name) || strings.ContainsAny(entry, `*+?[(|`)
+	})
 }

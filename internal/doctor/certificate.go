@@ -12,19 +12,21 @@ import (
 // The rule: the API server trusts envgraft's certificate: each webhook has a CA
 // that is valid now, and the API server itself raises no objection.
 
-func checkCertificate(p Patient) Finding {
-	if refused := p.Admission.Value.Refused; strings.Contains(refused, "x509:") || strings.Contains(refused, "tls:") {
-		return broken(p.restartServer(), "the API server does not trust the webhook's certificate: %s", refused)
+func checkCertificate(in Input) Finding {
+	if in.App != nil {
+		if r := in.refusal(); r.ours && (strings.Contains(r.text, "x509:") || strings.Contains(r.text, "tls:")) {
+			return broken(in.restartServer(), "the API server does not trust the webhook's certificate: %s", r.text)
+		}
 	}
-	if p.Webhooks.State != clusterview.Found {
-		if p.Admission.State == clusterview.Found {
+	if in.Webhooks.State != clusterview.Found {
+		if in.Admission.State == clusterview.Found {
 			return ok("the API server trusts it")
 		}
-		return unseen(p.Webhooks.Cause)
+		return unseen(in.Webhooks.Cause)
 	}
-	for _, w := range p.Webhooks.Value.Webhooks {
-		if why := invalidBundle(w.ClientConfig.CABundle, time.Now()); why != "" {
-			return broken(p.restartServer(), "webhook %s of the MutatingWebhookConfiguration %s", w.Name, why)
+	for _, w := range in.Webhooks.Value.Webhooks {
+		if why := invalidBundle(w.ClientConfig.CABundle, in.Now); why != "" {
+			return broken(in.restartServer(), "webhook %s of the MutatingWebhookConfiguration %s", w.Name, why)
 		}
 	}
 	return ok("the CA is valid")

@@ -3,20 +3,20 @@ package doctor
 import "fmt"
 
 // The rule: everything is named by the configuration of the cluster's
-// envgraft. Where it cannot be seen, the defaults are assumed, and that is said.
+// envgraft. Where it cannot be read, the defaults are assumed, and that is said.
 // An envgraft without one, or with one that is not understood, cannot start
-// again, and what follows would go by names that are not its own.
+// again, and the other checks would go by names that are not its own.
 
-func checkConfiguration(p Patient) Finding {
-	s := p.Settings
+func checkConfiguration(in Input) Finding {
+	s := in.Settings
 	if s.Assumed == "" {
 		return ok("read from %s", s.From)
 	}
 	elsewhere := ""
-	for _, d := range p.Operators.Value.Envgraft {
+	for _, d := range in.Operators.Value.Envgraft {
 		at := d.Metadata.Namespace + "/" + d.Metadata.Name
-		if s.Unusable && at == p.Installation {
-			return broken(p.upgrade(), "%s", s.Assumed)
+		if s.Unusable && at == in.Installation {
+			return broken(in.upgrade(), "%s", s.Assumed)
 		}
 		if s.Unusable {
 			elsewhere = fmt.Sprintf("--installation %s, where an envgraft runs, or ", at)

@@ -1,93 +1,119 @@
-// Package doctor walks the chain that gives a workload its environment, link
-// by link, and stops at the first that is broken: what comes behind it cannot
-// be whole. It looks at what was read (internal/clusterview) and at nothing else; the
-// engine decides, and nothing here knows its rules again. One check a file,
-// with its rule on top.
+// Package doctor judges the chain that gives a workload its environment, link
+// by link, and stops at the first that is broken: nothing after it can be whole.
+// It is pure: everything that a check reads is in the Input, which
+// internal/clusterview and its callers gather first. One check a file, with its
+// rule on top; all commands that a finding prints are in fixes.go.
 package doctor
 
 import (
 	"fmt"
-	"strings"
+	"time"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/parameters"
 )
 
-// Status is what came of a check.
+// Status is the result of a check.
 type Status string
 
 // The statuses.
 const (
 	// OK is a link that holds.
 	OK Status = "ok"
-	// Broken is the link that is to be mended.
+	// Warning is a link that holds, and of which somebody should know something.
+	Warning Status = "warning"
+	// Broken is the link that is to be fixed.
 	Broken Status = "broken"
-	// Unseen is a link that could not be looked at: a right is missing.
+	// Unseen is a link that could not be read: a right is missing.
 	Unseen Status = "not seen"
 	// Unneeded is a link that this workload does without.
 	Unneeded Status = "not needed"
-	// Unreached comes behind the broken link.
+	// Unreached comes after the broken link.
 	Unreached Status = "not reached"
 )
 
-// Finding is what one check says.
+// Finding is the result of one check.
 type Finding struct {
 	Check   string `json:"check"`
 	Status  Status `json:"status"`
 	Message string `json:"message,omitempty"`
-	// Fix is a command that mends the link; only with Broken.
+	// Fix is a command that fixes the link; only with Broken. It overwrites and
+	// deletes nothing that it did not read.
 	Fix string `json:"fix,omitempty"`
+	// Ask says what to ask of whom, where the fix is not the reader's to make.
+	Ask string `json:"ask,omitempty"`
+
+	// fixName names the function of fixes.go, for the test that runs them all.
+	fixName string
 }
 
-// Patient is everything that was read of a workload, or of the installation
-// alone where App is nil.
-type Patient struct {
+// Input is everything that was read of a workload, or of the installation alone
+// where App is nil.
+type Input struct {
+	Now      time.Time
 	App      *clusterview.App
 	Settings clusterview.Settings
-	// Installation is where envgraft itself runs.
+	// Installation is where envgraft itself runs, as namespace/name.
 	Installation string
 	Webhooks     clusterview.Seen[clusterview.Webhooks]
-	Operators    clusterview.Seen[clusterview.Operators]
+	// Backends are the pods behind the Service that the API server calls.
+	Backends  clusterview.Seen[clusterview.Backends]
+	Operators clusterview.Seen[clusterview.Operators]
 	// ESO is the version of ExternalSecrets that the cluster serves.
 	ESO       clusterview.Seen[string]
 	StoreRef  clusterview.StoreRef
 	Store     clusterview.Seen[clusterview.Store]
 	Admission clusterview.Seen[clusterview.Admission]
 	// Complaint is ESO's last warning about the ExternalSecret.
-	Complaint string
-	// Parameter is what the asker's own AWS credentials saw; nil without.
+	Complaint clusterview.Complaint
+	// Parameter is what the reader's own AWS credentials saw; nil without.
 	Parameter *parameters.Checked
 }
 
 // link is one check of the chain.
 type link struct {
 	name  string
-	check func(Patient) Finding
+	check func(Input) Finding
+	stage int
 	// installation is true for what is checked without a workload, too.
 	installation bool
 }
 
-// chain is the order in which a label becomes an environment.
+// The stages of the chain: what leads from the parameter to the ExternalSecret,
+// from there to the Secret, and from there to the pods.
+const (
+	stageParameter = iota
+	stageSecret
+	stagePods
+	stages
+)
+
+// chain is the one list of links, in the order in which a label becomes an
+// environment. A cause comes before its symptoms: pods are stale because no
+// Reloader runs, and replicas are not ready because their webhook
+// configuration is gone.
 func chain() []link {
 	return []link{
-		{"configuration", checkConfiguration, true},
-		{"envgraft", checkEnvgraft, true},
-		{"webhook", checkWebhook, true},
-		{"certificate", checkCertificate, true},
-		{"namespace", checkNamespace, false},
-		{"labels", checkLabels, false},
-		{"admission", checkAdmission, false},
-		{"operator", checkOperator, true},
-		{"externalsecret", checkExternalSecret, false},
-		{"store", checkStore, true},
-		{"parameter", checkParameter, false},
-		{"sync", checkSync, false},
-		{"secret", checkSecret, false},
-		{"configmap", checkConfigMap, false},
-		{"pods", checkPods, false},
-		{"reloader", checkReloader, true},
-		{"annotations", checkAnnotations, false},
+		{"configuration", checkConfiguration, stagePods, true},
+		{"webhook", checkWebhook, stagePods, true},
+		{"envgraft", checkEnvgraft, stagePods, true},
+		{"service", checkService, stagePods, true},
+		{"certificate", checkCertificate, stagePods, true},
+		{"namespace", checkNamespace, stagePods, false},
+		{"labels", checkLabels, stagePods, false},
+		{"admission", checkAdmission, stagePods, false},
+		{"otherwebhooks", checkOtherWebhooks, stagePods, false},
+		{"operator", checkOperator, stageParameter, true},
+		{"store", checkStore, stageParameter, true},
+		{"externalsecret", checkExternalSecret, stageParameter, false},
+		{"parameter", checkParameter, stageParameter, false},
+		{"sync", checkSync, stageSecret, false},
+		{"secret", checkSecret, stageSecret, false},
+		{"configmap", checkConfigMap, stagePods, false},
+		{"reloader", checkReloader, stagePods, true},
+		{"annotations", checkAnnotations, stagePods, false},
+		{"pods", checkPods, stagePods, false},
 	}
 }
 
@@ -101,16 +127,16 @@ func Checks() []string {
 }
 
 // Examine goes along the chain.
-func Examine(p Patient) []Finding {
+func Examine(in Input) []Finding {
 	var findings []Finding
 	broken := false
 	for _, l := range chain() {
-		if p.App == nil && !l.installation {
+		if in.App == nil && !l.installation {
 			continue
 		}
 		f := Finding{Status: Unreached}
 		if !broken {
-			f = l.check(p)
+			f = l.check(in)
 		}
 		f.Check = l.name
 		broken = broken || f.Status == Broken
@@ -119,18 +145,39 @@ func Examine(p Patient) []Finding {
 	return findings
 }
 
-// Healthy says that no link was found broken.
-func Healthy(findings []Finding) bool {
+// FirstBroken returns the link to fix, if there is one.
+func FirstBroken(findings []Finding) (Finding, bool) { return first(findings, Broken) }
+
+func first(findings []Finding, status Status) (Finding, bool) {
 	for _, f := range findings {
-		if f.Status == Broken {
-			return false
+		if f.Status == status {
+			return f, true
 		}
 	}
-	return true
+	return Finding{}, false
+}
+
+// Problem is the one finding that a line has room for: the broken link, else the
+// first warning.
+func Problem(findings []Finding) (Finding, bool) {
+	if f, ok := FirstBroken(findings); ok {
+		return f, true
+	}
+	return first(findings, Warning)
+}
+
+// Healthy says that no link was found broken.
+func Healthy(findings []Finding) bool {
+	_, broken := FirstBroken(findings)
+	return !broken
 }
 
 func ok(format string, arguments ...any) Finding {
 	return Finding{Status: OK, Message: fmt.Sprintf(format, arguments...)}
+}
+
+func warn(format string, arguments ...any) Finding {
+	return Finding{Status: Warning, Message: fmt.Sprintf(format, arguments...)}
 }
 
 func unneeded(format string, arguments ...any) Finding {
@@ -139,49 +186,29 @@ func unneeded(format string, arguments ...any) Finding {
 
 func unseen(cause string) Finding { return Finding{Status: Unseen, Message: cause} }
 
-func broken(fix, format string, arguments ...any) Finding {
-	return Finding{Status: Broken, Fix: fix, Message: fmt.Sprintf(format, arguments...)}
+func broken(by fix, format string, arguments ...any) Finding {
+	return Finding{Status: Broken, Message: fmt.Sprintf(format, arguments...), Fix: by.command, Ask: by.ask, fixName: by.name}
 }
 
-// needsSecret says that the workload has a Secret in its chain.
-func (p Patient) needsSecret() bool {
-	return p.App.Subject.Status == graft.StatusInjected && p.App.Subject.Settings.Secrets
-}
-
-// noSecret is the finding for links that lead to the Secret alone.
-func noSecret() Finding { return unneeded("annotation envgraft.dev/secrets: disabled") }
-
-// kubectl writes a command in the workload's namespace.
-func (p Patient) kubectl(format string, arguments ...any) string {
-	return "kubectl -n " + p.App.Workload.Namespace + " " + fmt.Sprintf(format, arguments...)
-}
-
-// upgrade is the command that installs all of envgraft again, with the values
-// that it has.
-func (p Patient) upgrade() string {
-	namespace, name, _ := strings.Cut(p.Installation, "/")
-	return fmt.Sprintf("helm upgrade --install %s deploy/chart --namespace %s --reuse-values", name, namespace)
-}
-
-// restartServer is the command that has all replicas start anew.
-func (p Patient) restartServer() string {
-	namespace, name, _ := strings.Cut(p.Installation, "/")
-	return fmt.Sprintf("kubectl -n %s rollout restart deployment/%s", namespace, name)
-}
-
-// patchTemplate is the command that sets or, with "null", removes a field of
-// the pod template's metadata.
-func (p Patient) patchTemplate(field, key, value string) string {
-	if value != "null" {
-		value = `"` + value + `"`
+// notInjected is the finding of links that only injected pods have. Where it is
+// not known whether they are injected, nothing can be said.
+func (in Input) notInjected() (Finding, bool) {
+	switch {
+	case in.App.Subject.Status == graft.StatusInjected:
+		return Finding{}, false
+	case !in.App.Decided():
+		return unseen(in.App.Namespace.Cause), true
 	}
-	inner := fmt.Sprintf(`{"metadata":{"%s":{"%s":%s}}}`, field, key, value)
-	switch w := p.App.Workload; w.Kind.Kind {
-	case "Pod":
-		return p.kubectl("annotate %s %s=%s  # on the workload that makes the pod", w, key, strings.Trim(value, `"`))
-	case "CronJob":
-		return p.kubectl("patch %s --type merge -p '{\"spec\":{\"jobTemplate\":{\"spec\":{\"template\":%s}}}}'", w, inner)
-	default:
-		return p.kubectl("patch %s --type merge -p '{\"spec\":{\"template\":%s}}'", w, inner)
+	return unneeded("the pods are not injected"), true
+}
+
+// noSecret is the finding of links that lead to the Secret alone.
+func (in Input) noSecret() (Finding, bool) {
+	if f, stop := in.notInjected(); stop {
+		return f, true
 	}
+	if !in.App.Subject.Settings.Secrets {
+		return unneeded("annotation envgraft.dev/secrets: disabled"), true
+	}
+	return Finding{}, false
 }

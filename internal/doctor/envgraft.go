@@ -1,22 +1,17 @@
 package doctor
 
-import (
-	"fmt"
-
-	"github.com/envgraft/envgraft/internal/clusterview"
-)
+import "github.com/envgraft/envgraft/internal/clusterview"
 
 // The rule: at least one replica of envgraft is ready.
 
-func checkEnvgraft(p Patient) Finding {
-	if p.Operators.State != clusterview.Found {
-		return unseen(p.Operators.Cause)
+func checkEnvgraft(in Input) Finding {
+	if in.Operators.State != clusterview.Found {
+		return unseen(in.Operators.Cause)
 	}
-	if len(p.Operators.Value.Envgraft) == 0 {
-		return broken("helm install envgraft deploy/chart --namespace envgraft-system --create-namespace --set config.environment=stage",
-			"no Deployment of envgraft was found: it is not installed")
+	if len(in.Operators.Value.Envgraft) == 0 {
+		return broken(in.install(), "no Deployment of envgraft was found: it is not installed")
 	}
-	return anyReady(p.Operators.Value.Envgraft)
+	return anyReady(in.Operators.Value.Envgraft)
 }
 
 // anyReady says whether one of the Deployments has a ready pod.
@@ -27,9 +22,8 @@ func anyReady(deployments []clusterview.Deployment) Finding {
 		}
 	}
 	d := deployments[0]
-	fix := fmt.Sprintf("kubectl -n %s rollout restart deployment/%s", d.Metadata.Namespace, d.Metadata.Name)
 	if d.Spec.Replicas != nil && *d.Spec.Replicas == 0 {
-		fix = fmt.Sprintf("kubectl -n %s scale deployment/%s --replicas=1", d.Metadata.Namespace, d.Metadata.Name)
+		return broken(start(d), "%s is scaled to 0", d)
 	}
-	return broken(fix, "%s has no ready pod; see kubectl -n %s describe pods", d, d.Metadata.Namespace)
+	return broken(start(d), "%s has no ready pod; see kubectl -n %s describe pods", d, d.Metadata.Namespace)
 }

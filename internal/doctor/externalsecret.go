@@ -5,33 +5,49 @@ import (
 	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
-// The rule: an ExternalSecret fills the Secret that the pods read, from the
-// parameter that is theirs.
+// The rule: an ExternalSecret fills the Secret that the pods read, from their
+// own parameter.
 
-func checkExternalSecret(p Patient) Finding {
-	if !p.needsSecret() {
-		return noSecret()
+func checkExternalSecret(in Input) Finding {
+	if f, stop := in.noSecret(); stop {
+		return f
 	}
-	if p.App.ExternalSecrets.State != clusterview.Found {
-		return unseen(p.App.ExternalSecrets.Cause)
+	if in.App.ExternalSecrets.State != clusterview.Found {
+		return unseen(in.App.ExternalSecrets.Cause)
 	}
-	id, e := p.App.Subject.Identity, p.App.ExternalSecret
+	id, e := in.App.Subject.Identity, in.App.ExternalSecret
 	switch {
-	case e == nil && !p.App.Settings.Configuration.ExternalSecrets.Enabled:
-		return broken(p.createExternalSecret(), "no ExternalSecret fills Secret %q, and envgraft makes none: externalSecrets.enabled is false", id.Secret)
+	case e == nil && !in.App.Settings.Configuration.ExternalSecrets.Enabled:
+		return in.unmanaged()
 	case e == nil:
-		return broken(p.restartServer(), "ExternalSecret %q does not exist: envgraft's controller has not made it; see the Events of %s",
-			id.ExternalSecret, p.App.Workload)
+		return broken(in.restartServer(), "ExternalSecret %q does not exist: envgraft's controller has not made it; see the Events of %s",
+			id.ExternalSecret, in.App.Workload)
+	case e.Metadata.DeletionTimestamp != nil:
+		return broken(in.describeExternalSecret(), "ExternalSecret %q is being deleted since %s: it waits for the External Secrets Operator to release it",
+			e.Metadata.Name, stamp(e.Metadata.DeletionTimestamp.Time))
 	case e.Metadata.Annotations[api.AnnotationRevoked] != "":
-		return broken(p.kubectl("get externalsecret %s -o yaml  # see annotation %s", e.Metadata.Name, api.AnnotationRevoked),
-			"ExternalSecret %q was stopped: %s", e.Metadata.Name, e.Metadata.Annotations[api.AnnotationRevoked])
+		return broken(in.describeExternalSecret(), "ExternalSecret %q was stopped: %s", e.Metadata.Name, e.Metadata.Annotations[api.AnnotationRevoked])
 	case e.Target() != id.Secret:
-		return broken(p.patchTemplate("annotations", api.AnnotationSecretName, name(e.Target())),
+		return broken(in.patchTemplate("annotations", api.AnnotationSecretName, name(e.Target())),
 			"ExternalSecret %q fills Secret %q, while the pods read Secret %q", e.Metadata.Name, e.Target(), id.Secret)
 	case e.Ours() && e.Parameter() != "" && e.Parameter() != id.Parameter:
-		return broken(p.restartServer(), "ExternalSecret %q reads parameter %q, while the pods' is %q", e.Metadata.Name, e.Parameter(), id.Parameter)
+		return broken(in.restartServer(), "ExternalSecret %q reads parameter %q, while the pods' is %q", e.Metadata.Name, e.Parameter(), id.Parameter)
 	case !e.Ours():
 		return ok("%s, which somebody else made, fills Secret %s", e.Metadata.Name, id.Secret)
 	}
 	return ok("%s fills Secret %s from parameter %s", e.Metadata.Name, id.Secret, id.Parameter)
+}
+
+// unmanaged is for clusters where envgraft makes no ExternalSecrets. A Secret
+// that exists is kept by somebody: an ExternalSecret would replace its data.
+func (in Input) unmanaged() Finding {
+	secret := in.App.Subject.Identity.Secret
+	const why = "envgraft makes none: externalSecrets.enabled is false"
+	switch in.App.Secret.State {
+	case clusterview.Found:
+		return ok("Secret %s is kept by somebody else; %s", secret, why)
+	case clusterview.NotFound:
+		return broken(in.createExternalSecret(), "no ExternalSecret fills Secret %q, and %s", secret, why)
+	}
+	return unseen("no ExternalSecret fills Secret " + secret + ", and " + why)
 }

@@ -1,8 +1,6 @@
 package doctor
 
 import (
-	"fmt"
-
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -11,42 +9,40 @@ import (
 // The rule: the namespace or the workload opted in, nothing nearer opts out,
 // and the webhooks are not switched off for the namespace.
 
-func checkNamespace(p Patient) Finding {
-	ns, w := p.App.Namespace, p.App.Workload
+func checkNamespace(in Input) Finding {
+	ns, w := in.App.Namespace, in.App.Workload
 	if ns.State == clusterview.NotFound {
-		return broken("kubectl create namespace "+w.Namespace, "namespace %q does not exist", w.Namespace)
+		return broken(in.createNamespace(), "namespace %q does not exist", w.Namespace)
 	}
 	if value, ok := ns.Value.Labels[api.LabelBypass]; ok {
-		return broken(fmt.Sprintf("kubectl label namespace %s %s-", w.Namespace, api.LabelBypass),
-			"label %s=%s of namespace %q switches all webhooks off", api.LabelBypass, value, w.Namespace)
+		return broken(in.labelNamespace(api.LabelBypass+"-"), "label %s=%s of namespace %q switches all webhooks off", api.LabelBypass, value, w.Namespace)
 	}
-	if label, on := w.Labels[api.LabelInject]; on && !w.Kind.IsPod() && label == api.Enabled && p.App.Subject.Reason == graft.ReasonNotOptedIn {
-		return broken(p.patchTemplate("labels", api.LabelInject, api.Enabled),
+	if label, on := w.Labels[api.LabelInject]; on && !w.Kind.IsPod() && label == api.Enabled && in.App.Subject.Reason == graft.ReasonNotOptedIn {
+		return broken(in.patchTemplate("labels", api.LabelInject, api.Enabled),
 			"%s has label %s, but its pod template does not: the workload webhook was not called when it was applied", w, api.LabelInject)
 	}
-	if p.App.Subject.Status == graft.StatusAudited {
-		return broken(fmt.Sprintf("kubectl annotate namespace %s %s-", w.Namespace, api.AnnotationMode),
-			"namespace %q is in audit mode: envgraft says what it would do, and does nothing", w.Namespace)
+	if in.App.Subject.Status == graft.StatusAudited {
+		return broken(in.enforce(), "namespace %q is in audit mode: envgraft says what it would do, and does nothing", w.Namespace)
 	}
-	switch p.App.Subject.Reason { //nolint:exhaustive // the others have checks of their own
+	switch in.App.Subject.Reason { //nolint:exhaustive // the others have checks of their own
 	case graft.ReasonNotOptedIn:
 		if ns.State != clusterview.Found {
 			return unseen(ns.Cause)
 		}
-		return broken(fmt.Sprintf("kubectl label namespace %s %s=%s", w.Namespace, api.LabelInject, api.Enabled), "%s", p.App.Subject.Message)
+		return broken(in.labelNamespace(api.LabelInject+"="+api.Enabled), "%s", in.App.Subject.Message)
 	case graft.ReasonOptedOut:
-		return broken(p.optIn(), "%s", p.App.Subject.Message)
+		return broken(in.optIn(), "%s", in.App.Subject.Message)
 	}
-	return ok("opted in by the %s", p.App.Subject.OptIn.Origin)
+	return ok("opted in by the %s", in.App.Subject.OptIn.Origin)
 }
 
 // optIn takes an opting out back, where it stands.
-func (p Patient) optIn() string {
-	if p.App.Workload.TemplateMeta().Labels[api.LabelInject] == api.Disabled {
-		if p.App.Workload.Labels[api.LabelInject] == api.Disabled {
-			return p.kubectl("label %s %s=%s --overwrite", p.App.Workload, api.LabelInject, api.Enabled)
+func (in Input) optIn() fix {
+	if in.App.Workload.TemplateMeta().Labels[api.LabelInject] == api.Disabled {
+		if in.App.Workload.Labels[api.LabelInject] == api.Disabled {
+			return in.labelWorkload()
 		}
-		return p.patchTemplate("labels", api.LabelInject, api.Enabled)
+		return in.patchTemplate("labels", api.LabelInject, api.Enabled)
 	}
-	return fmt.Sprintf("kubectl label namespace %s %s=%s --overwrite", p.App.Workload.Namespace, api.LabelInject, api.Enabled)
+	return in.labelNamespace(api.LabelInject + "=" + api.Enabled)
 }

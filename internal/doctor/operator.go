@@ -1,32 +1,27 @@
 package doctor
 
-import (
-	"github.com/envgraft/envgraft/internal/clusterview"
-)
-
-// installOperator installs it as its own documentation does.
-const installOperator = "helm upgrade --install --repo https://charts.external-secrets.io " +
-	"--namespace external-secrets --create-namespace external-secrets external-secrets" //nolint:dupword // release and chart
+import "github.com/envgraft/envgraft/internal/clusterview"
 
 // The rule: the External Secrets Operator is installed, and a pod of it is ready.
 
-func checkOperator(p Patient) Finding {
-	if p.App != nil && !p.needsSecret() {
-		return noSecret()
-	}
-	if p.ESO.State == clusterview.NotFound {
-		return broken(installOperator,
-			"the cluster serves no ExternalSecrets: the External Secrets Operator is not installed")
-	}
-	if p.Operators.State != clusterview.Found {
-		if p.ESO.State == clusterview.Found {
-			return ok("it is installed; whether its pods are ready was not seen: %s", p.Operators.Cause)
+func checkOperator(in Input) Finding {
+	if in.App != nil {
+		if f, stop := in.noSecret(); stop {
+			return f
 		}
-		return unseen(p.ESO.Cause)
 	}
-	if len(p.Operators.Value.ESO) == 0 {
-		return broken(installOperator,
+	if in.ESO.State == clusterview.NotFound {
+		return broken(installOperator(), "the cluster serves no ExternalSecrets: the External Secrets Operator is not installed")
+	}
+	if in.Operators.State != clusterview.Found {
+		if in.ESO.State == clusterview.Found {
+			return ok("it is installed; whether its pods are ready was not seen: %s", in.Operators.Cause)
+		}
+		return unseen(in.ESO.Cause)
+	}
+	if len(in.Operators.Value.ESO) == 0 {
+		return broken(installOperator(),
 			"the cluster serves ExternalSecrets, but no Deployment with label app.kubernetes.io/name=external-secrets runs the operator")
 	}
-	return anyReady(p.Operators.Value.ESO)
+	return anyReady(in.Operators.Value.ESO)
 }

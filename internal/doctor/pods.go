@@ -1,57 +1,113 @@
 package doctor
 
 import (
+	"fmt"
+
 	"github.com/envgraft/envgraft/internal/clusterview"
-	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
-// The rule: all running pods were injected, have started, and run with the data
-// of today.
+// The rule: the pods that the workload wants exist, were injected, have started,
+// and run with the data of today.
 
-func checkPods(p Patient) Finding {
-	if p.App.Subject.Status != graft.StatusInjected {
-		return unneeded("the pods are not injected")
+func checkPods(in Input) Finding {
+	if f, stop := in.notInjected(); stop {
+		return f
 	}
-	if p.App.Pods.State != clusterview.Found {
-		return unseen(p.App.Pods.Cause)
+	if in.App.Pods.State != clusterview.Found {
+		return unseen(in.App.Pods.Cause)
 	}
-	running, unsure := 0, ""
-	for _, pod := range p.App.Pods.Value {
-		if pod.Ended() {
-			continue
+	var j judged
+	for _, pod := range in.App.Pods.Value {
+		if !pod.Ended() {
+			j.add(pod, in.App.Judge(pod))
 		}
-		running++
-		judged := p.App.Judge(pod)
-		switch judged.Freshness {
-		case clusterview.Bare, clusterview.Stale:
-			return broken(p.renew(pod), "pod %s is %s: %s", pod.Metadata.Name, judged.Freshness, judged.Why)
-		case clusterview.Waiting:
-			if reason, _ := pod.Waiting(); reason != "" {
-				return broken(p.renew(pod), "pod %s cannot start: %s", pod.Metadata.Name, judged.Why)
-			}
-		case clusterview.Unsure:
-			unsure = judged.Why
-		case clusterview.Fresh:
-		}
+	}
+	if f, found := in.notCreated(j.running); found {
+		return f
+	}
+	if f, found := in.outdated(j); found {
+		return f
 	}
 	switch {
-	case running == 0 && p.App.Workload.Kind.Kind == "CronJob":
-		return ok("no run is under way; each starts with the data of its time")
-	case running == 0:
-		return unneeded("no pod runs")
-	case unsure != "":
-		return ok("%d injected; how fresh is not known: %s", running, unsure)
+	case j.waiting != "":
+		return warn("%s", j.waiting)
+	case j.running == 0:
+		return in.noPods()
+	case j.unsure != "":
+		return ok("%d injected; how fresh is not known: %s", j.running, j.unsure)
 	}
-	return ok("%d injected and fresh", running)
+	return ok("%d injected and fresh", j.running)
 }
 
-// renew replaces pods, by the way of their kind.
-func (p Patient) renew(pod clusterview.Pod) string {
-	switch w := p.App.Workload; w.Kind.Kind {
-	case "Deployment", "StatefulSet", "DaemonSet":
-		return p.kubectl("rollout restart %s", w)
-	case "Rollout":
-		return p.kubectl(`patch %s --type merge -p "{\"spec\":{\"restartAt\":\"$(date -u +%%Y-%%m-%%dT%%H:%%M:%%SZ)\"}}"`, w)
+// judged sums the pods up; each text is of the first pod of its sort.
+type judged struct {
+	running, bare, stale                    int
+	bareAs, staleAs, stuck, waiting, unsure string
+}
+
+func (j *judged) add(pod clusterview.Pod, of clusterview.Judgement) {
+	j.running++
+	say := func(text *string, format string) {
+		if *text == "" {
+			*text = fmt.Sprintf(format, pod.Metadata.Name, of.Why)
+		}
 	}
-	return p.kubectl("delete pod %s", pod.Metadata.Name)
+	switch of.Freshness {
+	case clusterview.Bare:
+		j.bare++
+		say(&j.bareAs, "pod %s: %s")
+	case clusterview.Stale:
+		j.stale++
+		say(&j.staleAs, "pod %s: %s")
+	case clusterview.Waiting:
+		if reason, _ := pod.Waiting(); reason == clusterview.ConfigError {
+			say(&j.stuck, "pod %s cannot start: %s")
+		} else {
+			say(&j.waiting, "pod %s waits: %s")
+		}
+	case clusterview.Unsure:
+		if j.unsure == "" {
+			j.unsure = of.Why
+		}
+	case clusterview.Fresh:
+	}
+}
+
+// outdated is for pods that must be replaced.
+func (in Input) outdated(j judged) (Finding, bool) {
+	switch {
+	case j.stuck != "":
+		return broken(in.restart(), "%s", j.stuck), true
+	case j.bare > 0:
+		return broken(in.restart(), "%d of %d pods are not injected: %s", j.bare, j.running, j.bareAs), true
+	case j.stale > 0:
+		return broken(in.restart(), "%d of %d pods are stale: %s", j.stale, j.running, j.staleAs), true
+	}
+	return Finding{}, false
+}
+
+// notCreated is for pods that the workload wants and cannot make.
+func (in Input) notCreated(running int) (Finding, bool) {
+	if in.App.Failure == "" || running >= in.App.Workload.Wanted() {
+		return Finding{}, false
+	}
+	by := none()
+	if in.parseRefusal(in.App.Failure).kind == refusedQuota {
+		by = in.describeQuota()
+	}
+	return broken(by, "%d of %d pods exist, and no more can be created: %s", running, in.App.Workload.Wanted(), in.App.Failure), true
+}
+
+func (in Input) noPods() Finding {
+	w := in.App.Workload
+	switch {
+	case w.Kind.Kind == workload.CronJob:
+		return ok("no run is under way; each starts with the data of its time")
+	case w.Wanted() == 0:
+		return unneeded("%s is scaled to 0", w)
+	case w.Kind.Kind == workload.Job, w.Kind.Kind == workload.DaemonSet:
+		return unneeded("no pod runs")
+	}
+	return warn("no pod of %s exists, though it wants %d", w, w.Wanted())
 }

@@ -1,69 +1,68 @@
 package doctor
 
 import (
-	"fmt"
-	"slices"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
-// upgradeReloader is the start of its own documentation's way to install it.
-const upgradeReloader = "helm upgrade --install --repo https://stakater.github.io/stakater-charts --namespace "
+// The rule: a Reloader runs, watches this namespace and the app's Secret, and
+// restarts workloads of this kind. Its arguments can make it deaf, which it says
+// nowhere; reloaderargs.go reads them.
 
-// The rule: Reloader runs, and watches this namespace. One that has
-// KUBERNETES_NAMESPACE set watches only its own, silently, and one that was not
-// told of Argo Rollouts restarts none.
-
-func checkReloader(p Patient) Finding {
-	if !p.Settings.Configuration.Reload.Enabled {
+func checkReloader(in Input) Finding {
+	if !in.Settings.Configuration.Reload.Enabled {
 		return unneeded("reload.enabled is false")
 	}
-	if p.App != nil && !p.reloads() {
-		return unneeded("%s", p.noReload())
+	if in.App != nil {
+		if f, stop := in.noReload(); stop {
+			return f
+		}
 	}
-	if p.Operators.State != clusterview.Found {
-		return unseen(p.Operators.Cause)
+	if in.Operators.State != clusterview.Found {
+		return unseen(in.Operators.Cause)
 	}
-	all := p.Operators.Value.Reloader
+	all := in.Operators.Value.Reloader
 	if len(all) == 0 {
-		return broken(upgradeReloader+"reloader --create-namespace reloader reloader", //nolint:dupword // release and chart
-			"no Deployment of Reloader was found, so that nothing restarts pods after a rotation")
+		return broken(installReloader(), "no Deployment of Reloader was found, so that nothing restarts pods after a rotation")
 	}
-	if p.App == nil {
+	if in.App == nil {
 		return anyReady(all)
 	}
-	var watching []clusterview.Deployment
-	blind := ""
+	var hearing []clusterview.Deployment
+	var deaf, unsure string
 	for _, d := range all {
-		watches, why := d.Watches(p.App.Workload.Namespace)
-		if watches {
-			watching = append(watching, d)
-		} else {
-			blind = why
+		switch h := argumentsOf(d).hears(in); {
+		case h.deaf != "":
+			deaf = h.deaf
+		case h.unsure != "":
+			unsure = h.unsure
+		default:
+			hearing = append(hearing, d)
 		}
 	}
-	if len(watching) == 0 {
-		return broken(fmt.Sprintf("kubectl -n %s set env deployment/%s KUBERNETES_NAMESPACE-", all[0].Metadata.Namespace, all[0].Metadata.Name),
-			"no Reloader watches namespace %q: %s", p.App.Workload.Namespace, blind)
+	switch {
+	case len(hearing) > 0:
+		return in.restarting(hearing)
+	case unsure != "":
+		return unseen("cannot tell whether Reloader restarts " + in.App.Workload.String() + ": " + unsure)
 	}
-	if p.App.Workload.Kind.Kind == "Rollout" {
-		deaf := watching[0]
-		watching = slices.DeleteFunc(watching, func(d clusterview.Deployment) bool { return !d.RestartsRollouts() })
-		if len(watching) == 0 {
-			return broken(tellOfRollouts(deaf.Metadata),
-				"%s restarts no Rollouts: it was not started with --is-Argo-Rollouts=true", deaf)
-		}
-	}
-	return anyReady(watching)
+	return broken(editDeployment(all[0].Metadata, "to have it act on Secrets of namespace "+in.App.Workload.Namespace),
+		"no Reloader restarts %s: %s", in.App.Workload, deaf)
 }
 
-// tellOfRollouts is the command that does. The chart's value gives the rights, too.
-func tellOfRollouts(reloader metav1.ObjectMeta) string {
-	release := reloader.Annotations["meta.helm.sh/release-name"]
-	if release == "" {
-		return fmt.Sprintf("kubectl -n %s edit deployment/%s", reloader.Namespace, reloader.Name)
+// restarting looks at the Reloaders that hear of the Secret.
+func (in Input) restarting(hearing []clusterview.Deployment) Finding {
+	if in.App.Workload.Kind.Kind != workload.Rollout {
+		return anyReady(hearing)
 	}
-	return upgradeReloader + fmt.Sprintf("%s %s reloader --reuse-values --set reloader.isArgoRollouts=true", reloader.Namespace, release)
+	var able []clusterview.Deployment
+	for _, d := range hearing {
+		if argumentsOf(d).is("is-Argo-Rollouts") {
+			able = append(able, d)
+		}
+	}
+	if len(able) == 0 {
+		return broken(enableRollouts(hearing[0].Metadata), "%s restarts no Rollouts: it was not started with --is-Argo-Rollouts=true", hearing[0])
+	}
+	return anyReady(able)
 }

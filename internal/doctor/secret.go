@@ -3,40 +3,48 @@ package doctor
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
 // The rule: the Secret exists and has the parameter's keys.
 
-func checkSecret(p Patient) Finding {
-	if !p.needsSecret() {
-		return noSecret()
+func checkSecret(in Input) Finding {
+	if f, stop := in.noSecret(); stop {
+		return f
 	}
-	name, s := p.App.Subject.Identity.Secret, p.App.Secret
+	name, s := in.App.Subject.Identity.Secret, in.App.Secret
+	record, recorded := in.App.Record()
 	switch s.State {
 	case clusterview.Found:
 	case clusterview.NotFound:
-		if record, found := p.App.Record(); found && len(record.Keys) == 0 {
-			return broken(p.putParameter()+" --overwrite", "parameter %s has no keys, and the External Secrets Operator makes no Secret of that", record.Parameter)
-		}
-		if p.App.ExternalSecret == nil {
-			return broken(p.restartServer(), "Secret %q does not exist, and nothing makes it", name)
-		}
-		return broken(p.forceSync(), "Secret %q does not exist", name)
+		return in.missingSecret()
 	default:
 		return unseen(s.Cause)
 	}
-	record, found := p.App.Record()
-	if !found {
+	if !recorded {
 		return ok("%s has %d keys", name, len(s.Value.Keys))
 	}
 	missing := slices.DeleteFunc(slices.Clone(record.Keys), func(key string) bool { return slices.Contains(s.Value.Keys, key) })
 	if len(missing) > 0 {
-		return broken(p.forceSync(), "Secret %q lacks %s, which version %d of the parameter has", name, strings.Join(missing, ", "), record.Version)
+		return broken(in.forceSync(), "Secret %q lacks %s, which version %d of the parameter has", name, strings.Join(missing, ", "), record.Version)
 	}
 	return ok("%s has all %d keys", name, len(record.Keys))
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// missingSecret knows why ESO made none: it makes no Secret of an object without
+// keys, and calls that synced. A refresh changes nothing then.
+func (in Input) missingSecret() Finding {
+	name, e := in.App.Subject.Identity.Secret, in.App.ExternalSecret
+	record, recorded := in.App.Record()
+	switch {
+	case recorded && len(record.Keys) == 0:
+		return unneeded("the External Secrets Operator makes no Secret of a parameter without keys")
+	case e == nil:
+		return broken(in.restartServer(), "Secret %q does not exist, and nothing makes it", name)
+	case e.Ready() != nil && e.Ready().Status == "True":
+		return broken(in.checkAndSync(), "Secret %q does not exist though ExternalSecret %q is ready: parameter %s has no keys any more, or somebody deleted the Secret",
+			name, e.Metadata.Name, in.App.Subject.Identity.Parameter)
+	}
+	return broken(in.forceSync(), "Secret %q does not exist", name)
+}

@@ -1,38 +1,35 @@
 package doctor
 
 import (
-	"strings"
-
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
-// The rule: the API server knows of the webhooks for pods and for workloads.
+// The rule: the API server knows the webhooks for pods and for workloads. This
+// comes before the replicas: without the configuration they turn unready, and no
+// restart makes them ready again.
 
-func checkWebhook(p Patient) Finding {
-	switch p.Webhooks.State {
+func checkWebhook(in Input) Finding {
+	name := in.Settings.Configuration.Server.Certificates.WebhookConfiguration
+	switch in.Webhooks.State {
 	case clusterview.Found:
 	case clusterview.NotFound:
-		return broken(p.upgrade(),
-			"there is no MutatingWebhookConfiguration of envgraft, so that the API server never calls it")
+		if in.Operators.State == clusterview.Found && len(in.Operators.Value.Envgraft) == 0 {
+			return broken(in.install(), "envgraft is not installed: there is neither a Deployment of it nor MutatingWebhookConfiguration %q", name)
+		}
+		return broken(in.upgrade(), "MutatingWebhookConfiguration %q does not exist, so the API server never calls envgraft: "+
+			"replicas are not ready without it, and a restart does not help", name)
 	default:
-		return unseen(p.Webhooks.Cause)
+		return unseen(in.Webhooks.Cause)
 	}
 	have := map[string]bool{}
-	for _, w := range p.Webhooks.Value.Webhooks {
-		path := ""
-		if w.ClientConfig.Service != nil {
-			path = w.ClientConfig.Service.Path
-		} else if at := strings.Index(w.ClientConfig.URL, "/mutate/"); at >= 0 {
-			path = w.ClientConfig.URL[at:]
-		}
-		have[path] = true
+	for _, w := range in.Webhooks.Value.Webhooks {
+		have[w.Path()] = true
 	}
 	for _, path := range []string{api.PodsWebhook, api.WorkloadsWebhook} {
 		if !have[path] {
-			return broken(p.upgrade(),
-				"the MutatingWebhookConfiguration has no webhook with path %s", path)
+			return broken(in.upgrade(), "MutatingWebhookConfiguration %q has no webhook with path %s", name, path)
 		}
 	}
-	return ok("%d webhooks are configured", len(p.Webhooks.Value.Webhooks))
+	return ok("%d webhooks are configured", len(in.Webhooks.Value.Webhooks))
 }

@@ -40,6 +40,10 @@ const (
 	ReasonSize        Reason = "Size"
 )
 
+// NoKeys is what every command says of a parameter without keys, as the
+// placeholder that init creates.
+const NoKeys = "it has no keys yet: pods start without their Secret, and are restarted once it exists"
+
 // Finding is something about a parameter that its owner should know.
 type Finding struct {
 	Severity Severity `json:"severity"`

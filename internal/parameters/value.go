@@ -53,7 +53,7 @@ func (c *Checked) checkValue(value []byte) {
 		c.add(SeverityError, ReasonNotObject, "", fmt.Sprintf("the External Secrets Operator makes no Secret of it: %s", parsed.Cause))
 		return
 	case graft.ParameterEmpty:
-		c.add(SeverityWarning, ReasonEmpty, "", "it has no keys yet: pods start without their Secret, and are restarted once it exists")
+		c.add(SeverityWarning, ReasonEmpty, "", NoKeys)
 	default:
 	}
 	c.Keys = len(parsed.Keys)

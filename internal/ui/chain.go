@@ -2,8 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
@@ -30,43 +28,13 @@ type Link struct {
 	Why string
 }
 
-// The rule: a link is as its worst check says. Those of the webhook belong to
-// the last: it is what gives the Secret to the pods.
-func checksOfLinks() [3][]string {
-	return [3][]string{
-		{"operator", "externalsecret", "store", "parameter"},
-		{"sync", "secret"},
-		{
-			"configuration", "envgraft", "webhook", "certificate", "namespace", "labels", "admission",
-			"configmap", "pods", "reloader", "annotations",
-		},
-	}
-}
-
-// worst orders statuses: what is broken is never hidden by what was not seen.
-func worst(status doctor.Status) int {
-	return slices.Index([]doctor.Status{doctor.Unneeded, doctor.OK, doctor.Unseen, doctor.Unreached, doctor.Broken}, status)
-}
-
-// LinksOf sums up the checks.
+// LinksOf sums up the checks, by the one list of links that internal/doctor has.
 func LinksOf(findings []doctor.Finding) [3]Link {
 	var links [3]Link
-	for i, names := range checksOfLinks() {
-		links[i].State = doctor.Unneeded
-		for _, f := range findings {
-			if slices.Contains(names, f.Check) && worst(f.Status) > worst(links[i].State) {
-				links[i] = Link{f.Status, said(f)}
-			}
-		}
+	for i, stage := range doctor.Stages(findings) {
+		links[i] = Link(stage)
 	}
 	return links
-}
-
-func said(f doctor.Finding) string {
-	if f.Message == "" {
-		return f.Check
-	}
-	return f.Check + ": " + f.Message
 }
 
 // ChainOf is the picture of an app that was read in full.
@@ -74,12 +42,6 @@ func ChainOf(app *clusterview.App, findings []doctor.Finding) Chain {
 	c := Chain{Links: LinksOf(findings), Nodes: [4]Node{
 		{Title: "SSM parameter"}, {Title: "ExternalSecret"}, {Title: "Secret"}, {Title: "Pods", Name: app.Workload.String()},
 	}}
-	// What comes behind a broken link was not examined, but ESO's own word is there.
-	for i, known := range linksOfLine(app.Line()) {
-		if i < 2 && c.Links[i].State == doctor.Unreached && (known.State == doctor.OK || known.State == doctor.Broken) {
-			c.Links[i] = known
-		}
-	}
 	if app.Pods.State == clusterview.Found {
 		c.Nodes[3].Detail = count(app)
 	} else {
@@ -87,7 +49,10 @@ func ChainOf(app *clusterview.App, findings []doctor.Finding) Chain {
 	}
 	if app.Subject.Status != graft.StatusInjected || !app.Subject.Settings.Secrets {
 		for i := range 3 {
-			c.Nodes[i].Detail = "not needed"
+			c.Nodes[i].Detail = string(doctor.Unneeded)
+			if !doctor.Healthy(findings) {
+				c.Nodes[i].Detail = string(doctor.Unreached)
+			}
 		}
 		return c
 	}
@@ -133,50 +98,20 @@ func secret(app *clusterview.App) string {
 
 // count says how many pods run, and with what.
 func count(app *clusterview.App) string {
-	counts := map[clusterview.Freshness]int{}
-	for _, p := range app.Pods.Value {
-		if !p.Ended() {
-			counts[app.Judge(p).Freshness]++
-		}
+	if text := doctor.CountsOf(app).String(); text != "" {
+		return text
 	}
-	var texts []string
-	for _, f := range []clusterview.Freshness{clusterview.Fresh, clusterview.Stale, clusterview.Bare, clusterview.Waiting, clusterview.Unsure} {
-		if counts[f] > 0 {
-			texts = append(texts, fmt.Sprintf("%d %s", counts[f], f))
-		}
-	}
-	if len(texts) == 0 {
-		return "none runs"
-	}
-	return strings.Join(texts, ", ")
+	return "none runs"
 }
 
-// linksOfLine is the picture by what a list tells: nothing was read of Secrets.
-func linksOfLine(l clusterview.Line) [3]Link {
-	links := [3]Link{{State: doctor.Unneeded}, {State: doctor.Unneeded}, {State: podsOf(l)}}
-	if links[2].State == doctor.Broken {
-		links[2].Why = l.Problem
-	}
-	switch l.Synced {
-	case clusterview.SyncedYes:
-		links[0].State, links[1].State = doctor.OK, doctor.OK
-	case clusterview.SyncedNo:
-		links[0] = Link{doctor.Broken, l.Problem}
-		links[1].State = doctor.Unreached
-	case clusterview.SyncedUnknown:
-		links[0].State, links[1].State = doctor.Unseen, doctor.Unseen
+// linksOfLine is the picture of an app in a list.
+func linksOfLine(l doctor.Line) [3]Link {
+	var links [3]Link
+	for i, state := range l.Stages {
+		links[i].State = state
+		if state == l.Severity {
+			links[i].Why = l.Problem
+		}
 	}
 	return links
-}
-
-func podsOf(l clusterview.Line) doctor.Status {
-	switch p := l.Pods; {
-	case l.Parameter == "" && l.Problem != "", p.NotInjected > 0, p.Stale > 0:
-		return doctor.Broken
-	case p.NotKnown > 0:
-		return doctor.Unseen
-	case p.Fresh > 0:
-		return doctor.OK
-	}
-	return doctor.Unneeded
 }

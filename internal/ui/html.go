@@ -63,11 +63,12 @@ func notes(texts []string) g.Node {
 		each(texts, func(text string) g.Node { return h.Li(g.Text(text)) }))
 }
 
-// fix is a broken link with the command that mends it.
+// fix is a broken link with the command that fixes it, and whom to ask.
 func fix(label string, f doctor.Finding) g.Node {
 	return h.Section(h.Class("card"), h.Aria("label", label), lines(
 		h.P(h.Class("problem"), g.Textf("%s %s: %s", mark(f.Status), f.Check, f.Message)),
-		g.If(f.Fix != "", h.P(g.Text("To mend it:"))),
+		g.If(f.Ask != "", h.P(g.Textf("Ask %s.", f.Ask))),
+		g.If(f.Fix != "", h.P(g.Text("To fix it:"))),
 		g.If(f.Fix != "", h.Pre(h.TabIndex("0"), g.Text(f.Fix))),
 	))
 }
@@ -111,7 +112,7 @@ func class[T ~string](state T) string { return strings.ReplaceAll(string(state),
 // mark is the sign of a state, for those who see no colours.
 func mark[T ~string](state T) string {
 	for sign, states := range map[string][]string{
-		"✓": {"ok", "fresh"}, "✗": {"broken", "stale", "not injected"}, "?": {"not seen", "not known", "waiting"},
+		"✓": {"ok", "fresh"}, "✗": {"broken", "stale", "not injected"}, "!": {"warning"}, "?": {"not seen", "not known", "waiting"},
 	} {
 		if slices.Contains(states, string(state)) {
 			return sign

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/graft"
 )
@@ -42,13 +41,13 @@ type listPage struct {
 
 // row is one app of the list.
 type row struct {
-	clusterview.Line
+	doctor.Line
 
 	Links [3]Link
 	State string
 }
 
-func rowOf(l clusterview.Line) row {
+func rowOf(l doctor.Line) row {
 	links := linksOfLine(l)
 	return row{l, links, stateOf(links)}
 }
@@ -120,7 +119,7 @@ func stateOf(links [3]Link) string {
 			return stateBroken
 		case doctor.Unseen, doctor.Unreached:
 			state = stateUnknown
-		case doctor.OK, doctor.Unneeded:
+		case doctor.OK, doctor.Warning, doctor.Unneeded:
 		}
 	}
 	return state

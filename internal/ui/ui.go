@@ -31,7 +31,7 @@ type Overview struct {
 	Scope string
 	// Installation is what the checks say of envgraft itself.
 	Installation []doctor.Finding
-	Apps         []clusterview.Line
+	Apps         []doctor.Line
 	// Notes say what could not be seen.
 	Notes []string
 	At    time.Time

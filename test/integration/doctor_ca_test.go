@@ -61,3 +61,31 @@ func (s *shop) restoreWebhooks() {
 		s.t.Fatal(err)
 	}
 }
+
+// addOtherWebhook has the API server call, for pods of the namespace, a webhook
+// that is not ours and is away.
+func (s *shop) addOtherWebhook() {
+	s.t.Helper()
+	s.apply(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: other-` + s.ns + `}
+webhooks:
+- name: validate.other.example
+  clientConfig: {url: "https://127.0.0.1:1/"}
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ` + s.ns + `}}
+  rules: [{apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [CREATE]}]
+  sideEffects: None
+  admissionReviewVersions: [v1]
+`)
+	s.t.Cleanup(s.removeOtherWebhook)
+}
+
+func (s *shop) removeOtherWebhook() {
+	s.t.Helper()
+	c := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	c.Name = "other-" + s.ns
+	if err := client.IgnoreNotFound(s.client.Delete(context.WithoutCancel(s.t.Context()), c)); err != nil {
+		s.t.Fatal(err)
+	}
+}

@@ -103,7 +103,7 @@ func (s *shop) operator(namespace, program string, ready int) {
 	s.apply(fmt.Sprintf(`
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: %[2]s, namespace: %[1]s, labels: {app.kubernetes.io/name: %[2]s}}
+metadata: {name: %[2]s, namespace: %[1]s, labels: {app.kubernetes.io/name: %[2]s}, annotations: {meta.helm.sh/release-name: %[2]s}}
 spec:
   selector: {matchLabels: {a: b}}
   template: {metadata: {labels: {a: b}}, spec: {containers: [{name: %[2]s, image: x}]}}

@@ -58,15 +58,16 @@ func broken(findings []finding) finding {
 func (s *shop) mend(fix string) {
 	s.t.Helper()
 	bin := s.t.TempDir()
-	for _, program := range []string{"aws", "helm"} {
-		if err := os.WriteFile(filepath.Join(bin, program), []byte("#!/bin/sh\n"), 0o700); err != nil {
+	for program, does := range map[string]string{"aws": "", "helm": "", "envgraft": "", "editor": `[ -s "$1" ] || echo A=b >"$1"`} {
+		if err := os.WriteFile(filepath.Join(bin, program), []byte("#!/bin/sh\n"+does+"\n"), 0o700); err != nil {
 			s.t.Fatal(err)
 		}
 	}
 	// kubectl restarts nothing twice in one second, and another test may have.
 	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(200 * time.Millisecond) {
 		command := exec.CommandContext(s.t.Context(), "sh", "-ec", fix)
-		command.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("KUBEBUILDER_ASSETS")+":"+os.Getenv("PATH"))
+		command.Dir = bin
+		command.Env = append(os.Environ(), "EDITOR=editor", "KUBE_EDITOR=true", "PATH="+bin+":"+os.Getenv("KUBEBUILDER_ASSETS")+":"+os.Getenv("PATH"))
 		out, err := command.CombinedOutput()
 		if err == nil {
 			return
@@ -108,12 +109,12 @@ type brokenLink struct {
 func TestDoctorFindsEachBrokenLink(t *testing.T) {
 	links := map[string]brokenLink{
 		"NoConfiguration": {
-			"configuration", "helm upgrade --install envgraft",
+			"configuration", "helm upgrade envgraft",
 			func(s *shop) { s.mustRun(s.t, "", "-n", "envgraft", "delete", "configmap", "envgraft") },
 			func(s *shop) { s.configuration("environment: stage") },
 		},
 		"BadConfiguration": {
-			"configuration", "helm upgrade --install envgraft",
+			"configuration", "helm upgrade envgraft",
 			func(s *shop) { s.configuration("environments: stage") },
 			func(s *shop) { s.configuration("environment: stage") },
 		},
@@ -188,15 +189,15 @@ func TestDoctorFindsEachBrokenLink(t *testing.T) {
 			func(s *shop) { s.remove("external-secrets.io/v1", "ExternalSecret", "shop-external") }, func(s *shop) { s.externalSecret(3, true) },
 		},
 		"NoStore": {
-			"store", "kubectl apply",
-			func(s *shop) { s.remove("external-secrets.io/v1", "ClusterSecretStore", "aws-ssm") }, nil,
+			"store", "", // its owner creates it
+			func(s *shop) { s.remove("external-secrets.io/v1", "ClusterSecretStore", "aws-ssm") }, func(s *shop) { s.store("") },
 		},
 		"ClosedStore": {
-			"store", "kubectl patch clustersecretstore",
-			func(s *shop) { s.store("conditions: [{namespaces: [other]}],") }, nil,
+			"store", "", // its owner decides
+			func(s *shop) { s.store("conditions: [{namespaces: [other]}],") }, func(s *shop) { s.store("") },
 		},
 		"Revoked": {
-			"externalsecret", "get externalsecret",
+			"externalsecret", "describe externalsecret",
 			func(s *shop) { s.externalSecretWith(3, "", "envgraft.dev/revoked: the environment is another's") },
 			func(s *shop) {
 				s.remove("external-secrets.io/v1", "ExternalSecret", "shop-external")
@@ -262,9 +263,22 @@ func TestDoctorFindsEachBrokenLink(t *testing.T) {
 			func(s *shop) { s.mustRun(s.t, "", "-n", "reloader", "delete", "deployment", "reloader") },
 			func(s *shop) { s.operator("reloader", "reloader", 1) },
 		},
-		"BlindReloader": {"reloader", "set env", func(s *shop) {
+		"BlindReloader": {"reloader", "edit deployment/reloader", func(s *shop) {
 			s.mustRun(s.t, "", "-n", "reloader", "set", "env", "deployment/reloader", "KUBERNETES_NAMESPACE=reloader")
-		}, nil},
+		}, func(s *shop) {
+			s.mustRun(s.t, "", "-n", "reloader", "set", "env", "deployment/reloader", "KUBERNETES_NAMESPACE-")
+		}},
+		"NoService": {
+			"service", "helm upgrade",
+			func(s *shop) {
+				s.changeWebhooks(func(c *admissionregistrationv1.WebhookClientConfig) {
+					path := (*c.URL)[strings.Index(*c.URL, "/mutate"):]
+					c.URL, c.Service = nil, &admissionregistrationv1.ServiceReference{Namespace: "envgraft", Name: "gone", Path: &path}
+				})
+			},
+			(*shop).restoreWebhooks,
+		},
+		"OtherWebhook": {"otherwebhooks", "", (*shop).addOtherWebhook, (*shop).removeOtherWebhook},
 		"NoAnnotation": {"annotations", "annotate", func(s *shop) {
 			s.mustRun(s.t, "", "label", "namespace", s.ns, api.LabelInject+"-")
 			s.deployment("")

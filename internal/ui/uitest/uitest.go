@@ -27,12 +27,22 @@ var _ ui.Source = Cluster{}
 
 func at() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
-func line(namespace, kind, workload string, version int64, synced string, pods clusterview.Counts, problem string) clusterview.Line {
+func line(namespace, kind, workload string, version int64, synced string, pods doctor.Counts, problem string) doctor.Line {
 	rotated := at().Add(-90 * time.Minute)
-	return clusterview.Line{
+	l := doctor.Line{
 		Namespace: namespace, Workload: workload, Kind: kind, App: workload, Parameter: "/" + namespace + "/" + workload + "/stage/app",
 		Version: version, Synced: synced, Pods: pods, Rotated: &rotated, Problem: problem,
 	}
+	l.Stages = [3]doctor.Status{doctor.OK, doctor.OK, doctor.OK}
+	switch {
+	case synced == doctor.SyncedNo:
+		l.Link, l.Severity, l.Stages = "sync", doctor.Broken, [3]doctor.Status{doctor.OK, doctor.Broken, doctor.Unreached}
+	case synced == doctor.SyncedUnknown:
+		l.Link, l.Severity, l.Stages = "labels", doctor.Broken, [3]doctor.Status{doctor.Unreached, doctor.Unreached, doctor.Broken}
+	case pods.Stale > 0:
+		l.Link, l.Severity, l.Stages[2] = "pods", doctor.Broken, doctor.Broken
+	}
+	return l
 }
 
 // Overview implements ui.Source.
@@ -48,17 +58,17 @@ func (c Cluster) Overview(context.Context) (ui.Overview, error) {
 			{Check: "store", Status: doctor.OK},
 			{Check: "reloader", Status: doctor.Unseen, Message: "you may not list deployments.apps"},
 		},
-		Apps: []clusterview.Line{
-			line("billing", "CronJob", "invoices", 2, clusterview.SyncedYes, clusterview.Counts{}, ""),
-			line("popapps", "Deployment", "myapp", 7, clusterview.SyncedYes, clusterview.Counts{Fresh: 3}, ""),
-			line("popapps", "StatefulSet", "search", 4, clusterview.SyncedYes, clusterview.Counts{Fresh: 1, Stale: 2}, "pods run with older data"),
-			line("shop", "Rollout", "cart", 0, clusterview.SyncedNo, clusterview.Counts{NotKnown: 2}, "SecretSyncedError: could not get secret data from provider"),
-			line("tenant", "Deployment", "web", 0, clusterview.SyncedUnknown, clusterview.Counts{NotKnown: 1}, Hostile),
+		Apps: []doctor.Line{
+			line("billing", "CronJob", "invoices", 2, doctor.SyncedYes, doctor.Counts{}, ""),
+			line("popapps", "Deployment", "myapp", 7, doctor.SyncedYes, doctor.Counts{Fresh: 3}, ""),
+			line("popapps", "StatefulSet", "search", 4, doctor.SyncedYes, doctor.Counts{Fresh: 1, Stale: 2}, "pods run with older data"),
+			line("shop", "Rollout", "cart", 0, doctor.SyncedNo, doctor.Counts{NotKnown: 2}, "SecretSyncedError: could not get secret data from provider"),
+			line("tenant", "Deployment", "web", 0, doctor.SyncedUnknown, doctor.Counts{NotKnown: 1}, Hostile),
 		},
 		Notes: []string{"you may not list deployments.apps"},
 	}
 	for i := range c.More {
-		o.Apps = append(o.Apps, line("zoo", "Deployment", fmt.Sprintf("app-%04d", i), 1, clusterview.SyncedYes, clusterview.Counts{Fresh: 1}, ""))
+		o.Apps = append(o.Apps, line("zoo", "Deployment", fmt.Sprintf("app-%04d", i), 1, doctor.SyncedYes, doctor.Counts{Fresh: 1}, ""))
 	}
 	return o, nil
 }
