@@ -1,9 +1,13 @@
 package facts
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/envgraft/envgraft/internal/graft"
@@ -21,26 +25,86 @@ type StoreProvider struct {
 	AWS *AWSProvider `json:"aws,omitempty"`
 }
 
-// AWSProvider is the part that makes a difference to what is read.
+// AWSProvider has the fields that ESO's CRDs have today (v2.9.0). A later ESO may
+// read a parameter in another way by a field that is not among them: of a store that
+// has one no parameter is read.
 type AWSProvider struct {
-	Service         string            `json:"service,omitempty"`
-	Region          string            `json:"region,omitempty"`
-	Role            string            `json:"role,omitempty"`
-	ExternalID      string            `json:"externalID,omitempty"`
-	Prefix          string            `json:"prefix,omitempty"`
-	Auth            AWSAuth           `json:"auth"`
-	AdditionalRoles []string          `json:"additionalRoles,omitempty"`
-	SessionTags     []json.RawMessage `json:"sessionTags,omitempty"`
+	Service           string    `json:"service,omitempty"`
+	Region            string    `json:"region,omitempty"`
+	Role              string    `json:"role,omitempty"`
+	ExternalID        string    `json:"externalID,omitempty"`
+	Prefix            string    `json:"prefix,omitempty"`
+	Auth              AWSAuth   `json:"auth"`
+	AdditionalRoles   []string  `json:"additionalRoles,omitempty"`
+	SessionTags       []present `json:"sessionTags,omitempty"`
+	SessionTagsPolicy string    `json:"sessionTagsPolicy,omitempty"`
+	CustomSessionTags *present  `json:"customSessionTags,omitempty"`
+	TransitiveTagKeys []string  `json:"transitiveTagKeys,omitempty"`
+	// SecretsManager says how secrets are deleted there.
+	SecretsManager *present `json:"secretsManager,omitempty"`
+
+	// unknown is a field that is none of these, or "".
+	unknown string
 }
 
-// AWSAuth tells whether a store brings credentials of its own, and not whose.
+// AWSAuth has the credentials that a store brings, and not whose they are.
 type AWSAuth struct {
-	SecretRef *struct{} `json:"secretRef,omitempty"`
-	JWT       *struct{} `json:"jwt,omitempty"`
+	SecretRef *present `json:"secretRef,omitempty"`
+	JWT       *present `json:"jwt,omitempty"`
+
+	unknown string
+}
+
+// present is a value of which it counts only that it is there.
+type present struct{}
+
+// UnmarshalJSON reads nothing.
+func (*present) UnmarshalJSON([]byte) error { return nil }
+
+// UnmarshalJSON notes a field that is not known.
+func (p *AWSProvider) UnmarshalJSON(data []byte) error {
+	type plain AWSProvider // without this method
+	if err := json.Unmarshal(data, (*plain)(p)); err != nil {
+		return err
+	}
+	p.unknown = unknownField(data, reflect.TypeFor[AWSProvider]())
+	return nil
+}
+
+// UnmarshalJSON notes a field that is not known.
+func (a *AWSAuth) UnmarshalJSON(data []byte) error {
+	type plain AWSAuth
+	if err := json.Unmarshal(data, (*plain)(a)); err != nil {
+		return err
+	}
+	a.unknown = unknownField(data, reflect.TypeFor[AWSAuth]())
+	return nil
+}
+
+// unknownField returns the first field of an object that a struct does not have. One
+// that is null is as if it were not there.
+func unknownField(data []byte, of reflect.Type) string {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(data, &fields) != nil {
+		return ""
+	}
+	for field := range of.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		delete(fields, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if string(fields[name]) != "null" {
+			return name
+		}
+	}
+	return ""
 }
 
 // serviceParameterStore is ESO's name of SSM.
 const serviceParameterStore = "ParameterStore"
+
+// sessionTagsNone is the sessionTagsPolicy (ESO 2.5 and later) that adds no tags.
+const sessionTagsNone = "None"
 
 // Reach is how the webhook reads the parameters of a store.
 type Reach struct {
@@ -103,7 +167,9 @@ func (s Stores) unchecked(store graft.Store, aws *AWSProvider) string {
 		return fmt.Sprintf("has region %q, which is none of AWS", aws.Region)
 	case len(aws.AdditionalRoles) > 0:
 		return "goes by several roles (additionalRoles), which envgraft does not follow"
-	case aws.Role != "" && len(aws.SessionTags) > 0:
+	case aws.unknown != "" || aws.Auth.unknown != "":
+		return fmt.Sprintf("has the field %q, which this version of envgraft does not know", cmp.Or(aws.unknown, "auth."+aws.Auth.unknown))
+	case aws.Role != "" && aws.tagsSession():
 		return "assumes its role with session tags, which envgraft does not follow"
 	case aws.Role != "" && store.Kind == graft.KindSecretStore && !s.SameAccount(store):
 		// Its author is not to say what the webhook's credentials are used for.
@@ -112,6 +178,12 @@ func (s Stores) unchecked(store graft.Store, aws *AWSProvider) string {
 		return "brings credentials of its own, which may be another account's: an administrator can give it a role, or name it in aws.sameAccountStores"
 	}
 	return ""
+}
+
+// tagsSession says that the role is assumed with tags, by which a policy may go.
+func (p *AWSProvider) tagsSession() bool {
+	return len(p.SessionTags) > 0 || p.CustomSessionTags != nil || len(p.TransitiveTagKeys) > 0 ||
+		p.SessionTagsPolicy != "" && p.SessionTagsPolicy != sessionTagsNone
 }
 
 // AnyStore is for keys that are not read from SSM: whatever the store.

@@ -91,6 +91,36 @@ func TestStoresReach(t *testing.T) {
 			`{"aws":{"service":"ParameterStore","region":"us-east-1","role":"` + role + `","sessionTags":[{"key":"a","value":"b"}]}}`,
 			Reach{Unchecked: "session tags"},
 		},
+		"SessionTagsPolicy": {
+			"ESO adds tags by itself (2.5 and later)", standard,
+			`{"aws":{"service":"ParameterStore","region":"us-east-1","role":"` + role + `","sessionTagsPolicy":"Simple"}}`,
+			Reach{Unchecked: "session tags"},
+		},
+		"CustomSessionTags": {
+			"likewise", standard,
+			`{"aws":{"service":"ParameterStore","region":"us-east-1","role":"` + role + `","sessionTagsPolicy":"Custom","customSessionTags":{"a":"b"}}}`,
+			Reach{Unchecked: "session tags"},
+		},
+		"NoSessionTags": {
+			"the policy None adds none", standard,
+			`{"aws":{"service":"ParameterStore","region":"us-east-1","role":"` + role + `","sessionTagsPolicy":"None"}}`,
+			Reach{Access: Access{Region: "us-east-1", Role: role}},
+		},
+		"UnknownField": {
+			"a later ESO may read another parameter by it", standard,
+			`{"aws":{"service":"ParameterStore","region":"us-east-1","roleSource":"Tenant"}}`,
+			Reach{Unchecked: `"roleSource"`},
+		},
+		"UnknownAuth": {
+			"a later ESO may read by other credentials", standard,
+			`{"aws":{"service":"ParameterStore","region":"us-east-1","auth":{"podIdentity":{"name":"x"}}}}`,
+			Reach{Unchecked: `"auth.podIdentity"`},
+		},
+		"UnknownNull": {
+			"null is not there", standard,
+			`{"aws":{"service":"ParameterStore","region":"us-east-1","roleSource":null,"auth":{"podIdentity":null,"jwt":null}}}`,
+			Reach{Access: Access{Region: "us-east-1"}},
+		},
 		"SecretsManager": {
 			"a secret of this name is no parameter", standard,
 			`{"aws":{"service":"SecretsManager","region":"eu-central-1"}}`,
