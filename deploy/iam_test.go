@@ -46,6 +46,9 @@ func readPolicy(t *testing.T, name string) policy {
 	if err := decoder.Decode(&p); err != nil {
 		t.Fatalf("iam/%s: %v", name, err)
 	}
+	if text := read(t, filepath.Join("iam", name)); strings.Contains(text, "arn:aws") || !strings.Contains(text, "arn:PARTITION:") {
+		t.Errorf("iam/%s names a partition: GovCloud and China have others", name)
+	}
 	if p.Version != "2012-10-17" {
 		t.Errorf("iam/%s has the version %q", name, p.Version)
 	}

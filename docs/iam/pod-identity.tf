@@ -14,6 +14,7 @@ variable "environment" { type = string }
 variable "kms_key_arn" { type = string }
 
 data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 data "aws_iam_policy_document" "assume" {
@@ -30,7 +31,7 @@ data "aws_iam_policy_document" "read" {
   statement {
     actions = ["ssm:GetParameter", "ssm:GetParameters"]
     resources = [
-      "arn:aws:ssm:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:parameter/*/*/${var.environment}/app",
+      "arn:${data.aws_partition.current.partition}:ssm:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:parameter/*/*/${var.environment}/app",
     ]
   }
   statement {

@@ -21,7 +21,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// esoModule is where ESO's CRDs are read: they are too large to keep a copy.
+// esoModule is where ESO's CRDs are read: they are too large to keep a copy. Later
+// releases are no Go modules that can be downloaded, see TestNewestESO.
 const esoModule = "github.com/external-secrets/external-secrets@v0.19.2"
 
 // esoCRDs are those that the controller looks at.
@@ -41,13 +42,13 @@ func esoDir(t *testing.T) string {
 	if err := json.Unmarshal(output, &module); err != nil {
 		t.Fatal(err)
 	}
-	return module.Dir
+	return filepath.Join(module.Dir, "config", "crds", "bases")
 }
 
 // crd reads a CRD of ESO's, which serves the given version and no other.
 func crd(t *testing.T, dir, plural, version string) *unstructured.Unstructured {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(dir, "config", "crds", "bases", "external-secrets.io_"+plural+".yaml"))
+	raw, err := os.ReadFile(filepath.Join(dir, "external-secrets.io_"+plural+".yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,13 +80,19 @@ func crd(t *testing.T, dir, plural, version string) *unstructured.Unstructured {
 // installESO makes the cluster serve ESO's objects in one version, "" in none.
 func installESO(t *testing.T, version string) {
 	t.Helper()
+	installCRDs(t, esoDir, version)
+}
+
+// installCRDs takes them from a folder.
+func installCRDs(t *testing.T, from func(*testing.T) string, version string) {
+	t.Helper()
 	for _, plural := range esoCRDs() {
 		deleteCRD(t, plural+".external-secrets.io")
 	}
 	if version == "" {
 		return
 	}
-	dir := esoDir(t)
+	dir := from(t)
 	for _, plural := range esoCRDs() {
 		create(t, crd(t, dir, plural, version))
 	}
