@@ -87,6 +87,9 @@ const (
 	// AnnotationInjected, on a pod, says what was injected, for people:
 	// "ConfigMap/myapp-config,Secret/myapp-secrets".
 	AnnotationInjected = Group + "/injected"
+	// AnnotationInjectedContainers, on a pod, names the containers that were
+	// injected: those that other webhooks add afterwards are left alone.
+	AnnotationInjectedContainers = Group + "/injected-containers"
 	// AnnotationAwaitsSecret, on a pod, says that the pod may have started
 	// before its Secret existed: the controller restarts its workload once
 	// when the Secret first appears, which Reloader would not do.

@@ -43,7 +43,8 @@ type Config struct {
 	MissingParameter MissingPolicy
 	InvalidParameter InvalidPolicy
 	UnknownParameter UnknownPolicy
-	// SkipContainers are names of containers that are nobody's app.
+	// SkipContainers are names of containers that are nobody's app; "*" in one
+	// stands for any text.
 	SkipContainers []string
 	// ExcludedNamespaces are left alone, whatever labels are in them.
 	ExcludedNamespaces []string
@@ -70,10 +71,13 @@ type Config struct {
 // Engine grafts by one configuration. It is safe for concurrent use.
 type Engine struct {
 	config Config
+	skips  namePatterns
 }
 
 // New returns an engine that goes by the configuration.
-func New(config Config) *Engine { return &Engine{config: config} }
+func New(config Config) *Engine {
+	return &Engine{config: config, skips: newNamePatterns(config.SkipContainers)}
+}
 
 // Decision is what labels and annotations alone say of a pod. The webhook and
 // the controller both go by it, so that the controller need trust no mark

@@ -2,6 +2,7 @@ package graft
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,6 +35,27 @@ func CheckKeyName(key string) (Reason, bool) {
 		return WarnDangerousKey, true
 	}
 	return "", false
+}
+
+func (t *tiers) keyNameWarnings() []Warning {
+	return slices.Concat(keyNameWarnings(t.parameter.String(), t.parameterKeys.sorted),
+		keyNameWarnings(t.configMap.String(), t.configMapKeys.sorted), t.caseWarnings())
+}
+
+// caseWarnings are for Windows, where keys of the two tiers that differ by case
+// only are one variable, and which of them a process sees is left to chance.
+func (t *tiers) caseWarnings() []Warning {
+	var both handful
+	for _, key := range t.parameterKeys.sorted {
+		if other, ok := t.configMapKeys.find(key); t.fold && ok && other != key {
+			both.add(key)
+		}
+	}
+	if both.count == 0 {
+		return nil
+	}
+	return []Warning{{WarnKeyName, fmt.Sprintf("keys of %s differ from keys of %s by case only (%s), and are one variable on Windows: rename them",
+		t.parameter, t.configMap, both.quoted())}}
 }
 
 // keyNameWarnings returns at most a warning a reason and source: a parameter

@@ -1,7 +1,6 @@
 package graft
 
 import (
-	stdjson "encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,7 +8,6 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/jsonscan"
 )
 
 // The rule: env beats envFrom, so a literal hides the key that should win over
@@ -20,72 +18,173 @@ import (
 // literal stays, and a second entry of its name, optional, is put right behind
 // it: the kubelet takes the later one where the key exists, and skips it where
 // it does not.
+//
+// A literal that is made of its own key stays, see composed.go. What an earlier
+// admission bound, and others changed since, is mended, see again.go.
 
 // tiers are what the literals of a pod are checked against.
 type tiers struct {
-	parameter, configMap reference
-	// parameterKeys and configMapKeys are sorted.
-	parameterKeys, configMapKeys []string
+	parameter, configMap         reference
+	parameterKeys, configMapKeys keySet
 	// parameterKnown and configMapKnown say that the keys are all there are.
 	parameterKnown, configMapKnown bool
 	hasParameter                   bool
 	namesOnce                      bool
+	// again says that the pod was admitted before: bindings in it may be ours.
+	again bool
+	// fold says that the case of names does not count.
+	fold bool
 }
 
-// bindings returns the tiers that a literal of this name is bound to, the
-// highest last: all that have the key, down to one that is not optional. What
-// is not known is not guessed: while the parameter's keys are not known, a
-// literal bound to the ConfigMap could hide the parameter's.
-func (t tiers) bindings(name string) []reference {
+// bindings returns the keys that a literal of this name is bound to, the
+// highest last: those of all tiers that have it, down to one that is not
+// optional. What is not known is not guessed: while the parameter's keys are
+// not known, a literal bound to the ConfigMap could hide the parameter's.
+func (t *tiers) bindings(name string) []keyRef {
 	if !t.parameterKnown {
 		return nil
 	}
-	var bindings []reference
-	if _, ok := slices.BinarySearch(t.configMapKeys, name); ok {
-		bindings = append(bindings, t.configMap)
+	var bindings []keyRef
+	if key, ok := t.configMapKeys.find(name); ok {
+		bindings = append(bindings, keyRef{t.configMap, key})
 	}
-	if _, ok := slices.BinarySearch(t.parameterKeys, name); ok {
+	if key, ok := t.parameterKeys.find(name); ok {
 		if !t.parameter.optional {
-			return []reference{t.parameter}
+			return []keyRef{{t.parameter, key}}
 		}
-		bindings = append(bindings, t.parameter)
+		bindings = append(bindings, keyRef{t.parameter, key})
 	}
 	return bindings
 }
 
-// outcome is what became of a container's env.
-type outcome struct {
+// variables goes through the env of one container.
+type variables struct {
+	*tiers
+	container string
+	// pointer is the JSON pointer of the list.
+	pointer string
+	env     []envView
+	keep    Names
+	shadows *shadows
+	made    *composition
+
+	// added counts the entries put before the one at hand.
+	added      int
 	operations []jsonpatch.Operation
-	rebound    []Rebinding
+	report     ContainerReport
 	// unchecked are literals that nobody could check.
 	unchecked []string
 }
 
-// rebindLiterals goes through the env list found at a JSON pointer.
-func (t tiers) rebindLiterals(container, pointer string, env []envView, keep Names, shadows *shadows) outcome {
-	var out outcome
-	added := 0 // entries put before the one at i
-	warned := Names{}
-	for i, e := range env {
+func (v *variables) rebind() {
+	shadowing := Names{}
+	for i := 0; i < len(v.env); i++ {
+		e := v.env[i]
 		name := e.name()
-		if name == "" || keep.Has(name) {
+		if name == "" || v.keep.Has(name) {
 			continue
 		}
-		bindings := t.bindings(name)
+		bindings := v.bindings(name)
+		merged := v.merged(e, name, bindings)
 		switch {
-		case e.literal() && len(bindings) > 0:
-			operations := e.bind(pointer, i+added, bindings, env[i+1:], t.namesOnce)
-			added += len(operations.added)
-			out.operations = append(append(out.operations, operations.replaced...), operations.added...)
-			out.rebound = append(out.rebound, Rebinding{Name: name, Tier: bindings[len(bindings)-1].tier})
-		case e.literal() && !(t.parameterKnown && t.configMapKnown):
-			out.unchecked = append(out.unchecked, name)
-		case len(bindings) > 0 && !warned.Has(name) && !hasBinding(env[i:], name, bindings):
-			warned[name] = struct{}{}
-			shadows.add(shadow{container, name, bindings[len(bindings)-1]})
+		case merged != nil:
+			v.operations = append(v.operations, jsonpatch.NewOperation("remove", v.at(i)+"/"+fieldValueFrom, nil))
+			v.rebound(i, name, merged)
+			i += v.append(i, name, merged)
+		case len(bindings) == 0 && (!e.literal() || v.parameterKnown && v.configMapKnown):
+		case e.literal() && v.made.ofItsKey(i, name, bindings):
+			v.report.Composed = append(v.report.Composed, name)
+		case len(bindings) == 0:
+			v.unchecked = append(v.unchecked, name)
+		case e.literal() || v.outdated(e, name, bindings) && !v.followedBy(i, name, bindings[len(bindings)-1]):
+			v.rebound(i, name, bindings)
+			i += v.bind(i, name, bindings)
+		case v.followedBy(i, name, bindings[len(bindings)-1]):
+		case !shadowing.Has(name):
+			shadowing[name] = struct{}{}
+			v.shadows.add(shadow{v.container, name, bindings[len(bindings)-1].reference})
 		}
 	}
-	return out
+}
+
+// at is the JSON pointer of an entry, as it is once those before it are added.
+func (v *variables) at(i int) string { return v.pointer + "/" + strconv.Itoa(i+v.added) }
+
+func (v *variables) rebound(i int, name string, bindings []keyRef) {
+	v.made.bound(i)
+	v.report.Rebound = append(v.report.Rebound, Rebinding{Name: name, Tier: bindings[len(bindings)-1].tier})
+}
+
+// bind binds the entry at an index to keys, the highest last, and says how many
+// of the entries behind it do that already.
+func (v *variables) bind(i int, name string, bindings []keyRef) (behind int) {
+	highest := bindings[len(bindings)-1]
+	switch {
+	case v.namesOnce:
+		v.replace(i, highest)
+		return 0
+	case !bindings[0].optional && v.env[i].takes(bindings[0]):
+		return v.append(i, name, bindings[1:])
+	case !bindings[0].optional && v.covered(i, name, bindings):
+		return len(bindings)
+	case !bindings[0].optional:
+		v.replace(i, bindings[0])
+		return v.append(i, name, bindings[1:])
+	case v.env[i].takes(bindings[0]):
+		return v.append(i, name, bindings[1:])
+	}
+	return v.append(i, name, bindings)
+}
+
+// covered says that the entries right behind take all of the keys.
+func (v *variables) covered(i int, name string, bindings []keyRef) bool {
+	for n, to := range bindings {
+		if i+1+n >= len(v.env) || v.env[i+1+n].name() != name || !v.env[i+1+n].takes(to) {
+			return false
+		}
+	}
+	return true
+}
+
+// append puts an entry for each key behind the one at an index, but for those
+// that stand there already, and says how many do.
+func (v *variables) append(i int, name string, bindings []keyRef) (behind int) {
+	at := i + v.added
+	for _, to := range bindings {
+		at++
+		if next := i + 1 + behind; next < len(v.env) && v.env[next].name() == name && v.env[next].takes(to) {
+			behind++
+			continue
+		}
+		v.operations = append(v.operations, add(v.pointer+"/"+strconv.Itoa(at), to.entryFor(name)))
+		v.added++
+	}
+	return behind
+}
+
+// replace replaces what an entry takes its value from and nothing else, so that
+// fields unknown to us survive.
+func (v *variables) replace(i int, to keyRef) {
+	pointer := v.at(i)
+	if v.env[i].value != nil {
+		v.operations = append(v.operations, jsonpatch.NewOperation("remove", pointer+"/"+fieldValue, nil))
+	}
+	v.operations = append(v.operations, add(pointer+"/"+fieldValueFrom, to.valueFrom()))
+}
+
+// followedBy says that an entry takes a key, or one of its name right behind
+// it does. No admission leaves more than two there, and to look further would
+// take long over a name that stands thousands of times.
+func (v *variables) followedBy(i int, name string, key keyRef) bool {
+	for _, e := range v.env[i:min(len(v.env), i+2)] {
+		if e.name() != name {
+			return false
+		}
+		if e.takes(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // shadow is a key that a variable of a container hides.
@@ -119,118 +218,6 @@ func (s *shadows) warnings() []Warning {
 		warnings = append(warnings, Warning{WarnHiddenKey, fmt.Sprintf("%d more variables have a valueFrom that hides a key", more)})
 	}
 	return warnings
-}
-
-// hasBinding says that the highest binding of a name is the first entry, or
-// one of its name right behind it. No admission leaves more than two there, and
-// to look further would take long over a name that stands thousands of times.
-func hasBinding(env []envView, name string, bindings []reference) bool {
-	for _, e := range env[:min(len(env), 2)] {
-		if e.name() != name {
-			return false
-		}
-		if e.boundTo(bindings[len(bindings)-1]) {
-			return true
-		}
-	}
-	return false
-}
-
-// binding is what binds a literal: it is replaced, or entries are added behind
-// it, or both.
-type binding struct{ replaced, added []jsonpatch.Operation }
-
-// bind binds the literal at an index to keys, the highest last. What follows
-// it may be what an earlier admission has added.
-func (e envView) bind(pointer string, index int, bindings []reference, following []envView, once bool) binding {
-	var b binding
-	if once {
-		b.replaced = e.rebind(pointer+"/"+strconv.Itoa(index), bindings[len(bindings)-1])
-		return b
-	}
-	if !bindings[0].optional {
-		b.replaced = e.rebind(pointer+"/"+strconv.Itoa(index), bindings[0])
-		bindings = bindings[1:]
-	}
-	for _, to := range bindings {
-		index++
-		if len(following) > 0 && following[0].name() == e.name() && following[0].boundTo(to) {
-			following = following[1:]
-			continue
-		}
-		b.added = append(b.added, add(pointer+"/"+strconv.Itoa(index), to.entryFor(e.name())))
-	}
-	return b
-}
-
-// boundTo says that the entry takes exactly this key.
-func (e envView) boundTo(r reference) bool {
-	if !given(e.valueFrom) {
-		return false
-	}
-	s := jsonscan.New(e.valueFrom)
-	sources, bound := 0, false
-	for source := range s.Members() {
-		sources++
-		bound = string(source) == r.keyRefField() && s.Kind() == jsonscan.Object && r.selectedBy(s, e.name())
-	}
-	return sources == 1 && bound && s.Err() == nil
-}
-
-// selectedBy reads a key selector, and tells whether it is of this key.
-func (r reference) selectedBy(s *jsonscan.Scanner, key string) bool {
-	var object, of string
-	for field := range s.Members() {
-		switch string(field) {
-		case "name":
-			object = s.Text()
-		case "key":
-			of = s.Text()
-		}
-	}
-	return object == r.name && of == key
-}
-
-// rebind replaces value by valueFrom and nothing else, so that fields unknown
-// to us survive.
-func (e envView) rebind(pointer string, to reference) []jsonpatch.Operation {
-	var operations []jsonpatch.Operation
-	if e.value != nil {
-		operations = append(operations, jsonpatch.NewOperation("remove", pointer+"/"+fieldValue, nil))
-	}
-	return append(operations, add(pointer+"/"+fieldValueFrom, stdjson.RawMessage(to.appendValueFrom(nil, e.name()))))
-}
-
-// appendValueFrom writes what takes a key of the object.
-func (r reference) appendValueFrom(b []byte, key string) []byte {
-	b = slices.Grow(b, len(`{"configMapKeyRef":{"key":"","name":"","optional":true}}`)+len(key)+len(r.name))
-	b = append(b, `{"`...)
-	b = append(b, r.keyRefField()...)
-	b = jsonscan.AppendText(append(b, `":{"key":`...), key)
-	b = append(r.appendName(append(b, ',')), "}}"...)
-	return b
-}
-
-// entryFor is an entry of env that takes the key of its own name.
-func (r reference) entryFor(name string) stdjson.RawMessage {
-	b := jsonscan.AppendText([]byte(`{"name":`), name)
-	b = append(b, `,"`+fieldValueFrom+`":`...)
-	return append(r.appendValueFrom(b, name), '}')
-}
-
-func (r reference) keyRefField() string {
-	if r.tier == TierParameter {
-		return "secretKeyRef"
-	}
-	return "configMapKeyRef"
-}
-
-// String names the object as kubectl does.
-func (r reference) String() string {
-	if r.tier == TierParameter {
-		return "Secret/" + r.name
-	}
-	return "ConfigMap/" + r.name
 }
 
 // uncheckedText says which literals may hide a key, and why nobody knows.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/jsonscan"
@@ -19,7 +21,20 @@ type podView struct {
 	Spec     struct {
 		InitContainers []containerView
 		Containers     []containerView
+		// Windows says that its containers run on Windows.
+		Windows bool
 	}
+}
+
+// containerNames are those of all its containers.
+func (p podView) containerNames() Names {
+	names := Names{}
+	for _, list := range [][]containerView{p.Spec.InitContainers, p.Spec.Containers} {
+		for _, c := range list {
+			names[c.Name] = struct{}{}
+		}
+	}
+	return names
 }
 
 // metadataView holds the labels and annotations that have a meaning here, and
@@ -175,8 +190,28 @@ func (r *podReader) spec() {
 			if r.Once(&seen, fieldContainers, key) {
 				r.pod.Spec.Containers = r.containers()
 			}
+		case "os":
+			r.pod.Spec.Windows = r.names("name", windows) || r.pod.Spec.Windows
+		case "nodeSelector":
+			r.pod.Spec.Windows = r.names(corev1.LabelOSStable, windows) || r.pod.Spec.Windows
 		}
 	}
+}
+
+const windows = string(corev1.Windows)
+
+// names says that a field of an object is this text.
+func (r *podReader) names(field, text string) bool {
+	if r.Kind() != jsonscan.Object {
+		return false
+	}
+	named := false
+	for key := range r.Members() {
+		if string(key) == field && r.Kind() == jsonscan.String {
+			named = r.Text() == text
+		}
+	}
+	return named
 }
 
 func (r *podReader) containers() []containerView {

@@ -181,7 +181,7 @@ func FuzzBoundTo(f *testing.F) {
 		}
 		want := kjson.Unmarshal(from, &sources) == nil && len(sources) == 1 && sources["secretKeyRef"] != nil &&
 			kjson.Unmarshal(sources["secretKeyRef"], &selector) == nil && selector.Name == "s" && selector.Key == "A"
-		if got := (envView{rawName: []byte(`"A"`), valueFrom: from}).boundTo(to); got != want {
+		if got := (envView{rawName: []byte(`"A"`), valueFrom: from}).takes(keyRef{to, "A"}); got != want {
 			t.Errorf("%.300q: got %t, the plain decoder %t", from, got, want)
 		}
 	})

@@ -85,8 +85,12 @@ type ContainerReport struct {
 	Init bool `json:"init"`
 	// Skipped is true for a container on the skip list, or one that annotation
 	// envgraft.dev/containers leaves out.
-	Skipped bool        `json:"skipped,omitempty"`
+	Skipped bool `json:"skipped,omitempty"`
+	// Late is true for one that was added after the pod was first admitted.
+	Late    bool        `json:"late,omitempty"`
 	Rebound []Rebinding `json:"rebound,omitempty"`
+	// Composed are literals that stay because they are made of their own key.
+	Composed []string `json:"composed,omitempty"`
 }
 
 // Report is the one account of what was done to a pod and why. Logs, metrics,

@@ -67,12 +67,7 @@ func (s *Subject) checkContainers() error {
 	if s.Settings.Containers == nil {
 		return nil
 	}
-	has := Names{}
-	for _, list := range [][]containerView{s.pod.Spec.InitContainers, s.pod.Spec.Containers} {
-		for _, c := range list {
-			has[c.Name] = struct{}{}
-		}
-	}
+	has := s.pod.containerNames()
 	for _, name := range slices.Sorted(maps.Keys(s.Settings.Containers)) {
 		if !has.Has(name) {
 			return fmt.Errorf("annotation %s names container %q: the pod's containers are %s",
@@ -116,7 +111,7 @@ func (s *Subject) graft(facts Facts) Result {
 	}
 	report.Containers = containers
 	report.Warnings = slices.Concat(report.Warnings, eff.warnings, s.configMapWarnings(facts.ConfigMap), hidden.warnings(),
-		keyNameWarnings(t.parameter.String(), t.parameterKeys), keyNameWarnings(t.configMap.String(), t.configMapKeys))
+		t.keyNameWarnings())
 	if len(unchecked) > 0 {
 		report.Warnings = append(report.Warnings, s.uncheckedWarning(unchecked, facts))
 	}
@@ -125,6 +120,11 @@ func (s *Subject) graft(facts Facts) Result {
 	}
 
 	annotations, stale := s.engine.writtenAnnotations(s.Decision, facts.Parameter, s.pod.Metadata.identity().Annotations, t.references(), eff.awaits)
+	if mark, ok := s.containersMark(containers); ok {
+		annotations[api.AnnotationInjectedContainers] = mark
+	} else {
+		stale = append(stale, api.AnnotationInjectedContainers)
+	}
 	labels := map[string]string{api.LabelApp: s.Identity.App}
 	return Result{
 		Operations: append(operations, s.pod.metadataOperations(labels, annotations, stale)...),
@@ -133,25 +133,29 @@ func (s *Subject) graft(facts Facts) Result {
 }
 
 // tiers puts identity, settings and facts together.
-func (s *Subject) tiers(facts Facts, eff effect) tiers {
-	t := tiers{
+func (s *Subject) tiers(facts Facts, eff effect) *tiers {
+	_, again := s.pod.Metadata.identity().Annotations[api.AnnotationInjected]
+	fold := s.pod.Spec.Windows
+	t := &tiers{
 		configMap:      reference{TierConfigMap, s.Identity.ConfigMap, !s.Settings.ConfigMapRequired},
-		configMapKeys:  facts.ConfigMap.Keys,
+		configMapKeys:  newKeySet(facts.ConfigMap.Keys, fold),
 		configMapKnown: facts.ConfigMap.State != ConfigMapUnknown,
 		parameterKnown: true,
 		namesOnce:      s.engine.config.NamesOnce,
+		again:          again,
+		fold:           fold,
 	}
 	if s.Settings.Secrets {
 		t.hasParameter = true
 		t.parameter = reference{TierParameter, s.Identity.Secret, eff.optional}
-		t.parameterKeys = facts.Parameter.Keys
+		t.parameterKeys = newKeySet(facts.Parameter.Keys, fold)
 		t.parameterKnown = facts.Parameter.Known()
 	}
 	return t
 }
 
 // references returns the envFrom entries of the tiers, the highest last.
-func (t tiers) references() []reference {
+func (t *tiers) references() []reference {
 	if !t.hasParameter {
 		return []reference{t.configMap}
 	}
@@ -159,8 +163,9 @@ func (t tiers) references() []reference {
 }
 
 // graftContainers applies envFrom and literals to every container that counts.
-func (s *Subject) graftContainers(t tiers, hidden *shadows) (operations []jsonpatch.Operation, reports []ContainerReport, unchecked []string) {
+func (s *Subject) graftContainers(t *tiers, hidden *shadows) (operations []jsonpatch.Operation, reports []ContainerReport, unchecked []string) {
 	references := t.references()
+	marked := s.markedContainers()
 	for _, list := range []struct {
 		pointer    string
 		init       bool
@@ -170,29 +175,39 @@ func (s *Subject) graftContainers(t tiers, hidden *shadows) (operations []jsonpa
 		{"/spec/containers", false, s.pod.Spec.Containers},
 	} {
 		for i, c := range list.containers {
-			if !s.selects(c.Name) {
-				reports = append(reports, ContainerReport{Name: c.Name, Init: list.init, Skipped: true})
+			if selected, late := s.selects(c.Name, marked); !selected {
+				reports = append(reports, ContainerReport{Name: c.Name, Init: list.init, Skipped: true, Late: late})
 				continue
 			}
 			pointer := list.pointer + "/" + strconv.Itoa(i)
 			if entries, changed := rebuildEnvFrom(c.envFroms(), references); changed {
 				operations = append(operations, add(pointer+"/envFrom", entries))
 			}
-			out := t.rebindLiterals(c.Name, pointer+"/env", c.envs(), s.Settings.Keep, hidden)
-			operations = append(operations, out.operations...)
-			unchecked = append(unchecked, out.unchecked...)
-			reports = append(reports, ContainerReport{Name: c.Name, Init: list.init, Rebound: out.rebound})
+			env := c.envs()
+			v := variables{
+				tiers: t, container: c.Name, pointer: pointer + "/env", env: env, keep: s.Settings.Keep, shadows: hidden,
+				made: newComposition(t, c, env, s.Settings.Keep), report: ContainerReport{Name: c.Name, Init: list.init},
+			}
+			v.rebind()
+			operations = append(operations, v.operations...)
+			unchecked = append(unchecked, v.unchecked...)
+			reports = append(reports, v.report)
 		}
 	}
 	return operations, reports, unchecked
 }
 
-// selects applies annotation containers, else the skip list.
-func (s *Subject) selects(name string) bool {
-	if s.Settings.Containers != nil {
-		return s.Settings.Containers.Has(name)
+// selects applies annotation containers, else the skip list and what an earlier
+// admission left out, because it was not there yet.
+func (s *Subject) selects(name string, marked Names) (selected, late bool) {
+	switch {
+	case s.Settings.Containers != nil:
+		return s.Settings.Containers.Has(name), false
+	case s.engine.skips.has(name):
+		return false, false
 	}
-	return !slices.Contains(s.engine.config.SkipContainers, name)
+	late = marked != nil && !marked.Has(name)
+	return !late, late
 }
 
 func (s *Subject) configMapWarnings(c ConfigMap) []Warning {
