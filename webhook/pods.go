@@ -165,7 +165,7 @@ func (p *Pods) facts(ctx context.Context, request admission.Request, subject *gr
 		if state.Known == nil && state.Unchecked == "" {
 			p.ConfigMaps.Prefetch(ctx, namespace, id.ConfigMap)
 		}
-		known.ExternalSecret, known.SecretMissing = state.Problem, state.SecretMissing
+		known.ExternalSecret, known.SecretMissing, known.NeverSeen = state.Problem, state.SecretMissing, state.NeverSeen
 		known.Parameter = p.parameter(ctx, state, request.Object.Raw)
 	}
 	known.ConfigMap = p.ConfigMaps.ConfigMap(ctx, namespace, id.ConfigMap)

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -113,6 +114,17 @@ func allWarned() []warned {
 		{graft.WarnParameterMissing, "create it, and the pod is restarted", grafted(change{
 			facts: parameter(graft.ParameterNotFound), annotations: map[string]string{api.AnnotationSecretOptional: "true"},
 		})},
+		{graft.WarnRunsWithout, "label it envgraft.dev/app; to leave it out: envgraft.dev/inject=disabled", func(n named) []graft.Warning {
+			auto := graft.New(graft.Config{
+				Rules:            identity.Rules{Tenancy: identity.TenancyNamespace, Environment: "prod", Names: identity.DefaultNames()},
+				MissingParameter: graft.MissingAuto,
+			})
+			ns := identity.Namespace{Name: n.namespace, Labels: map[string]string{api.LabelInject: api.Enabled}}
+			pod := fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, api.LabelName, n.app)
+			return auto.Inspect(ns, pod).Graft(graft.Facts{
+				Parameter: graft.Parameter{State: graft.ParameterNotFound}, ConfigMap: graft.ConfigMap{State: graft.ConfigMapNotFound}, NeverSeen: true,
+			}).Report.Warnings
+		}},
 		{graft.WarnParameterEmpty, "put keys there, and it is restarted", grafted(change{facts: parameter(graft.ParameterEmpty)})},
 		{graft.WarnParameterInvalid, "see envgraft parameters check ", grafted(change{facts: parameter(graft.ParameterNotObject)})},
 		{graft.WarnParameterUnknown, "allow envgraft's role ssm:GetParameter and kms:Decrypt", grafted(change{facts: parameter(graft.ParameterAccessDenied)})},

@@ -245,7 +245,7 @@ func (o offline) namespaceOf(template manifest.Template) (identity.Namespace, bo
 }
 
 func (o offline) facts(ctx context.Context, subject *graft.Subject, namespace string) graft.Facts {
-	known := graft.Facts{ConfigMap: o.known.ConfigMap(ctx, namespace, subject.Identity.ConfigMap)}
+	known := graft.Facts{NeverSeen: true, ConfigMap: o.known.ConfigMap(ctx, namespace, subject.Identity.ConfigMap)}
 	if subject.Settings.Secrets {
 		known.Parameter = o.parameters.Parameter(ctx, facts.QuestionOf(namespace, subject.Identity)).Parameter
 	}

@@ -30,9 +30,10 @@ type Configuration struct {
 	ExcludedNamespaces []string `yaml:"excludedNamespaces"`
 	// Names are templates with {system}, {app} and {environment}.
 	Names Names `yaml:"names"`
-	// SkipContainers are names of containers that are left alone.
+	// SkipContainers are names of containers that are left alone; "*" in one
+	// stands for any text.
 	SkipContainers []string `yaml:"skipContainers"`
-	// MissingParameter is "wait" or "deny".
+	// MissingParameter is "auto", "wait" or "deny".
 	MissingParameter graft.MissingPolicy `yaml:"missingParameter"`
 	// InvalidParameter is "deny" or "warn".
 	InvalidParameter graft.InvalidPolicy `yaml:"invalidParameter"`

@@ -34,7 +34,7 @@ func Default() *Configuration {
 			ExternalSecret: api.DefaultExternalSecret,
 		},
 		SkipContainers:   defaultSkipContainers(),
-		MissingParameter: graft.MissingWait,
+		MissingParameter: graft.MissingAuto,
 		InvalidParameter: graft.InvalidDeny,
 		UnknownParameter: graft.UnknownAdmit,
 		Facts: Facts{
@@ -100,5 +100,14 @@ func defaultSkipContainers() []string {
 		"vault-agent", "vault-agent-init", "copy-vault-env",
 		// Dapr.
 		"daprd",
+		// Azure Workload Identity: the proxy and its iptables set-up, see
+		// https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/consts.go.
+		"azwi-proxy", "azwi-proxy-init",
+		// Datadog: what copies its libraries into a pod, one a language, see
+		// https://github.com/DataDog/datadog-agent/tree/main/pkg/clusteragent/admission/mutate/autoinstrumentation.
+		"datadog-init-apm-inject", "datadog-lib-*-init",
+		// Knative Serving, whose own variables (USER_PORT, …) lead to the app, see
+		// https://github.com/knative/serving/blob/main/pkg/reconciler/revision/resources/queue.go.
+		"queue-proxy",
 	}
 }

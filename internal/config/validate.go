@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -77,17 +78,17 @@ func (c *Configuration) validateIdentity() field.ErrorList {
 }
 
 func (c *Configuration) validatePolicies() field.ErrorList {
-	all := oneOf(field.NewPath("missingParameter"), c.MissingParameter, graft.MissingWait, graft.MissingDeny)
+	all := oneOf(field.NewPath("missingParameter"), c.MissingParameter, graft.MissingAuto, graft.MissingWait, graft.MissingDeny)
 	all = append(all, oneOf(field.NewPath("invalidParameter"), c.InvalidParameter, graft.InvalidDeny, graft.InvalidWarn)...)
 	all = append(all, oneOf(field.NewPath("unknownParameter"), c.UnknownParameter, graft.UnknownAdmit, graft.UnknownDeny)...)
 	if c.Facts.KeySource == KeySourceSecret && c.MissingParameter == graft.MissingDeny {
 		all = append(all, field.Invalid(field.NewPath("missingParameter"), string(c.MissingParameter), fmt.Sprintf(
-			"must be %q while facts.keySource is %q: an app's first pod would be refused until its Secret exists, which is made for an app that has pods",
-			graft.MissingWait, c.Facts.KeySource)))
+			"must be %q or %q while facts.keySource is %q: an app's first pod would be refused until its Secret exists, which is made for an app that has pods",
+			graft.MissingAuto, graft.MissingWait, c.Facts.KeySource)))
 	}
 	all = append(all, oneOf(field.NewPath("reload", "rolloutStrategy"), c.Reload.RolloutStrategy, reload.StrategyRestart, reload.StrategyRollout)...)
 	all = append(all, c.Restarts.validate(field.NewPath("restarts"))...)
-	return append(all, labels(field.NewPath("skipContainers"), c.SkipContainers)...)
+	return append(all, containerNames(field.NewPath("skipContainers"), c.SkipContainers)...)
 }
 
 // queueURL is the form of SQS' URLs. Any host may stand for a VPC endpoint.
@@ -338,6 +339,18 @@ func labels(path *field.Path, values []string) field.ErrorList {
 	var all field.ErrorList
 	for i, value := range values {
 		all = append(all, invalid(path.Index(i), value, validation.IsDNS1123Label(value))...)
+	}
+	return all
+}
+
+// containerNames are labels in which "*" may stand for a part.
+func containerNames(path *field.Path, values []string) field.ErrorList {
+	var all field.ErrorList
+	for i, value := range values {
+		all = append(all, invalid(path.Index(i), value, validation.IsDNS1123Label(strings.ReplaceAll(value, "*", "x")))...)
+		if strings.Trim(value, "*") == "" {
+			all = append(all, field.Invalid(path.Index(i), value, "skips every container: name some"))
+		}
 	}
 	return all
 }

@@ -59,6 +59,7 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 		state = x.theirs(ctx, i, e, wants)
 	}
 	state.SecretMissing = i.Installed() && (e == nil || e.SecretName() != wants.Secret || !e.SecretExists() && !e.Occupied())
+	state.NeverSeen = !d.Identity.SecretReferenced && i.neverSeen(e, d.Identity.App)
 	state.Problem = i.Examine(ctx, namespace, d.Identity, ref, e, now).Message
 	if state.Problem == "" {
 		state.Problem = full

@@ -86,7 +86,7 @@ func TestSecret(t *testing.T) {
 			return nil
 		}, found("A", "B")},
 		"Empty":     {"a Secret without keys", refuse(nil), graft.Parameter{State: graft.ParameterEmpty}},
-		"NotFound":  {"ESO has not made it", refuse(apierrors.NewNotFound(secrets, "x")), graft.Parameter{State: graft.ParameterNotFound}},
+		"NotFound":  {"ESO has not made it", refuse(apierrors.NewNotFound(secrets, "x")), graft.Parameter{State: graft.ParameterNotFound, Inferred: true}},
 		"Forbidden": {"the cause names the fix", refuse(forbidden("secrets")), graft.Parameter{State: graft.ParameterAccessDenied, Cause: `facts.keySource is "secret", but the webhook may not get Secret "shop/myapp-secrets": the chart grants it where facts.keySource is set in its values`}},
 		"Busy":      {"priority and fairness", refuse(apierrors.NewTooManyRequestsError("later")), graft.Parameter{State: graft.ParameterThrottled, Cause: "the API server limits the webhook's requests"}},
 		"Slow":      {"the call's own deadline", refuse(context.DeadlineExceeded), graft.Parameter{State: graft.ParameterUnreachable, Cause: "no answer in time"}},

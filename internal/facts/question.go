@@ -48,6 +48,9 @@ type State struct {
 	Problem string
 	// SecretMissing says that ESO is there and has not made the Secret.
 	SecretMissing bool
+	// NeverSeen says that nothing in the cluster has to do with the parameter, see
+	// graft.Facts.
+	NeverSeen bool
 	// Known is what is known of the keys of the Secret; nil where nothing is.
 	// Nobody need be asked then.
 	Known *Parameter

@@ -47,7 +47,7 @@ func (s *Secret) Read(ctx context.Context, key Key) Parameter {
 func secretFault(err error, key Key) graft.Parameter {
 	switch {
 	case apierrors.IsNotFound(err):
-		return without(graft.ParameterNotFound, "")
+		return graft.Parameter{State: graft.ParameterNotFound, Inferred: true}
 	case apierrors.IsForbidden(err):
 		return without(graft.ParameterAccessDenied, "facts.keySource is \"secret\", but the webhook may not get Secret \""+
 			key.Namespace+"/"+key.Name+"\": the chart grants it where facts.keySource is set in its values")

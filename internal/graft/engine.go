@@ -25,6 +25,9 @@ type UnknownPolicy string
 
 // The policies.
 const (
+	// MissingAuto starts a pod without its Secret where nothing says that it has
+	// one: see runsWithout. It is MissingWait for all others.
+	MissingAuto MissingPolicy = "auto"
 	// MissingWait admits the pod: kubelet retries until the Secret exists.
 	MissingWait MissingPolicy = "wait"
 	MissingDeny MissingPolicy = "deny"
@@ -93,6 +96,10 @@ type Decision struct {
 	OptIn    identity.OptIn
 	Identity identity.Identity
 	Settings Settings
+	// ByName says that the Namespace alone opted the pod in, and the recommended
+	// label alone names its app: it may be of somebody's chart that knows nothing
+	// of envgraft.
+	ByName bool
 }
 
 func (e *Engine) decide(ns identity.Namespace, pod identity.Pod) Decision {
@@ -142,6 +149,7 @@ func (e *Engine) decide(ns identity.Namespace, pod identity.Pod) Decision {
 		return denied(optIn, ReasonInvalidSetting, err)
 	}
 	d := Decision{Status: StatusInjected, Reason: ReasonInjected, OptIn: optIn, Identity: id, Settings: settings}
+	d.ByName = optIn.Origin == identity.OriginNamespace && e.config.Rules.ByName(pod, id)
 	if settings.Secrets {
 		if err := e.checkStore(ns, id.Parameter, id.ParameterEnvironment, e.StoreOf(d)); err != nil {
 			return denied(optIn, ReasonInvalidSetting, err)

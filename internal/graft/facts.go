@@ -50,6 +50,9 @@ type Parameter struct {
 	Modified time.Time
 	// Cause says for people why the keys are not known. It holds no value.
 	Cause string
+	// Inferred says that the state is that of the Secret, for want of anybody who
+	// may look at the parameter: a missing Secret is no missing parameter.
+	Inferred bool
 }
 
 // Known says that Keys is all there is.
@@ -86,6 +89,10 @@ type Facts struct {
 	// SecretMissing says that ESO has not made the Secret yet. A pod that may
 	// start without it is restarted once it is there.
 	SecretMissing bool
+	// NeverSeen says that nothing in the cluster has to do with the parameter: no
+	// record of its keys, no Secret of it, no ExternalSecret that ever synced or
+	// that somebody else made. It is false where that is not known.
+	NeverSeen bool
 	// ExternalSecret says for people what keeps the Secret from being synced,
 	// as "store aws-ssm is not there". Empty when all is well, or not known.
 	ExternalSecret string

@@ -1,6 +1,10 @@
 package graft
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/envgraft/envgraft/internal/api"
+)
 
 // The rule: what the parameter is decides whether the pod is admitted, and
 // whether it waits for its Secret.
@@ -11,11 +15,15 @@ type effect struct {
 	message  string // with deny
 	optional bool   // the Secret may be missing
 	awaits   bool   // the workload needs a restart once the Secret appears
+	// without says that there is nothing of which literals could hide keys; once
+	// there is, the pod is replaced.
+	without  bool
 	warnings []Warning
 }
 
 // parameterEffect applies the table "Facts" of the design.
-func (e *Engine) parameterEffect(d Decision, p Parameter) effect {
+func (e *Engine) parameterEffect(d Decision, facts Facts) effect {
+	p := facts.Parameter
 	path := p.name(d)
 	optional := d.Settings.SecretOptional
 	switch p.State {
@@ -27,7 +35,7 @@ func (e *Engine) parameterEffect(d Decision, p Parameter) effect {
 		return effect{optional: true, awaits: true, warnings: []Warning{{WarnParameterEmpty, fmt.Sprintf(
 			"SSM parameter %q has no keys yet, so the pod starts without its Secret: put keys there, and it is restarted", path)}}}
 	case ParameterNotFound:
-		return e.missing(path, optional)
+		return e.missing(d, facts)
 	case ParameterUnchecked:
 		// The cluster's own choice (keySource: none), said only where it matters:
 		// by the warning about literals that could not be checked.
@@ -44,18 +52,35 @@ func (e *Engine) parameterEffect(d Decision, p Parameter) effect {
 		"keys of SSM parameter %q are not known (%s): %s", path, p.because(), p.remedy())}}}
 }
 
-func (e *Engine) missing(path string, optional bool) effect {
+func (e *Engine) missing(d Decision, facts Facts) effect {
+	path := facts.Parameter.name(d)
 	message := fmt.Sprintf("SSM parameter %q does not exist", path)
 	create := fmt.Sprintf("aws ssm put-parameter --type SecureString --name %s --value '{\"KEY\":\"value\"}'", path)
 	switch {
 	case e.config.MissingParameter == MissingDeny:
 		return effect{deny: ReasonMissingParameter, message: message + ": " + create}
-	case optional:
+	case d.Settings.SecretOptional:
 		return effect{optional: true, awaits: true, warnings: []Warning{{WarnParameterMissing, fmt.Sprintf(
 			"%s, so the pod starts without its Secret: create it, and the pod is restarted", message)}}}
 	}
+	if e.runsWithout(d, facts) {
+		return effect{optional: true, awaits: true, without: true, warnings: []Warning{{WarnRunsWithout, fmt.Sprintf(
+			"no parameter or ConfigMap of app %q: it runs without. To wait: label it %s; to leave it out: %s=%s",
+			d.Identity.App, api.LabelApp, api.LabelInject, api.Disabled)}}}
+	}
 	return effect{warnings: []Warning{{WarnParameterMissing, fmt.Sprintf(
 		"its SSM parameter does not exist, so the pod waits: %s", create)}}}
+}
+
+// runsWithout says that a pod is none of ours, as far as anybody can tell: every
+// Helm chart labels its pods app.kubernetes.io/name, so a Namespace that opted
+// in holds pods of others' charts, which would wait for a Secret for ever. What
+// is not known is not guessed: both the parameter and the ConfigMap were looked
+// for and are not there, and nothing says that they ever were.
+func (e *Engine) runsWithout(d Decision, facts Facts) bool {
+	return e.config.MissingParameter == MissingAuto && d.ByName && !d.Settings.ConfigMapRequired &&
+		facts.Parameter.State == ParameterNotFound && !facts.Parameter.Inferred &&
+		facts.ConfigMap.State == ConfigMapNotFound && facts.NeverSeen
 }
 
 // unknownEffect refuses a pod, where the configuration has it so, whose

@@ -16,7 +16,7 @@ func Passes() []Reason {
 // Warnings lists the reasons of warnings.
 func Warnings() []Reason {
 	return []Reason{
-		WarnNoApp, WarnParameterMissing, WarnParameterEmpty, WarnParameterInvalid, WarnParameterUnknown,
+		WarnNoApp, WarnParameterMissing, WarnRunsWithout, WarnParameterEmpty, WarnParameterInvalid, WarnParameterUnknown,
 		WarnConfigMapMissing, WarnConfigMapUnknown, WarnUncheckedLiterals, WarnHiddenKey, WarnKeyName,
 		WarnDangerousKey, WarnExternalSecret, WarnSystemByName, WarnAudit, WarnPodsDenied, WarnReload,
 	}

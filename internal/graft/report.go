@@ -39,8 +39,11 @@ const (
 // Reasons of warnings.
 const (
 	// WarnNoApp goes with a skip: its namespace opted in, but the pod names no app.
-	WarnNoApp             Reason = "NoApp"
-	WarnParameterMissing  Reason = "ParameterMissing"
+	WarnNoApp            Reason = "NoApp"
+	WarnParameterMissing Reason = "ParameterMissing"
+	// WarnRunsWithout goes with a pod that starts without a Secret because nothing
+	// says that its app has a parameter.
+	WarnRunsWithout       Reason = "RunsWithoutParameter"
 	WarnParameterEmpty    Reason = "ParameterEmpty"
 	WarnParameterInvalid  Reason = "ParameterInvalid"
 	WarnParameterUnknown  Reason = "ParameterUnknown"

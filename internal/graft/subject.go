@@ -94,7 +94,7 @@ func (s *Subject) graft(facts Facts) Result {
 	var eff effect
 	if s.Settings.Secrets {
 		report.Parameter = facts.Parameter.State
-		eff = s.engine.parameterEffect(s.Decision, facts.Parameter)
+		eff = s.engine.parameterEffect(s.Decision, facts)
 		eff.awaits = eff.awaits || eff.optional && facts.SecretMissing
 	}
 	if eff.deny != "" {
@@ -112,7 +112,7 @@ func (s *Subject) graft(facts Facts) Result {
 	report.Containers = containers
 	report.Warnings = slices.Concat(report.Warnings, eff.warnings, s.configMapWarnings(facts.ConfigMap), hidden.warnings(),
 		t.keyNameWarnings())
-	if len(unchecked) > 0 {
+	if len(unchecked) > 0 && !eff.without {
 		report.Warnings = append(report.Warnings, s.uncheckedWarning(unchecked, facts))
 	}
 	if facts.ExternalSecret != "" && s.Settings.Secrets {

@@ -126,6 +126,24 @@ func (r Rules) Resolve(ns Namespace, pod Pod) (Identity, error) {
 	return id, nil
 }
 
+// ByName says that nothing but the recommended label names the pod's app and
+// what is its. A pod that was admitted before has the marks of that: they count
+// as such only where they say what the label says, so that an author who forges
+// them gets what annotation secret-optional gives.
+func (r Rules) ByName(pod Pod, id Identity) bool {
+	for _, key := range []string{api.AnnotationSecretName, api.AnnotationConfigMapName} {
+		if _, named := pod.Annotations[key]; named {
+			return false
+		}
+	}
+	computed := r.Names.Parameter.Expand(id.System, id.App, id.Environment)
+	if override(pod, api.AnnotationParameter, computed) != computed {
+		return false
+	}
+	app, named := pod.Labels[api.LabelApp]
+	return !named || app == pod.Labels[api.LabelName] && pod.Annotations[api.AnnotationAwaitsSecret] == "true"
+}
+
 func (id Identity) validate() error {
 	if err := ValidateParameter(id.Parameter); err != nil {
 		return id.explain(err)

@@ -14,7 +14,6 @@ import (
 
 // graftVariables returns what every container gets, and which containers count.
 func graftVariables(c graft.Config) []variable {
-	const all = "(variables.initContainers + variables.containers).map(c, c.name)"
 	return []variable{
 		{"configMapOptional", annotation(api.AnnotationConfigMapRequired) + " != 'true'"},
 		{"secretOptional", annotation(api.AnnotationSecretOptional) + " == 'true'"},
@@ -24,11 +23,32 @@ func graftVariables(c graft.Config) []variable {
 			entry("configMapRef", varConfigMap, "variables.configMapOptional"), varSecrets, entry("secretRef", varSecret, "variables.secretOptional"))},
 		{"wanted", fmt.Sprintf("[%s] + (%s ? [%s] : [])",
 			word("ConfigMap", "variables.configMapOptional"), varSecrets, word("Secret", "variables.secretOptional"))},
-		{"counting", fmt.Sprintf("%[1]s in variables.podAnnotations\n? variables.podAnnotations[%[1]s].split(',').map(v, v.trim())\n: %[2]s.filter(n, !(n in %[3]s))",
-			quote(api.AnnotationContainers), all, list(c.SkipContainers))},
+		{"all", "(variables.initContainers + variables.containers).map(c, c.name)"},
+		// Those that were there when the pod was first admitted.
+		{"first", fmt.Sprintf("%[1]s in variables.podAnnotations && %[2]s.split(',').all(n, n in variables.all) ? %[2]s.split(',') : variables.all",
+			quote(api.AnnotationInjectedContainers), annotation(api.AnnotationInjectedContainers))},
+		{"counting", fmt.Sprintf("%[1]s in variables.podAnnotations\n? variables.podAnnotations[%[1]s].split(',').map(v, v.trim())\n: variables.all.filter(n, n in variables.first && !(%[2]s))",
+			quote(api.AnnotationContainers), skipped(c.SkipContainers))},
 		{"wordsOfInitContainers", words("variables.initContainers")},
 		{"wordsOfContainers", words("variables.containers")},
 	}
+}
+
+// skipped is CEL for whether a container's name n is on the skip list.
+func skipped(names []string) string {
+	var exact []string
+	conditions := []string{""}
+	for _, name := range names {
+		if !strings.Contains(name, "*") {
+			exact = append(exact, name)
+			continue
+		}
+		// The configuration takes nothing but labels and "*", none of which means
+		// anything in a regular expression.
+		conditions = append(conditions, fmt.Sprintf("n.matches(%s)", quote("^"+strings.ReplaceAll(name, "*", ".*")+"$")))
+	}
+	conditions[0] = "n in " + list(exact)
+	return strings.Join(conditions, " || ")
 }
 
 // entry writes an element of envFrom. dyn lets a map hold values of two types.
@@ -94,6 +114,12 @@ func annotations(c graft.Config) string {
 		set(api.AnnotationInjected, "true", fmt.Sprintf("'ConfigMap/' + %s + (%s ? ',Secret/' + %s : '')", varConfigMap, varSecrets, varSecret)),
 		set(api.AnnotationParameter, varSecrets, varParameter),
 	}
+	const marked = "variables.counting.size() > 0"
+	selected := annotated(api.AnnotationContainers)
+	all = append(all,
+		set(api.AnnotationInjectedContainers, fmt.Sprintf("!(%s) && %s", selected, marked), "variables.counting.join(',')"),
+		fmt.Sprintf("(%s && (%s || !(%s)) ? [JSONPatch{op: 'remove', path: %s}] : [])", annotated(api.AnnotationInjectedContainers), selected, marked,
+			quote("/metadata/annotations/"+pointer(api.AnnotationInjectedContainers))))
 	if c.Reload {
 		all = append(all,
 			set(api.ReloaderConfigMap, "!("+annotated(api.ReloaderConfigMap)+")", varConfigMap),
