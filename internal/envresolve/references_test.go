@@ -40,7 +40,10 @@ func FuzzReferences(f *testing.F) {
 			return
 		}
 		var want []string
-		expand(value, func(name string) string { want = append(want, name); return "" })
+		expanded := expand(value, func(name string) string { want = append(want, name); return "<" + name + ">" })
+		if got := Expand(value, func(name string) (string, bool) { return "<" + name + ">", true }); got != expanded {
+			t.Errorf("%q: expanded to %q, by the kubelet to %q", value, got, expanded)
+		}
 		if diff := cmp.Diff(want, slices.Collect(References(value))); diff != "" {
 			t.Errorf("%q: -the kubelet's, +got:\n%s", value, diff)
 		}

@@ -2,8 +2,6 @@ package envresolve
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -117,14 +115,4 @@ func Expand(text string, lookup func(name string) (value string, ok bool)) strin
 		}
 		text = rest
 	}
-}
-
-// References returns the names that a text refers to by $(NAME), sorted.
-func References(text string) []string {
-	names := map[string]bool{}
-	Expand(text, func(name string) (string, bool) {
-		names[name] = true
-		return "", false
-	})
-	return slices.Sorted(maps.Keys(names))
 }

@@ -9,5 +9,5 @@ func (i *Installation) neverSeen(e *ExternalSecret, app string) bool {
 		return i.Installed()
 	}
 	recorded := e.Record != nil && e.Record.Version > 0
-	return e.Ours(app) && !recorded && !e.SecretExists() && e.refreshed().IsZero() && !e.Occupied()
+	return e.Ours(app) && !recorded && !e.SecretExists() && e.Refreshed().IsZero() && !e.Occupied()
 }

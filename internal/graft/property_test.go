@@ -311,12 +311,10 @@ func valuesOf(c corev1.Container, objects map[string][]string) map[string]string
 		object, key := "", ""
 		switch {
 		case e.ValueFrom == nil:
-			value := e.Value
-			for name := range envresolve.References(e.Value) {
-				if was, ok := values[name]; ok {
-					value = strings.Replace(value, "$("+name+")", was, 1)
-				}
-			}
+			value := envresolve.Expand(e.Value, func(name string) (string, bool) {
+				was, ok := values[name]
+				return was, ok
+			})
 			values[e.Name] = value
 			continue
 		case e.ValueFrom.SecretKeyRef != nil:

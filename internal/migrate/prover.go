@@ -140,7 +140,7 @@ func (p *prover) references(name string) map[string]bool {
 			if !names[e.Name] || e.ValueFrom != nil {
 				continue
 			}
-			for _, reference := range envresolve.References(e.Value) {
+			for reference := range envresolve.References(e.Value) {
 				more = more || !names[reference]
 				names[reference] = true
 			}
