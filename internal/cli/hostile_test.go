@@ -106,14 +106,16 @@ type hostileCase struct {
 
 func hostileCases() map[string][]hostileCase {
 	return map[string][]hostileCase{
-		"inject":           {{args: "-f FILE -o json", file: true}},
-		"explain":          {{args: "deploy/shop -n shop", cluster: true}, {args: "-f FILE", file: true}, {args: "-f FILE -o yaml", file: true}, {args: "-f FILE -o name", file: true}},
-		"doctor":           {{args: "deploy/shop -n shop", cluster: true}},
-		"status":           {{args: "-A", cluster: true}, {args: "-A -o json", cluster: true}},
-		"diff":             {{args: "-f FILE -n popapps", cluster: true, file: true}},
-		"import":           {{args: "deploy/shop -n shop", cluster: true, comments: true}, {args: "-f FILE", file: true, comments: true}},
-		"parameters check": {{args: "/shop/shop/prod/app"}, {args: "/shop/shop/prod/app -o json"}},
-		"parameters init":  {{args: "--system shop --app shop --environments prod"}},
+		"inject":              {{args: "-f FILE -o json", file: true}},
+		"explain":             {{args: "deploy/shop -n shop", cluster: true}, {args: "-f FILE", file: true}, {args: "-f FILE -o yaml", file: true}, {args: "-f FILE -o name", file: true}},
+		"doctor":              {{args: "deploy/shop -n shop", cluster: true}},
+		"status":              {{args: "-A", cluster: true}, {args: "-A -o json", cluster: true}},
+		"diff":                {{args: "-f FILE -n popapps", cluster: true, file: true}},
+		"import":              {{args: "deploy/shop -n shop", cluster: true, comments: true}, {args: "-f FILE", file: true, comments: true}},
+		"parameters check":    {{args: "/shop/shop/prod/app"}, {args: "/shop/shop/prod/app -o json"}},
+		"parameters history":  {{args: "/shop/shop/prod/app"}, {args: "/shop/shop/prod/app -o json"}},
+		"parameters rollback": {{args: "/shop/shop/prod/app --to 1 --yes"}},
+		"parameters init":     {{args: "--system shop --app shop --environments prod"}},
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +32,10 @@ const (
 	// exitUnchecked is for a check that could not be made.
 	exitUnchecked
 )
+
+// exitInterrupted is for a command that did not end by itself after a signal. It is
+// what shells report of a program that SIGINT ended.
+const exitInterrupted = 130
 
 // exitError ends the program with a code of its own; any other error of a
 // command means exitFailed.
@@ -54,14 +60,21 @@ func execute(ctx context.Context, root *cobra.Command, args []string, s Streams)
 	// Cobra checks commands, flags and arguments before this, and runs after it;
 	// only required flags would be checked between the two.
 	understood := false
+	var drains atomic.Bool
 	root.PersistentPreRunE = func(command *cobra.Command, _ []string) error {
+		_, ok := command.Annotations[annotationDrains]
+		drains.Store(ok)
 		if err := command.ValidateRequiredFlags(); err != nil {
 			return err
 		}
 		understood = true
 		return nil
 	}
-	command, err := root.ExecuteContextC(ctx)
+	command, err, ended := untilSignal(ctx, root, &drains)
+	if !ended {
+		terminal.WriteError(s.Err, "envgraft:", errors.New("interrupted"))
+		return exitInterrupted
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -74,6 +87,44 @@ func execute(ctx context.Context, root *cobra.Command, args []string, s Streams)
 		return exit.code
 	}
 	return exitFailed
+}
+
+// annotationDrains marks commands that end by themselves after a signal, when
+// their work is done.
+const annotationDrains = "drains"
+
+// endWithin is what any other command has to end by itself.
+const endWithin = time.Second
+
+// untilSignal runs the command. It does not wait for one that a signal does not
+// end, as it hangs in opening a file that nobody writes.
+func untilSignal(ctx context.Context, root *cobra.Command, drains *atomic.Bool) (command *cobra.Command, err error, ended bool) { //nolint:revive // the command's error is no failure of this function
+	type result struct {
+		command *cobra.Command
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		command, err := root.ExecuteContextC(ctx)
+		done <- result{command, err}
+	}()
+	select {
+	case r := <-done:
+		return r.command, r.err, true
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(endWithin)
+	defer timer.Stop()
+	for {
+		select {
+		case r := <-done:
+			return r.command, r.err, true
+		case <-timer.C:
+			if !drains.Load() {
+				return nil, nil, false
+			}
+		}
+	}
 }
 
 // withSuggestion has what cobra suggests for a name that it does not know on the

@@ -40,8 +40,9 @@ func newServe(stderr io.Writer) *cobra.Command {
 	var flags serveFlags
 	var logLevel *choice
 	command := &cobra.Command{
-		Use:   "serve",
-		Short: "Run the webhook server and, on the leader, the controller",
+		Use:         "serve",
+		Annotations: map[string]string{annotationDrains: "true"},
+		Short:       "Run the webhook server and, on the leader, the controller",
 		Long: `Run the webhook server and, on the leader, the controller of ExternalSecrets.
 
 In a cluster, the chart runs this with --config. What the file holds is in

@@ -29,8 +29,9 @@ const uiDrain = 2 * time.Second
 func newUI(streams Streams) *cobra.Command {
 	var flags uiFlags
 	command := &cobra.Command{
-		Use:   "ui [-A]",
-		Short: "Show the apps in a browser: their chains from SSM to the pods",
+		Use:         "ui [-A]",
+		Annotations: map[string]string{annotationDrains: "true"},
+		Short:       "Show the apps in a browser: their chains from SSM to the pods",
 		Long: `Serve a read-only page on this machine, until it is interrupted: the apps of a
 namespace, or of all, each with its chain from the parameter to the pods, what is
 broken and the command that mends it, and where each variable of a container

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
@@ -38,7 +40,7 @@ func (d *Directory) Key(q Question) Key { return Key{Name: q.Parameter} }
 // Read reads the parameter's file.
 func (d *Directory) Read(_ context.Context, key Key) Parameter {
 	name := strings.TrimPrefix(key.Name, "/") + ".json"
-	value, err := d.root.ReadFile(name)
+	value, err := d.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Parameter{Parameter: without(graft.ParameterNotFound, "")}
 	}
@@ -50,4 +52,29 @@ func (d *Directory) Read(_ context.Context, key Key) Parameter {
 		p.Modified = info.ModTime()
 	}
 	return p
+}
+
+// maxFile bounds a file that stands for a parameter: SSM holds 8 KB.
+const maxFile = 64 << 10
+
+// read reads a regular file. Any other, as a FIFO or a device, may never end, and
+// opening it may wait for whoever writes to it.
+func (d *Directory) read(name string) ([]byte, error) {
+	file, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	value, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(value) > maxFile {
+		return nil, fmt.Errorf("%s has more than %d KiB: SSM holds 8 KB", name, maxFile>>10)
+	}
+	return value, err
 }

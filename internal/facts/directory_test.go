@@ -1,9 +1,11 @@
 package facts
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,5 +73,31 @@ func TestOpenDirectory(t *testing.T) {
 	_, err := OpenDirectory(filepath.Join(t.TempDir(), "none"))
 	if err == nil || !strings.Contains(err.Error(), "cannot open parameters") {
 		t.Errorf("got %v, want an error that says what could not be opened", err)
+	}
+}
+
+// TestDirectoryReadsRegularFiles has nothing hang that a FIFO or an endless file
+// stands in for.
+func TestDirectoryReadsRegularFiles(t *testing.T) {
+	path := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(path, "fifo.json"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	if err := os.WriteFile(filepath.Join(path, "long.json"), bytes.Repeat([]byte(" "), 100<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(path, "directory.json"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d, err := OpenDirectory(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for name, want := range map[string]string{"fifo": "no regular file", "long": "more than 64 KiB", "directory": "no regular file"} {
+		got := d.Read(t.Context(), Key{Name: "/" + name})
+		if got.State != graft.ParameterUnreachable || !strings.Contains(got.Cause, want) {
+			t.Errorf("%s: %s, %q: want %q", name, got.State, got.Cause, want)
+		}
 	}
 }
