@@ -154,6 +154,7 @@ func (c *session) diffOne(ctx context.Context, settings clusterview.Settings, fi
 	if err != nil {
 		return nil, err
 	}
+	d.Message = unreadNote(app)
 	if result.Report.Message != "" {
 		d.Message = string(result.Report.Status) + ": " + result.Report.Message
 	}
@@ -197,7 +198,7 @@ func (c *session) diffPod(ctx context.Context, app *clusterview.App, pod cluster
 		return d, err
 	}
 	d.Pod = pod.Metadata.Name
-	d.Changes = append([]change{}, slices.DeleteFunc(differences(was, becomes), othersDoing(app.Subject.Identity))...)
+	d.Changes = append([]change{}, slices.DeleteFunc(differences(was, becomes), notSaid(app))...)
 	return d, nil
 }
 

@@ -299,9 +299,47 @@ func (c *session) compare(ctx context.Context, app *clusterview.App, next *expla
 		report := runningReport(app.Subject, pod.Injected())
 		have, err := c.subject(ctx, app, report, raw).containers()
 		if err == nil {
-			next.Live.Pods[i].Differs = slices.DeleteFunc(differences(have, next.Containers), othersDoing(app.Subject.Identity))
+			next.Live.Pods[i].Differs = slices.DeleteFunc(differences(have, next.Containers), notSaid(app))
 		}
 	}
+}
+
+// notSaid knows differences that are none of envgraft's, or that may be none:
+// what could not be read must not look as if the next pod had it otherwise.
+func notSaid(app *clusterview.App) func(change) bool {
+	others, facts := othersDoing(app.Subject.Identity), app.Facts()
+	id := app.Subject.Identity
+	return func(c change) bool {
+		of := func(object string) bool { return c.Was == object || strings.HasPrefix(c.Was, object+"[") }
+		switch {
+		case others(c):
+			return true
+		case of(envresolve.KindSecret + "/" + id.Secret):
+			return !facts.Parameter.Known() && app.Subject.Settings.Secrets
+		case of(envresolve.KindConfigMap + "/" + id.ConfigMap):
+			return facts.ConfigMap.State == graft.ConfigMapUnknown
+		}
+		return false
+	}
+}
+
+// unreadNote says which differences are not said for want of a right.
+func unreadNote(app *clusterview.App) string {
+	facts, id := app.Facts(), app.Subject.Identity
+	var unread []string
+	if app.Subject.Status != graft.StatusInjected {
+		return ""
+	}
+	if app.Subject.Settings.Secrets && !facts.Parameter.Known() {
+		unread = append(unread, "parameter "+id.Parameter)
+	}
+	if facts.ConfigMap.State == graft.ConfigMapUnknown {
+		unread = append(unread, "ConfigMap "+id.ConfigMap)
+	}
+	if len(unread) == 0 {
+		return ""
+	}
+	return "the keys of " + strings.Join(unread, " and ") + " are not known, so whether variables of running pods change is not known either"
 }
 
 // othersDoing knows what is in a pod and neither in its template nor of the
@@ -356,6 +394,9 @@ func notesOf(app *clusterview.App) []string {
 	if app.Namespace.State != clusterview.Found {
 		notes = append(notes, fmt.Sprintf("namespace %q could not be read, so its labels count as not set: %s",
 			app.Workload.Namespace, or(app.Namespace.Cause, string(app.Namespace.State))))
+	}
+	if note := unreadNote(app); note != "" && len(app.Pods.Value) > 0 {
+		notes = append(notes, note)
 	}
 	if app.ExternalSecrets.State == clusterview.NotFound {
 		notes = append(notes, app.ExternalSecrets.Cause)

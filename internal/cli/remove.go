@@ -25,10 +25,11 @@ import (
 
 // remover takes envgraft out of a cluster.
 type remover struct {
-	client   client.Client
-	out      io.Writer
-	webhooks string
-	yes      bool
+	client client.Client
+	out    io.Writer
+	// webhooks and policy name what makes the API server change pods.
+	webhooks, policy string
+	yes              bool
 }
 
 func newRemove(streams Streams) *cobra.Command {
@@ -37,9 +38,11 @@ func newRemove(streams Streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "remove",
 		Short: "Take back what envgraft wrote, to leave for good",
-		Long: `Take envgraft out of a cluster: first delete the webhook configuration, so that
-nothing is written or refused any more, then take back what stands on
-Deployments, StatefulSets, DaemonSets and Rollouts. helm uninstall does the rest.
+		Long: `Take envgraft out of a cluster: first delete the webhook configuration and the
+policies of the standby, so that nothing is written or refused any more, then take
+back what stands on Deployments, StatefulSets, DaemonSets and Rollouts. Where one
+of another name is left, it would write all of it again, so that is an error.
+helm uninstall does the rest.
 
 Without --yes it changes nothing and shows what it would do: a workload that
 opted in by its own label has a copy of it in its template, and taking that back
@@ -67,6 +70,7 @@ command line was not understood.`,
 	}
 	flags.add(command)
 	command.Flags().StringVar(&r.webhooks, "webhook-configuration", "envgraft", "`name` of the MutatingWebhookConfiguration, the release's")
+	command.Flags().StringVar(&r.policy, "policy", "envgraft", "`name` of the standby's policies, as envgraft export policy was given")
 	command.Flags().BoolVar(&r.yes, "yes", false, "do it, rather than show it")
 	return command
 }
@@ -74,7 +78,7 @@ command line was not understood.`,
 // run goes on after a workload that could not be mended: the next run finds it.
 func (r remover) run(ctx context.Context) error {
 	// First, or an update of a workload would have it all written again.
-	if err := r.deleteWebhooks(ctx); err != nil {
+	if err := r.deleteAdmission(ctx); err != nil {
 		return err
 	}
 	var failed []error
@@ -88,20 +92,6 @@ func (r remover) run(ctx context.Context) error {
 		return r.say("nothing was changed: give --yes to do it")
 	}
 	return r.say("stays: labels and annotations that people set, running pods, ExternalSecrets and the Secrets that these pods read")
-}
-
-func (r remover) deleteWebhooks(ctx context.Context) error {
-	object := &unstructured.Unstructured{}
-	object.SetAPIVersion("admissionregistration.k8s.io/v1")
-	object.SetKind("MutatingWebhookConfiguration")
-	object.SetName(r.webhooks)
-	if err := r.say("delete MutatingWebhookConfiguration %s", r.webhooks); err != nil || !r.yes {
-		return err
-	}
-	if err := client.IgnoreNotFound(r.client.Delete(ctx, object)); err != nil {
-		return fmt.Errorf("cannot delete MutatingWebhookConfiguration %q: %w", r.webhooks, err)
-	}
-	return nil
 }
 
 func (r remover) takeBackAll(ctx context.Context, kind schema.GroupVersionKind) error {

@@ -33,7 +33,7 @@ func TestRemove(t *testing.T) {
 		},
 	}}
 	deployment.Spec.Template.Labels = map[string]string{"app": "web", api.LabelInject: api.Enabled}
-	webhooks := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "envgraft"}}
+	webhooks := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "envgraft"}, Webhooks: []admissionv1.MutatingWebhook{{Name: "namespace.pods.envgraft.dev"}}}
 	c := fake.NewClientBuilder().WithObjects(deployment, webhooks).Build()
 	for _, yes := range []bool{false, true} {
 		var out bytes.Buffer

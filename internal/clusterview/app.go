@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 )
@@ -96,6 +97,9 @@ func (a *App) parameter() graft.Parameter {
 		return graft.Parameter{State: graft.ParameterUnchecked, Cause: "the app has none"}
 	}
 	if record, ok := a.Record(); ok {
+		if !record.Known() {
+			return graft.Parameter{State: record.State}
+		}
 		return parameterOf(record.Keys)
 	}
 	switch a.Secret.State {
@@ -116,9 +120,9 @@ func parameterOf(keys []string) graft.Parameter {
 }
 
 // Record is what envgraft noted of the keys of the app's parameter.
-func (a *App) Record() (Record, bool) {
+func (a *App) Record() (externalsecret.Record, bool) {
 	if a.ExternalSecret == nil {
-		return Record{}, false
+		return externalsecret.Record{}, false
 	}
 	record, ok := a.ExternalSecret.Record()
 	return record, ok && record.Parameter == a.Subject.Identity.Parameter

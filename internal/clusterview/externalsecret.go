@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 const esoGroup = "external-secrets.io"
@@ -107,10 +107,16 @@ func (e ExternalSecret) Ready() *metav1.Condition {
 	return nil
 }
 
-// Synced says that ESO made the Secret.
+// Synced says that ESO made the Secret and it is still there, by the rule of
+// package externalsecret.
 func (e ExternalSecret) Synced() bool {
-	ready := e.Ready()
-	return ready != nil && ready.Status == metav1.ConditionTrue && ready.Reason == "SecretSynced"
+	m := externalsecret.ExternalSecret{ObjectMeta: e.Metadata}
+	m.Spec.Target.Name = e.Spec.Target.Name
+	m.Status.Binding.Name, m.Status.Conditions = e.Status.Binding.Name, e.Status.Conditions
+	if t := e.Spec.Target.Template; len(t) > 0 && m.Spec.Target.Template.UnmarshalJSON(t) != nil {
+		return false
+	}
+	return m.SecretExists()
 }
 
 // Parameter is the parameter that is extracted; empty where it does more, or
@@ -126,24 +132,14 @@ func (e ExternalSecret) Parameter() string {
 	return from.Extract.Key
 }
 
-// Record is what envgraft noted of the parameter's keys.
-type Record struct {
-	Parameter string    `json:"parameter"`
-	Store     string    `json:"store"`
-	Version   int64     `json:"version"`
-	AsOf      time.Time `json:"asOf"`
-	Keys      []string  `json:"keys"`
-}
-
 // Record returns what envgraft noted, if it is about what the ExternalSecret
 // reads now.
-func (e ExternalSecret) Record() (Record, bool) {
-	var record Record
-	text, ok := e.Metadata.Annotations[api.AnnotationKeys]
-	if !ok || json.Unmarshal([]byte(text), &record) != nil || record.Parameter != e.Parameter() {
-		return Record{}, false
+func (e ExternalSecret) Record() (externalsecret.Record, bool) {
+	record := externalsecret.ParseRecord(e.Metadata.Annotations[api.AnnotationKeys])
+	if record == nil || record.Parameter != e.Parameter() || record.Store != "" && record.Store != e.Spec.SecretStoreRef.String() {
+		return externalsecret.Record{}, false
 	}
-	return record, record.Store == "" || record.Store == e.Spec.SecretStoreRef.String()
+	return *record, true
 }
 
 // ExternalSecrets are those of a namespace, or of all.

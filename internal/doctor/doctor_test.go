@@ -40,6 +40,16 @@ func complain(in *Input, text string) {
 	in.Complaint = clusterview.Complaint{Text: text, At: now().Add(-10 * time.Minute)}
 }
 
+// record is one of a state, or with more fields.
+func record(in *Input, state, more string) {
+	version, keys := 4, `["API_KEY"]`
+	if state != "" {
+		version, keys = 0, "[]"
+	}
+	in.App.ExternalSecret.Metadata.Annotations[api.AnnotationKeys] = fmt.Sprintf(
+		`{"parameter":"/shop/shop/stage/app","store":"ClusterSecretStore/aws-ssm","state":%q,"version":%d,"asOf":"2026-03-01T09:00:00Z","keys":%s%s}`, state, version, keys, more)
+}
+
 func refuse(in *Input, text string) { in.Admission = found(clusterview.Admission{Refused: text}) }
 
 // cases has all there is, by file.
@@ -285,6 +295,10 @@ func parameterCases() map[string]findingCase {
 			complain(in, "AccessDeniedException: not authorized")
 			in.Settings.Configuration.AWS.Region = "cn-north-1"
 		}},
+		"recorded-missing":    {"envgraft saw that it is gone", "parameter", func(_ *testing.T, in *Input) { record(in, "NotFound", "") }},
+		"recorded-array":      {"envgraft saw what it holds", "parameter", func(_ *testing.T, in *Input) { record(in, "NotObject", "") }},
+		"recorded-denied":     {"envgraft's own rights", "!parameter", func(_ *testing.T, in *Input) { record(in, "AccessDenied", "") }},
+		"late":                {"ESO is stopped, and SSM has a new version", "sync", func(_ *testing.T, in *Input) { record(in, "", `,"late":true`) }},
 		"parameter-kms":       {"the key refuses", "parameter", text("AccessDeniedException: The ciphertext refers to a KMS key that you may not use")},
 		"parameter-throttled": {"it tries again", "parameter", text("ThrottlingException: Rate exceeded")},
 		"parameter-clock":     {"no credentials are wrong", "parameter", text("InvalidSignatureException: Signature expired: 20261128T160000Z is now earlier than 20261128T162500Z")},

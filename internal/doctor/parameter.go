@@ -3,6 +3,7 @@ package doctor
 import (
 	"strings"
 
+	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/parameters"
 )
 
@@ -25,7 +26,10 @@ func checkParameter(in Input) Finding {
 		return unneeded("the ExternalSecret is somebody's own, and reads what it says")
 	}
 	if record, found := in.App.Record(); found {
-		if len(record.Keys) == 0 {
+		switch {
+		case !record.Known():
+			return in.recorded(record.State)
+		case len(record.Keys) == 0:
 			return noKeys(id.Parameter)
 		}
 		return ok("version %d of %s has %d keys", record.Version, id.Parameter, len(record.Keys))
@@ -34,6 +38,19 @@ func checkParameter(in Input) Finding {
 		return ok("%s was read by the External Secrets Operator", id.Parameter)
 	}
 	return unseen("nothing is known of " + id.Parameter + ": --aws looks with your AWS credentials")
+}
+
+// recorded is for a parameter that envgraft read, or tried to, and that has no
+// keys for it. The operator's rights may be others than envgraft's.
+func (in Input) recorded(state graft.ParameterState) Finding {
+	path := in.App.Subject.Identity.Parameter
+	switch state { //nolint:exhaustive // no other is recorded
+	case graft.ParameterNotFound:
+		return broken(in.editParameter(), "parameter %s does not exist", path)
+	case graft.ParameterNotObject, graft.ParameterInvalidJSON:
+		return broken(in.editParameter(), "parameter %s holds no JSON object", path)
+	}
+	return warn("envgraft may not read %s, so literals that hide its keys are not bound to them", path)
 }
 
 // noKeys is the placeholder of envgraft parameters init, in the words of

@@ -22,7 +22,7 @@ func checkSecret(in Input) Finding {
 	default:
 		return unseen(s.Cause)
 	}
-	if !recorded {
+	if !recorded || !record.Known() {
 		return ok("%s has %d keys", name, len(s.Value.Keys))
 	}
 	missing := slices.DeleteFunc(slices.Clone(record.Keys), func(key string) bool { return slices.Contains(s.Value.Keys, key) })
@@ -38,7 +38,7 @@ func (in Input) missingSecret() Finding {
 	name, e := in.App.Subject.Identity.Secret, in.App.ExternalSecret
 	record, recorded := in.App.Record()
 	switch {
-	case recorded && len(record.Keys) == 0:
+	case recorded && record.Known() && len(record.Keys) == 0:
 		return unneeded("the External Secrets Operator makes no Secret of a parameter without keys")
 	case e == nil:
 		return broken(in.restartServer(), "Secret %q does not exist, and nothing makes it", name)

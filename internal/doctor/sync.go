@@ -22,10 +22,20 @@ func checkSync(in Input) Finding {
 			"the External Secrets Operator has not processed ExternalSecret %q: check that it runs, and its controller class", e.Metadata.Name)
 	case ready.Status != "True":
 		return broken(in.forceSync(), "the External Secrets Operator cannot sync ExternalSecret %q: %s: %s", e.Metadata.Name, ready.Reason, ready.Message)
+	case in.late():
+		record, _ := in.App.Record()
+		return broken(in.forceSync(), "the External Secrets Operator has not answered since %s: the Secret lacks what version %d of the parameter has", stamp(record.AsOf), record.Version)
 	case e.Status.RefreshTime.IsZero():
 		return ok("ready")
 	}
 	return ok("last synced %s", stamp(e.Status.RefreshTime.Time))
+}
+
+// late says that ESO did not answer the refresh that envgraft asked for when it
+// saw a new version.
+func (in Input) late() bool {
+	record, found := in.App.Record()
+	return found && record.Late
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
