@@ -142,6 +142,10 @@ plots: ## Draw docs/performance/*.csv as SVG.
 fuzz: ## Fuzz each target that matches FUZZ for FUZZTIME.
 	@test/fuzz '$(FUZZ)' '$(FUZZTIME)'
 
+.PHONY: fuzz-short
+fuzz-short: ## Fuzz each target for 20 seconds.
+	@test/fuzz . 20s
+
 ##@ Change
 
 .PHONY: format

@@ -44,6 +44,7 @@ func FuzzDecodePod(f *testing.F) {
 		`{"spec":{},"spec":{}}`, `{"spec":{"containers":[{"env":[{"name":"A","name":"B"}]}]}}`,
 		`{"spec":{"containers":[{"env":[null,{},{"name":3,"value":null,"x":1,"valueFrom":{}}],"envFrom":[null,1,{}],"name":null}]}}`,
 		`{"spec":{"containers":[{"env":[3]}]}}`, `{"spec":{"containers":[{"env":{}}]}}`, `{"spec":{"containers":[{"name":3}]}}`, `null`, `[]`, `3`, ``,
+		`{"00000000":{"00000000000":{"000":""}},"spec":{"containers":[]}}`, `{"spec":{"initContainers":[],"containers":[{"env":[],"envFrom":[]}]}}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -76,6 +77,14 @@ func (p plainPod) known() plainPod {
 			}
 		}
 	}
+	// An empty list and none are the same to the engine: it asks what is in a list, and
+	// writes a patch that is right for both.
+	p.Spec.InitContainers, p.Spec.Containers = noneIfEmpty(p.Spec.InitContainers), noneIfEmpty(p.Spec.Containers)
+	for _, list := range [][]plainContainer{p.Spec.InitContainers, p.Spec.Containers} {
+		for i := range list {
+			list[i].Env, list[i].EnvFrom = noneIfEmpty(list[i].Env), noneIfEmpty(list[i].EnvFrom)
+		}
+	}
 	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
 		for i, entry := range c.Env {
 			c.Env[i] = map[string]json.RawMessage{}
@@ -90,6 +99,13 @@ func (p plainPod) known() plainPod {
 		}
 	}
 	return p
+}
+
+func noneIfEmpty[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 // plain writes what was read as the plain decoder would have.

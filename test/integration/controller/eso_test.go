@@ -242,7 +242,7 @@ func handMade(t *testing.T, ns, name, secret string) *unstructured.Unstructured 
 		"refreshInterval": "1h",
 		"secretStoreRef":  map[string]any{"kind": "ClusterSecretStore", "name": "aws-ssm"},
 		"target":          map[string]any{"name": secret},
-		"dataFrom":        []any{map[string]any{"extract": map[string]any{"key": "/by/hand"}}},
+		"dataFrom":        []any{map[string]any{"extract": map[string]any{"key": "/" + ns + "/by-hand/stage/app"}}},
 	}
 	return create(t, object)
 }

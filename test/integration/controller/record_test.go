@@ -116,7 +116,7 @@ func TestFollowersWaitForNoSecondRecord(t *testing.T) {
 
 	handMade(t, ns, "theirs", "other-secrets")
 	handMade(t, ns, "third-external", "elsewhere")
-	for app, want := range map[string]string{"other": "/by/hand", "third": "/" + ns + "/third/stage/app"} {
+	for app, want := range map[string]string{"other": "/" + ns + "/by-hand/stage/app", "third": "/" + ns + "/third/stage/app"} {
 		_, pod := deployment(t, ns, app, app, marks{})
 		eventually(t, "a follower to ask for what nobody records", func() error {
 			state := follower.State(t.Context(), ns, follower.decision(t, pod))

@@ -1,0 +1,96 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	// goal is the CPU time that no admission may use more than, whatever is in it.
+	goal = 50 * time.Millisecond
+	// maxCPU is what the test takes for more: a garbage collection of what the
+	// reviews before left may fall into one, and a shared core is half as fast.
+	maxCPU = 3 * goal
+)
+
+// cpu is the time that all threads of the server have run.
+func (s *server) cpu(t testing.TB) time.Duration {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", s.pid))
+	if err != nil || len(files) == 0 {
+		t.Skip("this machine tells no CPU time of threads")
+	}
+	var sum time.Duration
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it ended
+		}
+		nanoseconds, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += time.Duration(nanoseconds)
+	}
+	return sum
+}
+
+// cost is the CPU time of one review, the least of several where the first was
+// above the bound.
+func (s *server) cost(t testing.TB, a attack, bound time.Duration) time.Duration {
+	t.Helper()
+	least := time.Hour
+	for try := 0; try < 4 && least > bound; try++ {
+		before := s.cpu(t)
+		if _, _, err := s.post(t.Context(), a.path, a.body); err != nil {
+			t.Fatalf("%s: %v", a.name, err)
+		}
+		least = min(least, s.cpu(t)-before)
+	}
+	return least
+}
+
+// TestHostileCPU sends all hostile reviews one by one, and holds each to its CPU.
+func TestHostileCPU(t *testing.T) {
+	s := serve(t)
+	var most time.Duration
+	var by string
+	reviews := 0
+	for a := range hostile() {
+		took := s.cost(t, a, maxCPU)
+		if took > maxCPU {
+			t.Errorf("%s, a review of %d bytes, used %s of CPU, and may use %s", a.name, len(a.body), took, maxCPU)
+		}
+		if took > most {
+			most, by = took, a.name
+		}
+		reviews++
+	}
+	t.Logf("of %d hostile reviews %q used the most CPU, %s", reviews, by, most)
+	if reviews < 1000 {
+		t.Errorf("%d reviews are not all kinds", reviews)
+	}
+}
+
+// BenchmarkHostileCPU reports the CPU time of the most expensive hostile review,
+// for which docs/security.md has a goal of 50 ms.
+func BenchmarkHostileCPU(b *testing.B) {
+	s := serve(b)
+	var most time.Duration
+	var by string
+	for b.Loop() {
+		most = 0
+		for a := range hostile() {
+			if took := s.cost(b, a, 0); took > most {
+				most, by = took, a.name
+			}
+		}
+	}
+	b.ReportMetric(float64(most.Microseconds())/1000, "cpu-ms/worst")
+	b.Logf("the most expensive is %q", by)
+}
