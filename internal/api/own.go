@@ -1,13 +1,12 @@
 package api
 
-import "strings"
-
-// Own are the labels or annotations that are envgraft's, of an object's; nil
-// where it has none.
+// Own are the labels or annotations of an object that envgraft knows; nil where
+// it has none. Others with our prefix have no meaning: whoever holds objects of
+// strangers must not hold what these invented.
 func Own(all map[string]string) map[string]string {
 	var own map[string]string
 	for key, value := range all {
-		if !strings.HasPrefix(key, Group+"/") {
+		if !Known(key) {
 			continue
 		}
 		if own == nil {
@@ -16,4 +15,25 @@ func Own(all map[string]string) map[string]string {
 		own[key] = value
 	}
 	return own
+}
+
+// Known says that the key of a label or annotation is one of envgraft's, or was
+// in an earlier version.
+func Known(key string) bool {
+	switch key {
+	case LabelInject, LabelApp, LabelSystem, LabelEnvironment, LabelBypass,
+
+		AnnotationParameter, AnnotationConfigMapName, AnnotationSecretName, AnnotationSecrets, AnnotationSecretOptional,
+		AnnotationConfigMapRequired, AnnotationContainers, AnnotationKeep, AnnotationRefreshInterval, AnnotationDeletionPolicy,
+		AnnotationSecretStore,
+
+		AnnotationAllowedParameterPrefixes, AnnotationAllowedEnvironments, AnnotationAllowedSecretNames, AnnotationMode,
+		AnnotationReload, AnnotationReleaseRestarts,
+
+		AnnotationInjected, AnnotationAwaitsSecret, AnnotationParameterVersion, AnnotationRestartedFor, AnnotationRestartedAt,
+		AnnotationWritten, AnnotationForcedVersion, AnnotationKeys, AnnotationRevoked, AnnotationUnusedSince:
+		return true
+	}
+	_, was := renamed(key)
+	return was
 }

@@ -6,16 +6,29 @@ import "fmt"
 // to write instead; nil where none has. Such an annotation must not be ignored
 // in silence: the pod would run with another environment than its author wrote.
 func RenamedError(annotations map[string]string) error {
-	for _, key := range []struct{ was, is string }{
-		{Group + "/secret", AnnotationSecretName},
-		{Group + "/config-map", AnnotationConfigMapName},
-		{Group + "/environments", AnnotationAllowedEnvironments},
-		{Group + "/parameter-prefixes", AnnotationAllowedParameterPrefixes},
-		{Group + "/secret-names", AnnotationAllowedSecretNames},
-	} {
-		if _, ok := annotations[key.was]; ok {
-			return fmt.Errorf("annotation %s was renamed: write %s", key.was, key.is)
+	for _, was := range []string{"secret", "config-map", "environments", "parameter-prefixes", "secret-names"} {
+		key := Group + "/" + was
+		if _, ok := annotations[key]; ok {
+			is, _ := renamed(key)
+			return fmt.Errorf("annotation %s was renamed: write %s", key, is)
 		}
 	}
 	return nil
+}
+
+// renamed returns what the annotation of an earlier version is called now.
+func renamed(key string) (is string, was bool) {
+	switch key {
+	case Group + "/secret":
+		return AnnotationSecretName, true
+	case Group + "/config-map":
+		return AnnotationConfigMapName, true
+	case Group + "/environments":
+		return AnnotationAllowedEnvironments, true
+	case Group + "/parameter-prefixes":
+		return AnnotationAllowedParameterPrefixes, true
+	case Group + "/secret-names":
+		return AnnotationAllowedSecretNames, true
+	}
+	return "", false
 }

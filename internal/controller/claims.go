@@ -13,14 +13,15 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // claims returns what an app's workloads ask for by their own templates, and
 // what pods do that no workload stands above. No mark on a pod is trusted, nor
 // whom it says that it belongs to: whoever may create pods can write both.
-func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*podRow) ([]claim, error) {
-	rows := r.workloads.of(app)
+func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*inventory.Pod) ([]claim, error) {
+	rows := r.inventory.Workloads(app)
 	if len(rows)+len(pods) == 0 {
 		return nil, nil
 	}
@@ -33,10 +34,10 @@ func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*p
 	}
 	var claims []claim
 	for _, row := range rows {
-		if row.deleting {
+		if row.Deleting {
 			continue
 		}
-		if c, ok := r.claim(ns, row.Ref, row.pod(), row.created.time()); ok {
+		if c, ok := r.claim(ns, row.Ref, row.Identity(), row.Created()); ok {
 			claims = append(claims, c)
 		}
 	}
@@ -49,7 +50,7 @@ func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*p
 	}
 	for n := range claims {
 		if len(pods) > 0 {
-			claims[n].Newest = pods[0].created.time()
+			claims[n].Newest = pods[0].Created()
 		}
 	}
 	return claims, r.addAwaiting(ctx, claims, pods)
@@ -67,21 +68,21 @@ func (r *reconciler) claim(ns identity.Namespace, w workload.Ref, pod identity.P
 // addUnowned adds the claims of pods that belong to no workload, one for each
 // thing that they want. Where a workload asks for the same ExternalSecret its
 // word counts anyhow, and whose the others are is not worth a call.
-func (r *reconciler) addUnowned(ctx context.Context, ns identity.Namespace, claims []claim, pods []*podRow) ([]claim, error) {
+func (r *reconciler) addUnowned(ctx context.Context, ns identity.Namespace, claims []claim, pods []*inventory.Pod) ([]claim, error) {
 	owned := claims
 	seen := make(map[types.UID]bool)
 	for _, pod := range pods {
-		if pod.controller != nil && seen[pod.controller.UID] {
+		if pod.Controller != nil && seen[pod.Controller.UID] {
 			continue // made of the same template
 		}
-		if pod.controller != nil {
-			seen[pod.controller.UID] = true
+		if pod.Controller != nil {
+			seen[pod.Controller.UID] = true
 		}
-		c, ok := r.claim(ns, pod.ref(), pod.identity(), pod.created.time())
-		if !ok || slices.ContainsFunc(claims, c.wantsTheSame) || pod.controller != nil && slices.ContainsFunc(owned, c.shares) {
+		c, ok := r.claim(ns, pod.Ref(), pod.Identity(), pod.Created())
+		if !ok || slices.ContainsFunc(claims, c.wantsTheSame) || pod.Controller != nil && slices.ContainsFunc(owned, c.shares) {
 			continue
 		}
-		top, err := r.owners.top(ctx, pod)
+		top, err := r.owners.Top(ctx, pod)
 		if err != nil {
 			return nil, err
 		}
@@ -96,13 +97,13 @@ func (r *reconciler) addUnowned(ctx context.Context, ns identity.Namespace, clai
 
 // addAwaiting notes of each workload the newest pod that may have started
 // before its Secret existed. Pods of a former revision are being replaced already.
-func (r *reconciler) addAwaiting(ctx context.Context, claims []claim, pods []*podRow) error {
+func (r *reconciler) addAwaiting(ctx context.Context, claims []claim, pods []*inventory.Pod) error {
 	if !slices.ContainsFunc(pods, r.mayAwait) {
 		return nil
 	}
 	revisions := make(map[types.UID]string)
 	for _, pod := range pods {
-		top, err := r.owners.top(ctx, pod)
+		top, err := r.owners.Top(ctx, pod)
 		if err != nil {
 			return err
 		}
@@ -111,20 +112,20 @@ func (r *reconciler) addAwaiting(ctx context.Context, claims []claim, pods []*po
 		}
 		newest, known := revisions[top.UID]
 		if !known {
-			newest = pod.revision
+			newest = pod.Revision
 			revisions[top.UID] = newest
 		}
 		at := slices.IndexFunc(claims, func(c claim) bool { return c.Workload.UID == top.UID })
-		if at >= 0 && claims[at].Awaiting == "" && pod.awaits() && pod.revision == newest {
-			claims[at].Awaiting = pod.uid
+		if at >= 0 && claims[at].Awaiting == "" && pod.Awaits() && pod.Revision == newest {
+			claims[at].Awaiting = pod.UID
 		}
 	}
 	return nil
 }
 
-func (r *reconciler) mayAwait(pod *podRow) bool {
-	_, settled := r.settled.Get(pod.uid)
-	return pod.awaits() && !settled
+func (r *reconciler) mayAwait(pod *inventory.Pod) bool {
+	_, settled := r.settled.Get(pod.UID)
+	return pod.Awaits() && !settled
 }
 
 // ownersFor returns the workloads that are to own the ExternalSecret. An owner
@@ -137,7 +138,7 @@ func (p *pass) ownersFor(ctx context.Context, existing *eso.ExternalSecret, clai
 			continue
 		}
 		if existing != nil && !existing.HasOwner(c.Workload.UID) {
-			alive, err := p.owners.alive(ctx, c.Workload)
+			alive, err := p.owners.Alive(ctx, c.Workload)
 			if err != nil {
 				return nil, err
 			}
@@ -161,7 +162,7 @@ func (p *pass) unheard(existing *eso.ExternalSecret) []workload.Ref {
 	var owners []workload.Ref
 	for _, ref := range existing.OwnerReferences {
 		w := workload.FromOwner(p.app.Namespace, ref)
-		if w.OwnsExternalSecrets() && slices.Contains(existing.Applied.Owners, ref.UID) && !p.workloads.listed(w.GroupKind()) {
+		if w.OwnsExternalSecrets() && slices.Contains(existing.Applied.Owners, ref.UID) && !p.inventory.Listed(w.GroupKind()) {
 			owners = append(owners, w)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/time/rate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/restarts"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
@@ -28,7 +30,7 @@ import (
 // What a former one remembered is of the past, and replicas that do not lead
 // do not pay its memory.
 type terms struct {
-	connection connection
+	connection inventory.Connection
 	needs      Dependencies
 	options    Options
 	client     client.Client
@@ -40,10 +42,8 @@ type terms struct {
 
 // run reconciles until ctx is done.
 func (c *terms) run(ctx context.Context) error {
-	s := &tables{connection: c.connection, external: c.external, informers: c.informers, ledger: newLedger(c.needs.Metrics)}
-	s.relabelled = make(chan string, 1024)
-	s.workloads = newWorkloads(s.changed)
-	s.pods, s.bare = newPods(s.changed), newPods(s.changed)
+	s := &tables{log: c.connection.Log, external: c.external, informers: c.informers, ledger: newLedger(c.needs.Metrics)}
+	s.inventory = inventory.New(c.connection, c.needs.Metrics, s.changed)
 	r := c.reconciler(s)
 	again := true // the name's metrics are those of all terms
 	options := crcontroller.Options{
@@ -52,7 +52,7 @@ func (c *terms) run(ctx context.Context) error {
 		MaxConcurrentReconciles: c.options.Workers,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, 5*time.Minute),
 		ReconciliationTimeout:   time.Minute,
-		Logger:                  c.connection.log,
+		Logger:                  c.connection.Log,
 	}
 	options.DefaultFromConfig(c.defaults)
 	runs, err := crcontroller.NewUnmanaged(Name, options)
@@ -62,13 +62,14 @@ func (c *terms) run(ctx context.Context) error {
 	if err := runs.Watch(s); err != nil {
 		return fmt.Errorf("cannot watch workloads: %w", err)
 	}
-	check := &versionCheck{versions: c.needs.Versions, external: c.external, lookups: r.lookups, log: c.connection.log}
+	check := &versionCheck{versions: c.needs.Versions, external: c.external, lookups: r.lookups, log: c.connection.Log}
 	go check.run(ctx, c.options.VersionCheckInterval)
-	scan, err := newBareScan(s)
-	if err != nil {
-		return err
-	}
-	go scan.run(ctx, c.options.ScanInterval)
+	go func() {
+		if err := s.inventory.Scan(ctx, c.informers, c.options.ScanInterval); err != nil {
+			c.connection.Log.Error(err, "Cannot look for pods that were not injected")
+		}
+	}()
+	defer c.needs.Metrics.ResetHeld()
 	defer c.needs.Metrics.SetRestartsWaiting(nil)
 	defer c.needs.Metrics.SetExternalSecrets(nil) // the next leader's are to count
 	defer c.needs.Metrics.SetStalePods(nil)
@@ -81,11 +82,9 @@ func (c *terms) reconciler(s *tables) *reconciler {
 		options:      c.options,
 		external:     c.external,
 		ledger:       s.ledger,
-		workloads:    s.workloads,
-		pods:         s.pods,
-		bare:         s.bare,
+		inventory:    s.inventory,
 		client:       c.client,
-		owners:       newOwners(c.client, s.workloads),
+		owners:       s.inventory.Owners(c.client),
 		events:       workloadevents.New(c.recorder, c.options.Clock),
 		clock:        c.options.Clock,
 		applied:      utilcache.NewLRUExpireCache(remembered),
@@ -108,16 +107,12 @@ func (c *terms) queue() *restarts.Queue {
 // tables are the controller's source: workloads, pods, Namespaces, and what
 // every replica knows of ExternalSecrets.
 type tables struct {
-	connection connection
-	external   *eso.ExternalSecrets
-	informers  cache.Cache
-	workloads  *workloads
-	pods       *table[*podRow]
-	bare       *table[*podRow]
-	// relabelled hears of Namespaces whose opt-in changed.
-	relabelled chan string
-	ledger     *ledger
-	queue      workqueue.TypedRateLimitingInterface[reconcile.Request]
+	log       logr.Logger
+	external  *eso.ExternalSecrets
+	informers cache.Cache
+	inventory *inventory.Inventory
+	ledger    *ledger
+	queue     workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
 // changed has an app reconciled.
@@ -129,12 +124,7 @@ func (t *tables) Start(ctx context.Context, queue workqueue.TypedRateLimitingInt
 	if err := t.watchNamespaces(ctx); err != nil {
 		return err
 	}
-	pods, err := t.connection.podMetadata()
-	if err != nil {
-		return err
-	}
-	go reflect(ctx, "pods", pods, &metav1.PartialObjectMetadata{}, t.pods)
-	if err := t.workloads.start(ctx, t.connection); err != nil {
+	if err := t.inventory.Start(ctx); err != nil {
 		return err
 	}
 	t.external.Listen(ctx, eso.Listener{
@@ -151,15 +141,7 @@ func (t *tables) Start(ctx context.Context, queue workqueue.TypedRateLimitingInt
 
 // WaitForSync implements source.SyncingSource: a workload that is not listed
 // yet must not be taken for one that is gone.
-func (t *tables) WaitForSync(ctx context.Context) error {
-	if err := t.workloads.wait(ctx); err != nil {
-		return fmt.Errorf("cannot list workloads: %w", err)
-	}
-	if err := t.pods.wait(ctx); err != nil {
-		return fmt.Errorf("cannot list pods: %w", err)
-	}
-	return nil
-}
+func (t *tables) WaitForSync(ctx context.Context) error { return t.inventory.Wait(ctx) }
 
 // everything has all apps reconciled, those that only an ExternalSecret tells
 // of included.
@@ -171,7 +153,7 @@ func (t *tables) everything(ctx context.Context) {
 	}
 	apps, err := i.Abandonable(ctx)
 	if err != nil {
-		t.connection.log.Error(err, "Cannot tell which ExternalSecrets nothing owns")
+		t.log.Error(err, "Cannot tell which ExternalSecrets nothing owns")
 	}
 	for _, app := range apps {
 		t.changed(app)
@@ -180,10 +162,7 @@ func (t *tables) everything(ctx context.Context) {
 
 // all has the apps of a namespace reconciled, with "" those of all.
 func (t *tables) all(namespace string) {
-	for _, app := range t.workloads.appsIn(namespace) {
-		t.changed(app)
-	}
-	for _, app := range t.pods.appsIn(namespace) {
+	for _, app := range t.inventory.Apps(namespace) {
 		t.changed(app)
 	}
 }
@@ -202,7 +181,7 @@ func (t *tables) watchNamespaces(ctx context.Context) error {
 			t.all(b.Name)
 		}
 		if ok && ok2 && a.Labels[api.LabelInject] != b.Labels[api.LabelInject] {
-			t.lookFor(b.Name)
+			t.inventory.LookFor(b.Name)
 		}
 	}})
 	if err != nil {
@@ -210,18 +189,10 @@ func (t *tables) watchNamespaces(ctx context.Context) error {
 	}
 	context.AfterFunc(ctx, func() {
 		if err := informer.RemoveEventHandler(registration); err != nil {
-			t.connection.log.Error(err, "Cannot stop watching namespaces")
+			t.log.Error(err, "Cannot stop watching namespaces")
 		}
 	})
 	return nil
-}
-
-// lookFor has a namespace scanned for pods that were not injected.
-func (t *tables) lookFor(namespace string) {
-	select {
-	case t.relabelled <- namespace:
-	default: // the next scan sees it
-	}
 }
 
 func partialNamespace() *metav1.PartialObjectMetadata {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/restarts"
 	"github.com/envgraft/envgraft/internal/workloadevents"
@@ -28,11 +29,9 @@ type reconciler struct {
 	options   Options
 	external  *eso.ExternalSecrets
 	ledger    *ledger
-	workloads *workloads
-	pods      *table[*podRow]
-	bare      *table[*podRow] // those that the webhook did not label
-	client    client.Client   // not cached
-	owners    *owners
+	inventory *inventory.Inventory
+	client    client.Client // not cached
+	owners    *inventory.Owners
 	events    *workloadevents.Recorder
 	clock     clock.PassiveClock
 
@@ -57,7 +56,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if i == nil {
 		return reconcile.Result{}, nil // the first discovery has all apps reconciled
 	}
-	claims, err := r.claims(ctx, app, newestFirst(r.pods.of(app)))
+	claims, err := r.claims(ctx, app, r.inventory.Pods(app))
 	if err != nil {
 		return reconcile.Result{}, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/leader"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/restarts"
@@ -151,7 +152,7 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 		return nil, fmt.Errorf("cannot make a client of the API server: %w", err)
 	}
 	c := &terms{
-		connection: connection{config: restConfig, http: httpClient, log: mgr.GetLogger(), interval: options.DiscoveryInterval},
+		connection: inventory.Connection{Name: Name, Config: restConfig, HTTP: httpClient, Log: mgr.GetLogger(), Interval: options.DiscoveryInterval},
 		needs:      needs, options: options, client: writer, external: external,
 		recorder: bounded.Recorder(mgr.GetEventRecorder(Name)), informers: mgr.GetCache(), defaults: mgr.GetControllerOptions(),
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
@@ -55,7 +56,7 @@ type crew struct {
 	workload workload.Ref
 	ns       identity.Namespace
 	decision graft.Decision
-	pods     []*podRow
+	pods     []*inventory.Pod
 	// record is what is known of the parameter; nil where nothing is.
 	record *eso.Record
 	// since is when the Secret came to hold what is recorded; zero where it does
@@ -66,7 +67,7 @@ type crew struct {
 // tellStale counts the app's stale pods, tells their workloads, and restarts
 // those that are to be.
 func (p *pass) tellStale(ctx context.Context) error {
-	pods := newestFirst(slices.Concat(p.pods.of(p.app), p.bare.of(p.app)))
+	pods := p.inventory.AllPods(p.app)
 	counts := make(map[metrics.StaleReason]int)
 	defer func() { p.ledger.stale(p.app, counts) }()
 	if len(pods) == 0 {
@@ -96,17 +97,17 @@ func (p *pass) tellStale(ctx context.Context) error {
 
 // crews sorts the pods that may be stale by workload. Whose a pod is costs a
 // call once for each ReplicaSet, and nothing where all pods are as they should be.
-func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*podRow) ([]*crew, error) {
+func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*inventory.Pod) ([]*crew, error) {
 	suspects, err := p.suspects(ctx, ns)
 	if err != nil || !slices.ContainsFunc(pods, suspects) {
 		return nil, err
 	}
 	crews := make(map[types.UID]*crew)
 	for _, pod := range pods {
-		if pod.deleting || pod.optsOut() {
+		if pod.Deleting || pod.OptsOut() {
 			continue
 		}
-		top, err := p.owners.top(ctx, pod)
+		top, err := p.owners.Top(ctx, pod)
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +121,7 @@ func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*podRow)
 			}
 			crews[top.UID] = c
 		}
-		if len(c.pods) == 0 || c.pods[0].revision == pod.revision {
+		if len(c.pods) == 0 || c.pods[0].Revision == pod.Revision {
 			c.pods = append(c.pods, pod)
 		}
 	}
@@ -129,10 +130,10 @@ func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*podRow)
 
 // suspects tells pods that may be stale from those that cannot be, by what the
 // app's workloads want.
-func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*podRow) bool, error) {
+func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*inventory.Pod) bool, error) {
 	wanted := make(map[string]bool)
 	var crews []*crew
-	for _, row := range p.workloads.of(p.app) {
+	for _, row := range p.inventory.Workloads(p.app) {
 		c, err := p.crewOf(ctx, ns, row.Ref, nil)
 		if err != nil {
 			return nil, err
@@ -142,23 +143,23 @@ func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*podRo
 			crews = append(crews, c)
 		}
 	}
-	return func(pod *podRow) bool {
-		if !wanted[pod.annotations.get(api.AnnotationInjected)+" "+pod.annotations.get(api.AnnotationParameter)] {
+	return func(pod *inventory.Pod) bool {
+		if !wanted[pod.Annotations.Get(api.AnnotationInjected)+" "+pod.Annotations.Get(api.AnnotationParameter)] {
 			return true
 		}
-		return slices.ContainsFunc(crews, func(c *crew) bool { return c.record != nil && pod.version() < c.record.Version })
+		return slices.ContainsFunc(crews, func(c *crew) bool { return c.record != nil && pod.Version() < c.record.Version })
 	}, nil
 }
 
 // crewOf is a workload with what it wants, by its own template; where there is
 // none, by the pod.
-func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload.Ref, pod *podRow) (*crew, error) {
+func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload.Ref, pod *inventory.Pod) (*crew, error) {
 	c := &crew{workload: w, ns: ns}
-	switch row := p.workloads.held(w); {
+	switch row := p.inventory.Workload(w); {
 	case row != nil:
-		c.decision = p.Decider.Decide(ns, row.pod())
+		c.decision = p.Decider.Decide(ns, row.Identity())
 	case pod != nil:
-		c.decision = p.Decider.Decide(ns, pod.identity())
+		c.decision = p.Decider.Decide(ns, pod.Identity())
 	}
 	if c.decision.Status != graft.StatusInjected || !c.decision.Settings.Secrets {
 		return c, nil
@@ -186,7 +187,7 @@ func (c *crew) parameter() string {
 }
 
 func (p *pass) tellCrew(ctx context.Context, c *crew, counts map[metrics.StaleReason]int) error {
-	stale := make(map[metrics.StaleReason][]*podRow)
+	stale := make(map[metrics.StaleReason][]*inventory.Pod)
 	if c.decision.Status == graft.StatusInjected {
 		for _, pod := range c.pods {
 			reason, err := p.staleFor(ctx, c, pod)
@@ -214,24 +215,24 @@ func (p *pass) tellCrew(ctx context.Context, c *crew, counts map[metrics.StaleRe
 }
 
 // staleFor says why a pod is stale; "" where it is not.
-func (p *pass) staleFor(ctx context.Context, c *crew, pod *podRow) (metrics.StaleReason, error) {
-	injected := pod.annotations.get(api.AnnotationInjected)
+func (p *pass) staleFor(ctx context.Context, c *crew, pod *inventory.Pod) (metrics.StaleReason, error) {
+	injected := pod.Annotations.Get(api.AnnotationInjected)
 	switch {
 	case injected == "":
 		return metrics.StaleNotInjected, nil
 	case c.workload.Kind == workload.Pod:
 		return "", nil // it is not seen whether it runs at all
-	case injected != c.decision.Injects(), pod.annotations.get(api.AnnotationParameter) != c.parameter():
+	case injected != c.decision.Injects(), pod.Annotations.Get(api.AnnotationParameter) != c.parameter():
 		return metrics.StaleOtherIdentity, nil
 	case c.record == nil:
 		return "", nil
-	case pod.version() == 0:
-		hides, err := p.hides(ctx, c, pod.revision)
+	case pod.Version() == 0:
+		hides, err := p.hides(ctx, c, pod.Revision)
 		if err != nil || !hides {
 			return "", err
 		}
 		return metrics.StaleHiddenKey, nil
-	case pod.version() >= c.record.Version || c.since.IsZero():
+	case pod.Version() >= c.record.Version || c.since.IsZero():
 		return "", nil
 	}
 	if wait := c.since.Add(reloadGrace).Sub(p.clock.Now()); wait > 0 {
@@ -289,31 +290,31 @@ func templateOf(object *unstructured.Unstructured) ([]byte, error) {
 
 // isThere says that a pod has not been replaced since it was seen. The right to
 // list pods is enough to ask.
-func (p *pass) isThere(ctx context.Context, pod *podRow) (bool, error) {
+func (p *pass) isThere(ctx context.Context, pod *inventory.Pod) (bool, error) {
 	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}}
-	if err := p.client.List(ctx, list, client.InNamespace(pod.namespace), client.MatchingFields{"metadata.name": pod.name}); err != nil {
-		return false, fmt.Errorf("cannot look for pod %q: %w", pod.name, err)
+	if err := p.client.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{"metadata.name": pod.Name}); err != nil {
+		return false, fmt.Errorf("cannot look for pod %q: %w", pod.Name, err)
 	}
 	return slices.ContainsFunc(list.Items, func(o metav1.PartialObjectMetadata) bool {
-		return o.UID == pod.uid && o.DeletionTimestamp == nil
+		return o.UID == pod.UID && o.DeletionTimestamp == nil
 	}), nil
 }
 
 // what says for people what is the matter, with one pod as an example.
-func (c *crew) what(reason metrics.StaleReason, pod *podRow) string {
+func (c *crew) what(reason metrics.StaleReason, pod *inventory.Pod) string {
 	var what string
 	switch reason {
 	case metrics.StaleNotInjected:
-		what = fmt.Sprintf("pods, %q for one, were created without envgraft and run without %s", pod.name, c.decision.Injects())
+		what = fmt.Sprintf("pods, %q for one, were created without envgraft and run without %s", pod.Name, c.decision.Injects())
 	case metrics.StaleOtherIdentity:
 		what = fmt.Sprintf("pods, %q for one, were given %s; new ones get %s of parameter %q",
-			pod.name, pod.annotations.get(api.AnnotationInjected), c.decision.Injects(), c.parameter())
+			pod.Name, pod.Annotations.Get(api.AnnotationInjected), c.decision.Injects(), c.parameter())
 	case metrics.StaleHiddenKey:
 		what = fmt.Sprintf("pods, %q for one, were admitted while the keys of parameter %q were not known, and hide some by literals of their own",
-			pod.name, c.parameter())
+			pod.Name, c.parameter())
 	case metrics.StaleOlderVersion:
 		what = fmt.Sprintf("pods, %q for one, were admitted by version %d of parameter %q, which is at %d, and nothing has restarted them",
-			pod.name, pod.version(), c.parameter(), c.record.Version)
+			pod.Name, pod.Version(), c.parameter(), c.record.Version)
 	}
 	return what
 }
@@ -340,11 +341,11 @@ const helpsAgain = 24 * time.Hour
 
 // repair restarts the workload of stale pods, where the configuration has it
 // so. Where the pods that came of it are no better, another would not help.
-func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, stale []*podRow) error {
+func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, stale []*inventory.Pod) error {
 	if !p.options.Repair || p.options.NoRestarts || !c.workload.Restartable() {
 		return nil
 	}
-	about := relief{stale[0].uid, reason, len(stale) < len(c.pods)}
+	about := relief{stale[0].UID, reason, len(stale) < len(c.pods)}
 	if _, settled := p.settled.Get(about); settled {
 		return nil
 	}
@@ -357,7 +358,7 @@ func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, 
 		version = fmt.Sprintf("%s of %s@%d", reason, c.record.Parameter, c.record.Version)
 	}
 	helped := func(since time.Time) bool {
-		return slices.ContainsFunc(c.pods, func(pod *podRow) bool { return !slices.Contains(stale, pod) && pod.created.time().After(since) })
+		return slices.ContainsFunc(c.pods, func(pod *inventory.Pod) bool { return !slices.Contains(stale, pod) && pod.Created().After(since) })
 	}
 	what := c.what(reason, stale[len(stale)-1])
 	return p.restart(ctx, cause{

@@ -32,6 +32,8 @@ type Metrics struct {
 	configMapLookups   *prometheus.CounterVec
 	externalSecrets    *prometheus.GaugeVec
 	esoInstalled       prometheus.Gauge
+	inventoryObjects   *prometheus.GaugeVec
+	inventoryBytes     *prometheus.GaugeVec
 	forceSyncs         prometheus.Counter
 	events             *prometheus.CounterVec
 	eventLag           prometheus.Histogram
@@ -57,6 +59,7 @@ func New(reg prometheus.Registerer) *Metrics {
 	m.registerEvents(factory)
 	m.registerServer(factory)
 	m.registerBounds(factory)
+	m.registerInventory(factory)
 	return m
 }
 

@@ -48,6 +48,7 @@ func used(t *testing.T) *counting {
 	m.SetExternalSecrets(map[metrics.ExternalSecretState]int{metrics.ExternalSecretReady: 2})
 	m.SetESOInstalled(true)
 	m.ForceSync()
+	m.SetHeld("pods", 3, 2000)
 	m.Restart()
 	m.SSMEvent("checked")
 	m.SSMEventLag(time.Second)

@@ -130,5 +130,8 @@ func (k Kind) GroupVersionKind() schema.GroupVersionKind { return k.GroupVersion
 // IsZero says that this is no kind.
 func (k Kind) IsZero() bool { return k.Kind == "" }
 
+// InJobTemplate says that the pod template is one of the Jobs that are made.
+func (k Kind) InJobTemplate() bool { return k.Template == jobTemplatePointer }
+
 // MadeBy says that objects of a kind make objects of this one.
 func (k Kind) MadeBy(maker schema.GroupKind) bool { return slices.Contains(k.Makers, maker) }

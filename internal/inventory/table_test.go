@@ -1,4 +1,4 @@
-package controller
+package inventory
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ import (
 // TestTable holds the rows of each app to what a plain map of the pods says,
 // while pods come, go and change sides.
 func TestTable(t *testing.T) {
-	table := newPods(func(client.ObjectKey) {})
+	table := newTable(podOf, samePod, func(client.ObjectKey) {}, func(int, int) {})
 	want := map[string]string{} // app by pod
 	random := rand.New(rand.NewPCG(1, 2))
 	for step := range 2000 {
@@ -38,7 +38,7 @@ func TestTable(t *testing.T) {
 		for app := range 3 {
 			var names, expected []string
 			for _, row := range table.of(client.ObjectKey{Namespace: "n", Name: fmt.Sprintf("app-%d", app)}) {
-				names = append(names, row.name)
+				names = append(names, row.Name)
 			}
 			for name, of := range want {
 				if of == fmt.Sprintf("app-%d", app) {

@@ -1,4 +1,4 @@
-package controller
+package inventory
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -19,32 +20,41 @@ import (
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
-// connection is how tables are filled.
-type connection struct {
-	config *rest.Config
-	http   *http.Client
-	log    logr.Logger
-	// interval is how often a kind that is not served is asked for.
-	interval time.Duration
+// Connection is how the inventory is filled.
+type Connection struct {
+	// Name is what the calls of the API server are logged by.
+	Name   string
+	Config *rest.Config
+	HTTP   *http.Client
+	Log    logr.Logger
+	// Interval is how often a kind that is not served is asked for.
+	Interval time.Duration
+}
+
+// podMetadata lists and watches the pods that the webhook labelled, and no
+// other pod of the cluster.
+func (c Connection) podMetadata() (*toolscache.ListWatch, error) {
+	return c.metadataWatch(corev1.SchemeGroupVersion.WithResource("pods"), api.LabelApp)
 }
 
 // workloadWatch lists and watches the workloads of a kind, decoding of each
 // the little that workloadObject has.
-func (c connection) workloadWatch(k workload.Kind) (*toolscache.ListWatch, error) {
+func (c Connection) workloadWatch(k workload.Kind) (*toolscache.ListWatch, error) {
 	s := runtime.NewScheme()
 	s.AddKnownTypeWithName(k.GroupVersion().WithKind(k.Kind), &workloadObject{})
 	s.AddKnownTypeWithName(k.GroupVersion().WithKind(k.Kind+"List"), &workloadObjectList{})
 	metav1.AddToGroupVersion(s, k.GroupVersion())
 
-	config := rest.CopyConfig(c.config)
+	config := rest.CopyConfig(c.Config)
 	gv := k.GroupVersion()
 	config.GroupVersion, config.APIPath = &gv, "/apis"
 	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	config.NegotiatedSerializer = serializer.NewCodecFactory(s).WithoutConversion()
-	restClient, err := rest.RESTClientForConfigAndClient(config, c.http)
+	restClient, err := rest.RESTClientForConfigAndClient(config, c.HTTP)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a client of %s: %w", k.Resource, err)
 	}
@@ -52,8 +62,8 @@ func (c connection) workloadWatch(k workload.Kind) (*toolscache.ListWatch, error
 }
 
 // metadataWatch lists and watches the metadata of objects with a label.
-func (c connection) metadataWatch(gvr schema.GroupVersionResource, selector string) (*toolscache.ListWatch, error) {
-	all, err := metadata.NewForConfigAndClient(c.config, c.http)
+func (c Connection) metadataWatch(gvr schema.GroupVersionResource, selector string) (*toolscache.ListWatch, error) {
+	all, err := metadata.NewForConfigAndClient(c.Config, c.HTTP)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a client of %s: %w", gvr.Resource, err)
 	}
@@ -72,31 +82,31 @@ func (c connection) metadataWatch(gvr schema.GroupVersionResource, selector stri
 
 // reflect fills a table until ctx is done.
 func reflect[R row](ctx context.Context, name string, lw *toolscache.ListWatch, expected runtime.Object, t *table[R]) {
-	options := toolscache.ReflectorOptions{Name: Name + "/" + name}
+	options := toolscache.ReflectorOptions{Name: name}
 	toolscache.NewReflectorWithOptions(lw, expected, t, options).RunWithContext(ctx)
 }
 
 // reflectServed fills a table whenever the API server serves the kind: its CRD
 // may come late, and go. The table of a kind that is not served is in sync: it
 // is empty.
-func reflectServed[R row](ctx context.Context, c connection, name string, lw *toolscache.ListWatch, expected runtime.Object, t *table[R]) {
+func reflectServed[R row](ctx context.Context, c Connection, name string, lw *toolscache.ListWatch, expected runtime.Object, t *table[R]) {
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		_, err := lw.ListWithContext(ctx, metav1.ListOptions{Limit: 1})
 		switch {
 		case err == nil:
 			ctx, stop := context.WithCancel(ctx)
 			defer stop()
-			reflect(ctx, name, whileServed(lw, stop), expected, t)
+			reflect(ctx, c.Name+"/"+name, whileServed(lw, stop), expected, t)
 		case apierrors.IsNotFound(err):
 			t.clear()
 			t.sync()
 		default:
-			c.log.Error(err, "Cannot tell whether a kind is served", "resource", name)
+			c.Log.Error(err, "Cannot tell whether a kind is served", "resource", name)
 			if apierrors.IsForbidden(err) {
 				t.sync() // a cluster that grants less than the chart asks for goes without
 			}
 		}
-	}, c.interval)
+	}, c.Interval)
 }
 
 // whileServed calls stop when the kind is not served any more: a reflector by

@@ -1,4 +1,4 @@
-package controller
+package inventory
 
 import (
 	"context"
@@ -20,6 +20,8 @@ type row interface {
 	key() client.ObjectKey
 	// app is what the row is found and reconciled by.
 	app() client.ObjectKey
+	// size is about how many bytes are held.
+	size() int
 }
 
 // table is what a reflector fills with the objects of one kind. It holds a row
@@ -34,26 +36,29 @@ type table[R row] struct {
 	same func(last, next R) bool
 	// changed hears of each app whose rows are others than they were.
 	changed func(app client.ObjectKey)
+	// held hears how much the table holds, when that changes.
+	held func(objects, bytes int)
 
 	mu   sync.RWMutex
 	rows map[client.ObjectKey]R
 	// first has one row of each app, and others the rest: most apps have one.
 	first  map[client.ObjectKey]R
 	others map[client.ObjectKey][]R
+	bytes  int
 	listed bool
 	synced chan struct{}
 	once   sync.Once
 }
 
-func newTable[R row](read func(runtime.Object) R, same func(last, next R) bool, changed func(client.ObjectKey)) *table[R] {
+func newTable[R row](read func(runtime.Object) R, same func(last, next R) bool, changed func(client.ObjectKey), held func(objects, bytes int)) *table[R] {
 	return &table[R]{
-		read: read, same: same, changed: changed,
+		read: read, same: same, changed: changed, held: held,
 		rows: make(map[client.ObjectKey]R), first: make(map[client.ObjectKey]R), others: make(map[client.ObjectKey][]R),
 		synced: make(chan struct{}),
 	}
 }
 
-var _ toolscache.TransformingStore = &table[*podRow]{}
+var _ toolscache.TransformingStore = &table[*Pod]{}
 
 // Transformer has the reflector hold rows, too, while it lists.
 func (t *table[R]) Transformer() toolscache.TransformFunc {
@@ -160,12 +165,15 @@ func (t *table[R]) put(next R) []client.ObjectKey {
 	}
 	concerned := []client.ObjectKey{next.app()}
 	if known {
+		t.bytes -= last.size()
 		t.forget(last)
 		if last.app() != next.app() {
 			concerned = append(concerned, last.app())
 		}
 	}
 	t.rows[next.key()] = next
+	t.bytes += next.size()
+	t.held(len(t.rows), t.bytes)
 	if _, more := t.first[next.app()]; more {
 		t.others[next.app()] = append(t.others[next.app()], next)
 	} else {
@@ -183,6 +191,8 @@ func (t *table[R]) drop(key client.ObjectKey) []client.ObjectKey {
 	}
 	t.forget(last)
 	delete(t.rows, key)
+	t.bytes -= last.size()
+	t.held(len(t.rows), t.bytes)
 	return []client.ObjectKey{last.app()}
 }
 

@@ -1,4 +1,4 @@
-package controller
+package inventory
 
 import (
 	"context"
@@ -7,11 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/metadata"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
 )
@@ -31,45 +30,50 @@ const (
 	scanTimeout = time.Minute
 )
 
-// bareScan fills the table of pods without envgraft's label.
-type bareScan struct {
+// scan fills the table of pods without envgraft's label.
+type scan struct {
+	*Inventory
+
 	pods       metadata.Interface
-	namespaces cache.Cache
-	workloads  *workloads
-	table      *table[*podRow]
-	log        logr.Logger
-	// asked are Namespaces whose opt-in changed.
-	asked <-chan string
+	namespaces client.Reader
 	// found are the pods by namespace; most have none.
 	found map[string][]any
 }
 
-func newBareScan(t *tables) (*bareScan, error) {
-	pods, err := metadata.NewForConfigAndClient(t.connection.config, t.connection.http)
+// Scan looks every interval, until ctx is done, for pods that the webhook did not
+// see, in the namespaces that opted in.
+func (i *Inventory) Scan(ctx context.Context, namespaces client.Reader, interval time.Duration) error {
+	pods, err := metadata.NewForConfigAndClient(i.connection.Config, i.connection.HTTP)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a client of pods: %w", err)
+		return fmt.Errorf("cannot make a client of pods: %w", err)
 	}
-	return &bareScan{
-		pods: pods, namespaces: t.informers, workloads: t.workloads, table: t.bare, log: t.connection.log,
-		asked: t.relabelled, found: make(map[string][]any),
-	}, nil
+	(&scan{Inventory: i, pods: pods, namespaces: namespaces, found: make(map[string][]any)}).run(ctx, interval)
+	return nil
+}
+
+// LookFor has a namespace whose opt-in changed scanned.
+func (i *Inventory) LookFor(namespace string) {
+	select {
+	case i.asked <- namespace:
+	default: // the next scan sees it
+	}
 }
 
 // run scans every interval until ctx is done.
-func (s *bareScan) run(ctx context.Context, interval time.Duration) {
+func (s *scan) run(ctx context.Context, interval time.Duration) {
 	if err := s.workloads.wait(ctx); err != nil {
 		return // the term ends before it began
 	}
 	for goes := true; goes; {
-		goes = s.scan(ctx) && s.pause(ctx, interval)
+		goes = s.all(ctx) && s.pause(ctx, interval)
 	}
 }
 
-// scan looks at all namespaces that opted in; false says that ctx is done.
-func (s *bareScan) scan(ctx context.Context) bool {
+// all looks at all namespaces that opted in; false says that ctx is done.
+func (s *scan) all(ctx context.Context) bool {
 	namespaces, err := s.optedIn(ctx)
 	if err != nil {
-		s.log.Error(err, "Cannot look for pods that were not injected")
+		s.connection.Log.Error(err, "Cannot look for pods that were not injected")
 		return true
 	}
 	for ns := range s.found {
@@ -88,7 +92,7 @@ func (s *bareScan) scan(ctx context.Context) bool {
 
 // pause lets time pass, in which it looks at Namespaces whose opt-in changed, no
 // faster than a scan does: all of them may be labelled at once.
-func (s *bareScan) pause(ctx context.Context, d time.Duration) bool {
+func (s *scan) pause(ctx context.Context, d time.Duration) bool {
 	over := time.NewTimer(d)
 	defer over.Stop()
 	for {
@@ -111,18 +115,18 @@ func (s *bareScan) pause(ctx context.Context, d time.Duration) bool {
 }
 
 // look replaces what is known of a namespace; where it fails, that stays.
-func (s *bareScan) look(ctx context.Context, namespace string) {
+func (s *scan) look(ctx context.Context, namespace string) {
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
-	rows, err := s.bareIn(ctx, namespace)
+	rows, err := s.uninjectedIn(ctx, namespace)
 	if err != nil {
-		s.log.Error(err, "Cannot look for pods that were not injected")
+		s.connection.Log.Error(err, "Cannot look for pods that were not injected")
 		return
 	}
 	s.hold(namespace, rows)
 }
 
-func (s *bareScan) hold(namespace string, rows []any) {
+func (s *scan) hold(namespace string, rows []any) {
 	if len(rows) == 0 && len(s.found[namespace]) == 0 {
 		return
 	}
@@ -130,13 +134,13 @@ func (s *bareScan) hold(namespace string, rows []any) {
 	if len(rows) > 0 {
 		s.found[namespace] = rows
 	}
-	if err := s.table.Replace(slices.Concat(slices.Collect(maps.Values(s.found))...), ""); err != nil {
-		s.log.Error(err, "Cannot hold the pods that were not injected")
+	if err := s.uninjected.Replace(slices.Concat(slices.Collect(maps.Values(s.found))...), ""); err != nil {
+		s.connection.Log.Error(err, "Cannot hold the pods that were not injected")
 	}
 }
 
 // optedIn are the namespaces of which a label says so, or a workload's.
-func (s *bareScan) optedIn(ctx context.Context) ([]string, error) {
+func (s *scan) optedIn(ctx context.Context) ([]string, error) {
 	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NamespaceList"}}
 	if err := s.namespaces.List(ctx, list); err != nil {
 		return nil, fmt.Errorf("cannot list namespaces: %w", err)
@@ -150,9 +154,9 @@ func (s *bareScan) optedIn(ctx context.Context) ([]string, error) {
 	return slices.Sorted(maps.Keys(names)), nil
 }
 
-// bareIn lists the pods of a namespace that run, name an app and were not
+// uninjectedIn lists the pods of a namespace that run, name an app and were not
 // labelled.
-func (s *bareScan) bareIn(ctx context.Context, namespace string) ([]any, error) {
+func (s *scan) uninjectedIn(ctx context.Context, namespace string) ([]any, error) {
 	pods := s.pods.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(namespace)
 	options := metav1.ListOptions{
 		LabelSelector: "!" + api.LabelApp + "," + api.LabelName,
@@ -166,7 +170,7 @@ func (s *bareScan) bareIn(ctx context.Context, namespace string) ([]any, error) 
 			return nil, fmt.Errorf("cannot list the pods of namespace %q: %w", namespace, err)
 		}
 		for n := range page.Items {
-			if row := podRowOf(&page.Items[n]); row != nil {
+			if row := podOf(&page.Items[n]); row != nil {
 				rows = append(rows, row)
 			}
 		}

@@ -1,4 +1,4 @@
-package controller
+package inventory
 
 import (
 	"context"
@@ -22,16 +22,18 @@ const (
 	ownersTTL        = 12 * time.Hour
 )
 
-// owners walks from pods to the workloads that people deployed, and only where
+// Owners walks from pods to the workloads that people deployed, and only where
 // it matters whose they are. ownerReferences are the pod author's, who may
 // write there whatever exists: a link counts only if the API server has the
 // object that it names, with that UID, and of a kind that makes such objects.
-type owners struct {
+type Owners struct {
 	reader    client.Reader // not cached, metadata only
 	workloads *workloads
-	// known is what is above ReplicaSets and Jobs, by UID, those that are not
-	// there included. It all but never changes, so one read of each is enough;
-	// an informer would hold every old revision of every Deployment.
+	// known is what is above ReplicaSets and Jobs, those that are not there
+	// included, by the whole reference: by a UID alone a pod would get at another
+	// namespace's workload, or have that one's pods taken for nobody's. It all but
+	// never changes, so one read of each is enough; an informer would hold every old
+	// revision of every Deployment.
 	known *utilcache.LRUExpireCache
 }
 
@@ -45,30 +47,32 @@ type above struct {
 	again bool
 }
 
-func newOwners(reader client.Reader, workloads *workloads) *owners {
-	return &owners{reader: reader, workloads: workloads, known: utilcache.NewLRUExpireCache(ownersRemembered)}
+// Owners reads with reader, which must not be cached, what the inventory does
+// not hold.
+func (i *Inventory) Owners(reader client.Reader) *Owners {
+	return &Owners{reader: reader, workloads: i.workloads, known: utilcache.NewLRUExpireCache(ownersRemembered)}
 }
 
-// top returns the workload at the top of a pod's owners. Where nobody of a
+// Top returns the workload at the top of a pod's owners. Where nobody of a
 // kind that makes pods stands there it is the last one that does, in the end
 // the pod itself: such workloads own nothing. nil is for a pod whose owner is
 // gone, or never was: it is about to be collected, or its author made it up.
-func (o *owners) top(ctx context.Context, pod *podRow) (*workload.Ref, error) {
-	itself := pod.ref()
-	if pod.controller == nil {
+func (o *Owners) Top(ctx context.Context, pod *Pod) (*workload.Ref, error) {
+	itself := pod.Ref()
+	if pod.Controller == nil {
 		return &itself, nil
 	}
-	switch at := pod.controller.KindOf(); {
+	switch at := pod.Controller.KindOf(); {
 	case len(at.Makers) > 0:
-		return o.over(ctx, *pod.controller)
+		return o.over(ctx, *pod.Controller)
 	case at.MakesPods:
-		return o.held(*pod.controller), nil
+		return o.held(*pod.Controller), nil
 	}
 	return &itself, nil // an operator's, or made up: a Deployment makes no pods
 }
 
 // over returns the workload above a ReplicaSet or Job.
-func (o *owners) over(ctx context.Context, w workload.Ref) (*workload.Ref, error) {
+func (o *Owners) over(ctx context.Context, w workload.Ref) (*workload.Ref, error) {
 	w = w.Served()
 	a, err := o.above(ctx, w)
 	if err != nil {
@@ -88,7 +92,7 @@ func (o *owners) over(ctx context.Context, w workload.Ref) (*workload.Ref, error
 }
 
 // settle says who is above, and whether that is sure to be so.
-func (o *owners) settle(w workload.Ref, a above) (top *workload.Ref, sure bool) {
+func (o *Owners) settle(w workload.Ref, a above) (top *workload.Ref, sure bool) {
 	if a.gone {
 		return nil, true
 	}
@@ -98,26 +102,26 @@ func (o *owners) settle(w workload.Ref, a above) (top *workload.Ref, sure bool) 
 	top = o.held(*a.controller)
 	if top != nil && a.again {
 		a.again = false
-		o.known.Add(w.UID, a, ownersTTL)
+		o.known.Add(w, a, ownersTTL)
 	}
 	return top, top != nil
 }
 
-func (o *owners) held(w workload.Ref) *workload.Ref {
+func (o *Owners) held(w workload.Ref) *workload.Ref {
 	if row := o.workloads.held(w); row != nil {
 		return &row.Ref
 	}
 	return nil
 }
 
-func (o *owners) above(ctx context.Context, w workload.Ref) (above, error) {
-	if known, ok := o.known.Get(w.UID); ok {
+func (o *Owners) above(ctx context.Context, w workload.Ref) (above, error) {
+	if known, ok := o.known.Get(w); ok {
 		return known.(above), nil //nolint:forcetypeassert // nothing else is put there
 	}
 	return o.readAbove(ctx, w, false)
 }
 
-func (o *owners) readAbove(ctx context.Context, w workload.Ref, again bool) (above, error) {
+func (o *Owners) readAbove(ctx context.Context, w workload.Ref, again bool) (above, error) {
 	object, err := o.read(ctx, w)
 	if err != nil {
 		return above{}, err
@@ -129,13 +133,13 @@ func (o *owners) readAbove(ctx context.Context, w workload.Ref, again bool) (abo
 			a.controller = &controller
 		}
 	}
-	o.known.Add(w.UID, a, ownersTTL)
+	o.known.Add(w, a, ownersTTL)
 	return a, nil
 }
 
-// alive says that a workload is there and stays. An ExternalSecret whose only
+// Alive says that a workload is there and stays. An ExternalSecret whose only
 // owner is gone is collected at once, and its Secret with it.
-func (o *owners) alive(ctx context.Context, w workload.Ref) (bool, error) {
+func (o *Owners) Alive(ctx context.Context, w workload.Ref) (bool, error) {
 	object, err := o.read(ctx, w)
 	if err != nil {
 		return false, err
@@ -145,7 +149,7 @@ func (o *owners) alive(ctx context.Context, w workload.Ref) (bool, error) {
 
 // read returns a workload's metadata; nil where it is not there, or another
 // has taken its name.
-func (o *owners) read(ctx context.Context, w workload.Ref) (*metav1.PartialObjectMetadata, error) {
+func (o *Owners) read(ctx context.Context, w workload.Ref) (*metav1.PartialObjectMetadata, error) {
 	if len(content.IsPathSegmentName(w.Name)) > 0 {
 		return nil, nil // nothing has such a name, and no request can be made of it
 	}
