@@ -66,7 +66,7 @@ func secretKeys(object map[string]ignored) ([]string, error) {
 	for name := range object {
 		// ESO drops the empty name.
 		if name != "" {
-			keys = append(keys, strings.Map(secretKeyRune, name))
+			keys = append(keys, SecretKey(name))
 		}
 	}
 	slices.Sort(keys)
@@ -81,6 +81,9 @@ func secretKeys(object map[string]ignored) ([]string, error) {
 	}
 	return keys, nil
 }
+
+// SecretKey is the key that the Secret has for a name of the parameter's object.
+func SecretKey(name string) string { return strings.Map(secretKeyRune, name) }
 
 // secretKeyRune is ESO's conversionStrategy Default. It lets letters and
 // numbers of any script pass, which the API server then refuses.

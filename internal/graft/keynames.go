@@ -58,6 +58,15 @@ func (t *tiers) caseWarnings() []Warning {
 		t.parameter, t.configMap, both.quoted())}}
 }
 
+// KeyNameFault says in the words of every command and warning what is wrong with
+// keys that CheckKeyName gave a reason.
+func KeyNameFault(reason Reason) string {
+	if reason == WarnDangerousKey {
+		return "change how programs start or find the cluster"
+	}
+	return "no shell can use as names"
+}
+
 // keyNameWarnings returns at most a warning a reason and source: a parameter
 // can hold hundreds of keys, an admission response few warnings.
 func keyNameWarnings(source string, keys []string) []Warning {
@@ -68,15 +77,9 @@ func keyNameWarnings(source string, keys []string) []Warning {
 		}
 	}
 	var warnings []Warning
-	for _, w := range []struct {
-		reason Reason
-		text   string
-	}{
-		{WarnKeyName, "no shell can use as names"},
-		{WarnDangerousKey, "change how programs start or find the cluster"},
-	} {
-		if names := odd[w.reason]; names.count > 0 {
-			warnings = append(warnings, Warning{w.reason, fmt.Sprintf("%s has keys that %s (%s): rename them", source, w.text, names.quoted())})
+	for _, reason := range []Reason{WarnKeyName, WarnDangerousKey} {
+		if names := odd[reason]; names.count > 0 {
+			warnings = append(warnings, Warning{reason, fmt.Sprintf("%s has keys that %s (%s): rename them", source, KeyNameFault(reason), names.quoted())})
 		}
 	}
 	return warnings

@@ -36,6 +36,8 @@ const (
 	ReasonDuplicate   Reason = "DuplicateKey"
 	ReasonKeyName     Reason = "KeyName"
 	ReasonDangerous   Reason = "DangerousKey"
+	ReasonRenamed     Reason = "RenamedKey"
+	ReasonNUL         Reason = "NULCharacter"
 	ReasonNotString   Reason = "NotString"
 	ReasonSize        Reason = "Size"
 )

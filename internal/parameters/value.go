@@ -64,13 +64,17 @@ func (c *Checked) checkValue(value []byte) {
 // checkNames goes by the keys as the Secret will have them.
 func (c *Checked) checkNames(keys []string) {
 	for _, key := range keys {
-		switch reason, odd := graft.CheckKeyName(key); {
-		case !odd:
-		case reason == graft.WarnDangerousKey:
-			c.add(SeverityWarning, ReasonDangerous, key, "it changes how programs start or find the cluster")
-		default:
-			c.add(SeverityError, ReasonKeyName, key, "no shell can use it as a name: use letters, digits and \"_\", not starting with a digit")
+		reason, odd := graft.CheckKeyName(key)
+		if !odd {
+			continue
 		}
+		// Both are injected all the same, so that both are warnings here as at
+		// admission, in the same words.
+		finding, remedy := ReasonKeyName, "use letters, digits and \"_\", not starting with a digit"
+		if reason == graft.WarnDangerousKey {
+			finding, remedy = ReasonDangerous, "rename it, unless that is what you want"
+		}
+		c.add(SeverityWarning, finding, key, fmt.Sprintf("it is one of the keys that %s: %s", graft.KeyNameFault(reason), remedy))
 	}
 }
 
@@ -88,11 +92,36 @@ func (c *Checked) checkKinds(value []byte) {
 		if key == "" {
 			c.add(SeverityError, ReasonKeyName, "", "a key is the empty string: the External Secrets Operator drops it")
 		}
+		if renamed := facts.SecretKey(key); renamed != key {
+			c.add(SeverityWarning, ReasonRenamed, key, fmt.Sprintf(
+				"the Secret has it as %q: the External Secrets Operator replaces what a Secret's key may not hold; rename it to what the app reads", renamed))
+		}
+		if holdsNUL(object[key]) {
+			c.add(SeverityError, ReasonNUL, key, "its value holds a NUL character, which no variable can: no container of the app would start")
+		}
 		if kind := kindOf(object[key]); kind != "" {
 			c.add(SeverityWarning, ReasonNotString, key, fmt.Sprintf("its value is %s; write a string to have what you see", kind))
 		}
 		clear(object[key])
 	}
+}
+
+// holdsNUL says that a string holds the character \u0000, without decoding it to a
+// text that nobody could overwrite. In an object or list the escape stays one.
+func holdsNUL(value json.RawMessage) bool {
+	if value[0] != '"' {
+		return false
+	}
+	for i := 0; i < len(value); i++ {
+		if value[i] != '\\' {
+			continue
+		}
+		if bytes.HasPrefix(value[i:], []byte(`\u0000`)) {
+			return true
+		}
+		i++ // an escaped backslash begins no other escape
+	}
+	return false
 }
 
 // kindOf says what becomes of a value that is no string.
