@@ -3,7 +3,11 @@
 package e2e
 
 import (
+	"bytes"
+	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"slices"
@@ -84,6 +88,29 @@ func (b *bench) renewLeaf(t *testing.T) {
 	old := b.certificate(t, "tls.crt")
 	b.kubectl(t, "patch", "secret", "envgraft-webhook-tls", "-n", systemNamespace, "--type=merge", "-p", `{"data":{"tls.crt":"","tls.key":""}}`)
 	b.renewed(t, time.Minute, "tls.crt", old)
+	b.served(t)
+}
+
+// served waits until every replica serves the certificate that is in the Secret.
+func (b *bench) served(t *testing.T) {
+	t.Helper()
+	for _, r := range b.replicas(t) {
+		address := b.forward(t, systemNamespace, "pod/"+r.Metadata.Name, 9443)
+		eventually(t, 2*time.Minute, r.Metadata.Name+" to serve the certificate of the Secret", func() (bool, string) {
+			text, err := base64.StdEncoding.DecodeString(b.certificate(t, "tls.crt"))
+			block, _ := pem.Decode(text)
+			if err != nil || block == nil {
+				return false, fmt.Sprintf("no certificate in the Secret: %v", err)
+			}
+			conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is compared with the Secret's
+			if err != nil {
+				return false, err.Error()
+			}
+			defer conn.Close() //nolint:errcheck // nothing was written
+			serves := conn.ConnectionState().PeerCertificates[0]
+			return bytes.Equal(serves.Raw, block.Bytes), "it serves serial " + serves.SerialNumber.String()
+		})
+	}
 }
 
 // replaceCA deletes the Secret, as people do who want another CA. The new one

@@ -28,6 +28,10 @@ const (
 	streamTimeout  = 15 * time.Second
 	// calm is how long no creation fails before, and after, something is done.
 	calm = 3 * time.Second
+	// aftermath is how long the stream goes on once what was done has taken effect,
+	// and minCreations how many creations a row must have seen to prove anything.
+	aftermath    = 10 * time.Second
+	minCreations = 100
 )
 
 // creation is one pod that the stream asked for.
@@ -170,14 +174,15 @@ func (s *stream) quiet(t *testing.T) {
 	})
 }
 
-// during does something under the stream, which returns when it is over, and
-// tells what became of the creations.
+// during does something under the stream, which returns when it has taken effect,
+// and tells what became of the creations until a while after.
 func (s *stream) during(t *testing.T, what string, do func(t *testing.T)) row {
 	t.Helper()
 	s.quiet(t)
 	began := time.Now()
 	do(t)
 	over := time.Now()
+	time.Sleep(aftermath)
 	s.quiet(t)
 
 	r := row{what: what, took: over.Sub(began)}
@@ -199,6 +204,9 @@ func (s *stream) during(t *testing.T, what string, do func(t *testing.T)) row {
 				r.bare++
 			}
 		}
+	}
+	if r.creations < minCreations {
+		t.Errorf("%s: %d creations prove nothing, want %d", what, r.creations, minCreations)
 	}
 	slices.SortFunc(well, time.Time.Compare)
 	last := began
