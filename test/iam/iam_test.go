@@ -100,6 +100,7 @@ var arguments = map[string][]string{
 	"required_providers":               {"aws"},
 	"variable":                         {"type", "description"},
 	"aws_caller_identity":              {},
+	"aws_partition":                    {},
 	"aws_region":                       {},
 	"aws_iam_policy_document":          {"statement"},
 	"statement":                        {"actions", "effect", "principals", "resources", "sid", "condition"},
@@ -117,6 +118,7 @@ var arguments = map[string][]string{
 // attributes are those that may be read of what is declared.
 var attributes = map[string][]string{
 	"aws_caller_identity":       {"account_id"},
+	"aws_partition":             {"partition"},
 	"aws_region":                {"region"}, // since version 6
 	"aws_iam_policy_document":   {"json"},
 	"aws_iam_role":              {"id", "arn"},
