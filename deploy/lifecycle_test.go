@@ -143,7 +143,8 @@ func (d day) steady(series string, when func(at time.Duration) bool) inputSeries
 	})
 }
 
-// durations are buckets in which a call takes two seconds while the fault lasts.
+// durations are buckets: a call takes up to 10 ms, and while the fault lasts longer
+// than the given seconds.
 func (d day) durations(name, labels string, seconds float64) []inputSeries {
 	always := func(time.Duration) bool { return true }
 	healthy := func(at time.Duration) bool { return during(at, 1) == 0 }
