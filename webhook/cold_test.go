@@ -70,24 +70,29 @@ type coldReplica struct {
 }
 
 func (c coldReplica) State(_ context.Context, namespace string, d graft.Decision) facts.State {
-	state := facts.State{Question: facts.QuestionOf(namespace, d.Identity)}
-	state.Known, _ = c.records.look(d.Identity.Parameter)
-	if c.follows {
-		state.Recorded = func(ctx context.Context) *facts.Parameter {
-			for {
-				known, changed := c.records.look(d.Identity.Parameter)
-				if known != nil {
-					return known
-				}
-				select {
-				case <-changed:
-				case <-ctx.Done():
-					return nil
-				}
-			}
+	question := facts.QuestionOf(namespace, d.Identity)
+	known, _ := c.records.look(d.Identity.Parameter)
+	switch {
+	case known != nil:
+		return facts.State{Keys: facts.Known{Parameter: known.Parameter}}
+	case c.follows:
+		return facts.State{Keys: facts.Await{Question: question}}
+	}
+	return facts.State{Keys: facts.Ask{Question: question}}
+}
+
+func (c coldReplica) Recorded(ctx context.Context, namespace string, d graft.Decision) facts.State {
+	for {
+		known, changed := c.records.look(d.Identity.Parameter)
+		if known != nil {
+			return facts.State{Keys: facts.Known{Parameter: known.Parameter}}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return c.State(ctx, namespace, d)
 		}
 	}
-	return state
 }
 
 func (c coldReplica) handler(parameters ParameterGetter) *Pods {
@@ -107,7 +112,9 @@ func newAppPod(app string) admission.Request {
 }
 
 // TestColdReplicas rolls 5,000 pods of 500 new apps out over two replicas that
-// know nothing: SSM is asked once for a parameter, by both together.
+// know nothing: SSM is asked once for a parameter, by both together. Only where
+// the leader is so far behind that an admission's time is over, the follower spends
+// of its own budget: it must not let in what the leader denies.
 func TestColdReplicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &parameterStore{calls: map[string]int{}}
@@ -145,7 +152,7 @@ func TestColdReplicas(t *testing.T) {
 				if !response.Allowed {
 					t.Errorf("pod %d: %+v", n, response.Result)
 				}
-				if strings.Contains(fmt.Sprint(response.Patches), "secretKeyRef") {
+				if strings.Contains(fmt.Sprintf("%s", response.Patches), "secretKeyRef") {
 					mu.Lock()
 					defer mu.Unlock()
 					patched++
@@ -154,8 +161,13 @@ func TestColdReplicas(t *testing.T) {
 		}
 		all.Wait()
 		t.Logf("5,000 pods of 500 apps: %d calls of SSM, %d pods with their literal bound", len(store.calls), patched)
-		if most := slices.Max(slices.Collect(maps.Values(store.calls))); most != 1 || len(store.calls) != 500 {
-			t.Errorf("%d parameters were asked for, one of them %d times; want 500, once each", len(store.calls), most)
+		sum := 0
+		for _, calls := range store.calls {
+			sum += calls
+		}
+		const own = 20 + 5*10 // of the follower's budget, in the ten seconds
+		if most := slices.Max(slices.Collect(maps.Values(store.calls))); most > len(replicas) || len(store.calls) != 500 || sum > 500+own {
+			t.Errorf("%d parameters were asked for, one of them %d times, %d calls in all; want 500, and no more than %d calls", len(store.calls), most, sum, 500+own)
 		}
 	})
 }

@@ -39,7 +39,11 @@ func (cluster) Parameter(context.Context, facts.Question) facts.Parameter {
 }
 
 func (cluster) State(_ context.Context, namespace string, d graft.Decision) facts.State {
-	return facts.State{Question: facts.QuestionOf(namespace, d.Identity)}
+	return facts.State{Keys: facts.Ask{Question: facts.QuestionOf(namespace, d.Identity)}}
+}
+
+func (c cluster) Recorded(ctx context.Context, namespace string, d graft.Decision) facts.State {
+	return c.State(ctx, namespace, d)
 }
 
 func engine() *graft.Engine {

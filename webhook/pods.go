@@ -38,6 +38,9 @@ type ConfigMapGetter interface {
 // makes no calls.
 type ExternalSecretGetter interface {
 	State(ctx context.Context, namespace string, d graft.Decision) facts.State
+	// Recorded waits until the keys are recorded that State has a replica await,
+	// or ctx is done.
+	Recorded(ctx context.Context, namespace string, d graft.Decision) facts.State
 }
 
 // Notifier tells a pod's owner what was found; it must not wait.
@@ -162,31 +165,49 @@ func (p *Pods) facts(ctx context.Context, request admission.Request, subject *gr
 	var known graft.Facts
 	if subject.Settings.Secrets {
 		state := p.ExternalSecrets.State(ctx, namespace, subject.Decision)
-		if state.Known == nil && state.Unchecked == "" {
+		switch state.Keys.(type) {
+		case facts.Ask, facts.Await:
 			p.ConfigMaps.Prefetch(ctx, namespace, id.ConfigMap)
 		}
 		known.ExternalSecret, known.SecretMissing, known.NeverSeen = state.Problem, state.SecretMissing, state.NeverSeen
-		known.Parameter = p.parameter(ctx, state, request.Object.Raw)
+		known.Parameter = p.parameter(ctx, state.Keys, request, subject.Decision)
 	}
 	known.ConfigMap = p.ConfigMaps.ConfigMap(ctx, namespace, id.ConfigMap)
 	return known
 }
 
 // parameter asks only for what is not known already.
-func (p *Pods) parameter(ctx context.Context, state facts.State, pod []byte) graft.Parameter {
-	switch {
-	case state.Known != nil:
-		return state.Known.Parameter
-	case state.Unchecked != "":
-		return graft.Parameter{State: graft.ParameterUnchecked, Cause: state.Unchecked}
-	case state.Recorded != nil && originOf(pod).workload():
-		if known := state.Recorded(ctx); known != nil {
-			return known.Parameter
-		}
-		return graft.Parameter{State: graft.ParameterUnreachable, Cause: "the leading replica has not recorded its keys yet"}
+func (p *Pods) parameter(ctx context.Context, keys facts.Keys, request admission.Request, d graft.Decision) graft.Parameter {
+	if _, awaits := keys.(facts.Await); awaits && originOf(request.Object.Raw).workload() {
+		keys = p.recorded(ctx, request.Namespace, d)
 	}
-	known := p.Parameters.Parameter(ctx, state.Question).Parameter
-	known.Name = state.Question.Parameter
+	switch keys := keys.(type) {
+	case facts.Known:
+		return keys.Parameter
+	case facts.NotChecked:
+		return graft.Parameter{State: graft.ParameterUnchecked, Cause: keys.Cause}
+	case facts.Ask:
+		return p.ask(ctx, keys.Question)
+	case facts.Await:
+		return p.ask(ctx, keys.Question)
+	}
+	return graft.Parameter{State: graft.ParameterUnchecked, Cause: "nothing says whom to ask"}
+}
+
+// recorded waits for the leader, and leaves time to ask where it records nothing:
+// replicas that answer otherwise would let in what another one denies.
+func (p *Pods) recorded(ctx context.Context, namespace string, d graft.Decision) facts.Keys {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*2/3)
+		defer cancel()
+	}
+	return p.ExternalSecrets.Recorded(ctx, namespace, d).Keys
+}
+
+func (p *Pods) ask(ctx context.Context, q facts.Question) graft.Parameter {
+	known := p.Parameters.Parameter(ctx, q).Parameter
+	known.Name = q.Parameter
 	return known
 }
 

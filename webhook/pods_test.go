@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
@@ -31,6 +32,7 @@ type world struct {
 	parameter    graft.Parameter
 	configMap    graft.ConfigMap
 	state        facts.State
+	recorded     facts.Keys
 
 	asked      []facts.Question
 	admissions []graft.Reason
@@ -63,7 +65,23 @@ func (w *world) Prefetch(context.Context, string, string) {}
 
 func (w *world) ConfigMap(context.Context, string, string) graft.ConfigMap { return w.configMap }
 
-func (w *world) State(context.Context, string, graft.Decision) facts.State { return w.state }
+func (w *world) State(context.Context, string, graft.Decision) facts.State {
+	state := w.state
+	if state.Keys == nil {
+		state.Keys = facts.Ask{}
+	}
+	return state
+}
+
+// Recorded answers as if the leader had recorded what w.recorded says, or nothing
+// in time.
+func (w *world) Recorded(ctx context.Context, namespace string, d graft.Decision) facts.State {
+	if w.recorded != nil {
+		return facts.State{Keys: w.recorded}
+	}
+	<-ctx.Done()
+	return w.State(ctx, namespace, d)
+}
 
 func (w *world) Admission(_ metrics.Webhook, _ graft.Status, reason graft.Reason, _ time.Duration) {
 	w.admissions = append(w.admissions, reason)
@@ -223,50 +241,58 @@ func TestPodsAsksOnlyForWhatItNeeds(t *testing.T) {
 		Namespace: "popapps", Parameter: "/popapps/myapp/stage/app", Access: facts.Access{Region: "eu-west-1"},
 		FreshAfter: time.Unix(1700000000, 0),
 	}
+	found := facts.Known{Parameter: graft.Parameter{State: graft.ParameterFound}}
 	for name, tc := range map[string]struct {
-		reason string
-		state  facts.State
-		want   graft.ParameterState
-		asked  []facts.Question
+		reason   string
+		keys     facts.Keys
+		recorded facts.Keys
+		want     graft.ParameterState
+		asked    []facts.Question
 	}{
 		"Unknown": {
 			"the question is asked as it stands, its time and access too",
-			facts.State{Question: question},
-			graft.ParameterEmpty,
-			[]facts.Question{question},
+			facts.Ask{Question: question}, nil, graft.ParameterEmpty, []facts.Question{question},
 		},
 		"Known": {
 			"what is known costs no call",
-			facts.State{Question: question, Known: &facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterFound}}},
-			graft.ParameterFound, nil,
+			found, nil, graft.ParameterFound, nil,
 		},
 		"Recorded": {
 			"the leader asks, and the others wait for its record",
-			facts.State{Question: question, Recorded: recorded(&facts.Parameter{Parameter: graft.Parameter{State: graft.ParameterFound}})},
-			graft.ParameterFound, nil,
+			facts.Await{Question: question}, found, graft.ParameterFound, nil,
+		},
+		"NoKeysRecorded": {
+			"the leader recorded that there are no keys: why, each replica finds out",
+			facts.Await{Question: question}, facts.Ask{Question: question}, graft.ParameterEmpty, []facts.Question{question},
 		},
 		"NotRecorded": {
-			"it did not come in time, and is still not asked for a second time",
-			facts.State{Question: question, Recorded: recorded(nil)},
-			graft.ParameterUnreachable, nil,
+			"it did not come in time: a guess could let in what the leader denies",
+			facts.Await{Question: question}, nil, graft.ParameterEmpty, []facts.Question{question},
 		},
 		"Unchecked": {
 			"the parameter of this path is another account's",
-			facts.State{Question: question, Unchecked: "its store has credentials of its own"},
-			graft.ParameterUnchecked, nil,
+			facts.NotChecked{Cause: "its store has credentials of its own"}, nil, graft.ParameterUnchecked, nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := world{parameter: graft.Parameter{State: graft.ParameterEmpty}, state: tc.state}
-			got := w.handler(&strings.Builder{}).parameter(t.Context(), tc.state, newAppPod("myapp").Object.Raw)
-			if got.State != tc.want || !strings.HasPrefix(got.Cause, tc.state.Unchecked) {
-				t.Errorf("%s: got %+v, want %s", tc.reason, got, tc.want)
-			}
-			w.asked = nil
-			w.handler(&strings.Builder{}).Handle(t.Context(), newAppPod("myapp"))
-			if diff := cmp.Diff(tc.asked, w.asked); diff != "" {
-				t.Errorf("%s: asked: -want, +got:\n%s", tc.reason, diff)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := world{parameter: graft.Parameter{State: graft.ParameterEmpty}, state: facts.State{Keys: tc.keys}, recorded: tc.recorded}
+				handler := w.handler(&strings.Builder{})
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				got := handler.parameter(ctx, tc.keys, newAppPod("myapp"), graft.Decision{})
+				if got.State != tc.want {
+					t.Errorf("%s: got %+v, want %s", tc.reason, got, tc.want)
+				}
+				if ctx.Err() != nil {
+					t.Errorf("%s: nothing is left of the admission's time to ask in", tc.reason)
+				}
+				w.asked = nil
+				handler.Handle(t.Context(), newAppPod("myapp"))
+				if diff := cmp.Diff(tc.asked, w.asked); diff != "" {
+					t.Errorf("%s: asked: -want, +got:\n%s", tc.reason, diff)
+				}
+			})
 		})
 	}
 
@@ -293,17 +319,12 @@ func TestPodsWithoutWorkloadAskThemselves(t *testing.T) {
 		"a pod that a ReplicaSet does not control": `{"metadata":{"labels":{"app.kubernetes.io/name":"myapp"},"ownerReferences":[` +
 			`{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"myapp","uid":"1"}]}}`,
 	} {
-		w := world{state: facts.State{Recorded: recorded(nil)}}
+		w := world{state: facts.State{Keys: facts.Await{}}, recorded: facts.Known{}}
 		w.handler(&strings.Builder{}).Handle(t.Context(), podReview(func(r *admission.Request) { r.Object.Raw = []byte(raw) }))
 		if len(w.asked) != 1 {
 			t.Errorf("%s asked %d times, want once", reason, len(w.asked))
 		}
 	}
-}
-
-// recorded answers as if the leader had, or had not in time.
-func recorded(p *facts.Parameter) func(context.Context) *facts.Parameter {
-	return func(context.Context) *facts.Parameter { return p }
 }
 
 // fixedParameter has keys without remembering who asked, for many at once.

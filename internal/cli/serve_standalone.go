@@ -134,5 +134,9 @@ func (n localNamespaces) Current(ctx context.Context, name string) (identity.Nam
 type noExternalSecrets struct{}
 
 func (noExternalSecrets) State(_ context.Context, namespace string, d graft.Decision) facts.State {
-	return facts.State{Question: facts.QuestionOf(namespace, d.Identity)}
+	return facts.State{Keys: facts.Ask{Question: facts.QuestionOf(namespace, d.Identity)}}
+}
+
+func (x noExternalSecrets) Recorded(ctx context.Context, namespace string, d graft.Decision) facts.State {
+	return x.State(ctx, namespace, d)
 }

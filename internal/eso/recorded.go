@@ -18,23 +18,29 @@ type LeadsElsewhere func() bool
 // Follow has a replica that does not lead wait for what the leader records.
 func (x *ExternalSecrets) Follow(elsewhere LeadsElsewhere) { x.elsewhere.Store(&elsewhere) }
 
-// recorded returns what waits for the keys of an app, where another replica is
-// about to record them.
-func (x *ExternalSecrets) recorded(namespace string, d graft.Decision) func(context.Context) *facts.Parameter {
-	if elsewhere := x.elsewhere.Load(); elsewhere == nil || !(*elsewhere)() {
-		return nil
+// awaited has a question wait that the leader is about to answer for all. It
+// records nothing of a Namespace in audit mode, nor of a source without versions.
+func (x *ExternalSecrets) awaited(d graft.Decision, keys facts.Keys) facts.Keys {
+	ask, asks := keys.(facts.Ask)
+	elsewhere := x.elsewhere.Load()
+	if !asks || !ask.Recorded || d.Status != graft.StatusInjected || elsewhere == nil || !(*elsewhere)() {
+		return keys
 	}
-	return func(ctx context.Context) *facts.Parameter {
-		for {
-			changed := x.news.next(namespace)
-			if known := x.State(ctx, namespace, d).Known; known != nil {
-				return known
-			}
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return nil
-			}
+	return facts.Await{Question: ask.Question}
+}
+
+// Recorded is State once the leader has recorded the keys, or ctx is done.
+func (x *ExternalSecrets) Recorded(ctx context.Context, namespace string, d graft.Decision) facts.State {
+	for {
+		changed := x.news.next(namespace)
+		state := x.State(ctx, namespace, d)
+		if _, awaits := state.Keys.(facts.Await); !awaits {
+			return state
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return state
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package eso
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -19,105 +20,114 @@ type Reach interface {
 	Recorded() bool
 }
 
-// State says what is known of the ExternalSecret of a pod that is being
-// admitted, from memory, and how to wait for the leader where nothing is.
+// State says what is known of the ExternalSecret of a pod that is being admitted,
+// from memory. A Namespace in audit mode is told the same as any other.
 func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.Decision) facts.State {
-	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
-		return facts.State{}
+	if !d.Grafts() || !d.Settings.Secrets {
+		return facts.State{Keys: facts.NotChecked{Cause: "the app has no parameter"}}
 	}
 	wants := WantsOf(d, x.settings(d.Identity.ParameterEnvironment))
+	q := question(wants, namespace, time.Time{})
+	q.Recorded = x.reach.Recorded()
 	i := x.current.Load()
 	if i == nil {
-		return facts.State{Question: question(wants, namespace, time.Time{}), Recorded: x.recorded(namespace, d)}
+		return facts.State{Keys: x.awaited(d, facts.Ask{Question: q})}
 	}
 	e, err := i.find(ctx, namespace, d.Identity.ExternalSecret, wants.Secret)
 	if err != nil {
 		x.log.Error(err, "Cannot tell how an ExternalSecret fares", "namespace", namespace, "externalSecret", d.Identity.ExternalSecret)
-		return facts.State{Question: question(wants, namespace, time.Time{})}
+		return facts.State{Keys: facts.Ask{Question: q}}
 	}
-	ref := StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}
-	now := time.Now()
-	full := ""
+	ref, now := StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, time.Now()
+	quota := ""
 	if i.Installed() && e == nil && !d.Identity.SecretReferenced {
-		full = x.full(ctx, i, client.ObjectKey{Namespace: namespace, Name: d.Identity.App})
+		quota = x.full(ctx, i, client.ObjectKey{Namespace: namespace, Name: d.Identity.App})
 	}
-	var state facts.State
+	state := facts.State{
+		Problem:       cmp.Or(i.Examine(ctx, namespace, d.Identity, ref, e, now).Message, quota),
+		SecretMissing: i.Installed() && (e == nil || e.SecretName() != wants.Secret || !e.SecretExists() && !e.Occupied()),
+		NeverSeen:     !d.Identity.SecretReferenced && i.neverSeen(e, d.Identity.App),
+	}
 	switch {
 	case d.Identity.SecretReferenced && (e == nil || e.SecretName() != wants.Secret || e.Ours(d.Identity.App)):
-		state.Unchecked = fmt.Sprintf("Secret %q is only referred to, and may hold other keys than parameter %q", wants.Secret, wants.Parameter)
+		state.Keys = facts.NotChecked{Cause: fmt.Sprintf(
+			"Secret %q is only referred to, and may hold other keys than parameter %q", wants.Secret, wants.Parameter)}
 	case e == nil || e.SecretName() != wants.Secret:
-		state = x.ask(ctx, i, ref, question(wants, namespace, time.Time{}))
-		if i.Installed() && full == "" && (e == nil || e.Ours(d.Identity.App)) { // the leader makes it so
-			state.Recorded = x.recorded(namespace, d)
+		state.Keys = x.ask(ctx, i, ref, q)
+		if i.Installed() && quota == "" && (e == nil || e.Ours(d.Identity.App)) { // the leader makes it so
+			state.Keys = x.awaited(d, state.Keys)
 		}
 	case e.Ours(d.Identity.App):
-		state = x.ours(ctx, i, e, wants, now)
-		if !e.Record.Of(wants) { // the leader writes no second one that says the same
-			state.Recorded = x.recorded(namespace, d)
-		}
+		state.Keys = x.ours(ctx, i, e, wants, d, now)
 	default:
-		state = x.theirs(ctx, i, e, wants)
-	}
-	state.SecretMissing = i.Installed() && (e == nil || e.SecretName() != wants.Secret || !e.SecretExists() && !e.Occupied())
-	state.NeverSeen = !d.Identity.SecretReferenced && i.neverSeen(e, d.Identity.App)
-	state.Problem = i.Examine(ctx, namespace, d.Identity, ref, e, now).Message
-	if state.Problem == "" {
-		state.Problem = full
+		state.Keys = x.foreign(ctx, i, e, wants)
 	}
 	return state
 }
 
 // ask directs a question to the parameters of a store, where the namespace may
 // have the parameter.
-func (x *ExternalSecrets) ask(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.State {
+func (x *ExternalSecrets) ask(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.Keys {
 	return x.permitted(ctx, i, ref, q, x.direct(ctx, i, ref, q))
 }
 
 // permitted returns the directed question, or why it must not be asked.
-func (x *ExternalSecrets) permitted(ctx context.Context, i *Installation, ref StoreRef, q facts.Question, directed facts.State) facts.State {
-	if directed.Unchecked != "" {
+func (x *ExternalSecrets) permitted(ctx context.Context, i *Installation, ref StoreRef, q facts.Question, directed facts.Keys) facts.Keys {
+	if _, asks := directed.(facts.Ask); !asks {
 		return directed
 	}
 	s, _, _ := i.store(ctx, q.Namespace, ref)
 	if why := x.permits.refusal(ctx, q, graft.Store{Kind: ref.KindOrDefault(), Name: ref.Name}, s); why != "" {
-		return facts.State{Unchecked: why}
+		return facts.NotChecked{Cause: why}
 	}
 	return directed
 }
 
 // direct directs a question to the parameters of a store.
-func (x *ExternalSecrets) direct(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.State {
+func (x *ExternalSecrets) direct(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.Keys {
 	q.Recorded = x.reach.Recorded()
 	s, found, _ := i.store(ctx, q.Namespace, ref)
 	if !found {
-		return facts.State{Question: q} // its parameters are nobody's yet
+		return facts.Ask{Question: q} // its parameters are nobody's yet
 	}
 	reach := x.reach.Reach(graft.Store{Kind: ref.KindOrDefault(), Name: ref.Name}, s.Provider)
 	if reach.Unchecked != "" {
-		return facts.State{Unchecked: reach.Unchecked}
+		return facts.NotChecked{Cause: reach.Unchecked}
 	}
-	return facts.State{Question: reach.Question(q)}
+	return facts.Ask{Question: reach.Question(q)}
 }
 
 // Ask is the question for what is wanted, or why nobody may be asked.
 func (x *ExternalSecrets) Ask(ctx context.Context, i *Installation, w Wants, namespace string, freshAfter time.Time) (q facts.Question, unchecked string) {
-	state := x.ask(ctx, i, StoreRef{Kind: w.Store.Kind, Name: w.Store.Name}, question(w, namespace, freshAfter))
-	return state.Question, state.Unchecked
+	switch keys := x.ask(ctx, i, StoreRef{Kind: w.Store.Kind, Name: w.Store.Name}, question(w, namespace, freshAfter)).(type) {
+	case facts.Ask:
+		return keys.Question, ""
+	case facts.NotChecked:
+		return q, keys.Cause
+	}
+	return q, ""
 }
 
 // ours goes by the record. Where there is none, an answer must be younger than
 // the Secret: a pod that Reloader made because of a refresh must not be grafted
-// by older keys, some of which may be gone.
-func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *ExternalSecret, w Wants, now time.Time) facts.State {
+// by older keys, some of which may be gone. Where the record says that there are no
+// keys, each replica asks: that may have changed, and its cause is not recorded.
+func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *ExternalSecret, w Wants, d graft.Decision, now time.Time) facts.Keys {
 	if e.Occupied() {
-		return facts.State{Unchecked: fmt.Sprintf("Secret %q was not made from parameter %q", w.Secret, w.Parameter)}
+		return facts.NotChecked{Cause: fmt.Sprintf("Secret %q was not made from parameter %q", w.Secret, w.Parameter)}
 	}
 	q := question(w, e.Namespace, e.Refreshed())
-	state := x.direct(ctx, i, e.Spec.SecretStoreRef, q)
-	if e.Record.Of(w) && e.Record.Known() && e.Record.From(state.Question.Origin) && e.Settled(now) {
-		return facts.State{Known: &facts.Parameter{Parameter: e.Keys(now), Fetched: e.Record.AsOf}}
+	directed := x.direct(ctx, i, e.Spec.SecretStoreRef, q)
+	ask, asks := directed.(facts.Ask)
+	recorded := e.Record.Of(w) && (!asks || e.Record.From(ask.Origin))
+	if recorded && e.Record.Known() && e.Settled(now) {
+		return facts.Known{Parameter: e.Keys(now)}
 	}
-	return x.permitted(ctx, i, e.Spec.SecretStoreRef, q, state)
+	keys := x.permitted(ctx, i, e.Spec.SecretStoreRef, q, directed)
+	if recorded {
+		return keys // the leader writes no second one that says the same
+	}
+	return x.awaited(d, keys)
 }
 
 // question asks for the keys of the parameter that is wanted.

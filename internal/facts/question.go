@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"context"
 	"time"
 
 	"github.com/envgraft/envgraft/internal/identity"
@@ -39,27 +38,4 @@ type Question struct {
 // QuestionOf asks for an app's parameter by the webhook's own access.
 func QuestionOf(namespace string, id identity.Identity) Question {
 	return Question{Namespace: namespace, Parameter: id.Parameter, Secret: id.Secret}
-}
-
-// State is what is known of an app's ExternalSecret without a call.
-type State struct {
-	// Problem says for people what keeps the Secret from being synced; empty
-	// where nothing is known to.
-	Problem string
-	// SecretMissing says that ESO is there and has not made the Secret.
-	SecretMissing bool
-	// NeverSeen says that nothing in the cluster has to do with the parameter, see
-	// graft.Facts.
-	NeverSeen bool
-	// Known is what is known of the keys of the Secret; nil where nothing is.
-	// Nobody need be asked then.
-	Known *Parameter
-	// Unchecked says for people why nobody may be asked; empty where somebody may.
-	Unchecked string
-	// Recorded waits until what is known is recorded, and returns nil where it is
-	// not before ctx is done. It is nil itself where no other replica is about to
-	// record it. For one that is, the question is not asked a second time.
-	Recorded func(ctx context.Context) *Parameter
-	// Question is what to ask otherwise.
-	Question Question
 }

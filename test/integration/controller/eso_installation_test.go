@@ -30,7 +30,7 @@ func TestLateCRDs(t *testing.T) {
 			t.Errorf("the Event lacks %q: %s", part, note)
 		}
 	}
-	if state := r.State(t.Context(), ns, r.decision(t, p)); state.Problem != note || !state.Question.FreshAfter.IsZero() {
+	if state := r.State(t.Context(), ns, r.decision(t, p)); state.Problem != note || !question(state).FreshAfter.IsZero() {
 		t.Errorf("the next pods get %+v", state)
 	}
 	r.waitForState(t, "NotInstalled")
@@ -77,7 +77,7 @@ func TestFollowers(t *testing.T) {
 	at := time.Now().Truncate(time.Second)
 	esoSays(t, e, "False", "SecretSyncedError", at, "")
 	follower.waitForWarning(t, p, "SecretSyncedError")
-	if refreshed := follower.State(t.Context(), ns, follower.decision(t, p)).Question.FreshAfter; !refreshed.Equal(at.Add(time.Second)) {
+	if refreshed := question(follower.State(t.Context(), ns, follower.decision(t, p))).FreshAfter; !refreshed.Equal(at.Add(time.Second)) {
 		t.Errorf("FreshAfter is %s, want the second after %s: keys of an earlier one may be older than the Secret", refreshed, at)
 	}
 	for _, call := range follower.calls.to("") {

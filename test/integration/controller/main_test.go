@@ -394,7 +394,7 @@ func (r *replica) sees(t *testing.T, ns, app string) {
 	p := &corev1.Pod{ObjectMeta: template(app, marks{}).ObjectMeta}
 	p.Namespace = ns
 	eventually(t, "the informer of ExternalSecrets", func() error {
-		if r.State(t.Context(), ns, r.decision(t, p)).Question.FreshAfter.IsZero() {
+		if question(r.State(t.Context(), ns, r.decision(t, p))).FreshAfter.IsZero() {
 			return errors.New("no refresh was seen")
 		}
 		return nil

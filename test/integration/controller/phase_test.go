@@ -13,6 +13,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/controller"
+	"github.com/envgraft/envgraft/internal/facts"
 )
 
 // say has ESO give its account of the app's ExternalSecret as it is now.
@@ -61,7 +62,8 @@ func TestProbe(t *testing.T) {
 	}
 	settle(t, ns)
 	waitFor(t, ns, "shop-external", probes)
-	if state := r.State(t.Context(), ns, r.decision(t, p)); state.Unchecked == "" || state.Known != nil {
+	state := r.State(t.Context(), ns, r.decision(t, p))
+	if _, refused := state.Keys.(facts.NotChecked); !refused {
 		t.Errorf("literals would be bound to keys that the Secret need not have: %+v", state)
 	}
 
@@ -95,7 +97,8 @@ func TestSecretNames(t *testing.T) {
 	if _, err := getExternalSecret(t, ns, "shop-external"); !apierrors.IsNotFound(err) {
 		t.Errorf("there is one: %v", err)
 	}
-	if state := r.State(t.Context(), ns, r.decision(t, p)); !strings.Contains(state.Unchecked, "only referred to") {
+	state := r.State(t.Context(), ns, r.decision(t, p))
+	if not, refused := state.Keys.(facts.NotChecked); !refused || !strings.Contains(not.Cause, "only referred to") {
 		t.Errorf("the keys of the parameter are taken for the Secret's: %+v", state)
 	}
 	patch(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, `{"metadata":{"annotations":{"`+api.AnnotationAllowedSecretNames+`":"ingress-tls"}}}`)
@@ -162,8 +165,8 @@ func TestMaxPerNamespace(t *testing.T) {
 	defer release()
 	follower := start(t, controller.Options{MaxPerNamespace: 2, Lease: lease})
 	eventually(t, "a follower to ask for what nobody records", func() error {
-		if state := follower.State(t.Context(), ns, follower.decision(t, p)); state.Problem == "" || state.Recorded != nil {
-			return fmt.Errorf("its problem is %q, and it waits: %t", state.Problem, state.Recorded != nil)
+		if state := follower.State(t.Context(), ns, follower.decision(t, p)); state.Problem == "" || asksFor(state, "/"+ns+"/three/stage/app") != nil {
+			return fmt.Errorf("its problem is %q, and it has %+v", state.Problem, state.Keys)
 		}
 		return nil
 	})

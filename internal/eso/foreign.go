@@ -14,15 +14,15 @@ import (
 // extracts one parameter, that one is asked for; of anything else no literal
 // is rebound.
 
-// theirs tells the keys of a Secret that somebody else's ExternalSecret fills.
-func (x *ExternalSecrets) theirs(ctx context.Context, i *Installation, e *ExternalSecret, w Wants) facts.State {
+// foreign is what is known of the keys of a Secret that somebody else's ExternalSecret fills.
+func (x *ExternalSecrets) foreign(ctx context.Context, i *Installation, e *ExternalSecret, w Wants) facts.Keys {
 	switch {
 	case e.Spec.Target.Template != TemplateNone:
 		return unchecked(e, "makes its keys by a template")
 	case e.Spec.Target.CreationPolicy == CreationPolicyMerge || e.Spec.Target.CreationPolicy == "None":
 		return unchecked(e, "does not make the Secret by itself")
 	case len(e.Spec.DataFrom) == 0 && len(e.Spec.Data) > 0:
-		return facts.State{Known: keysOf(e.Spec.Data)}
+		return facts.Known{Parameter: keysOf(e.Spec.Data)}
 	case e.SoleParameter() != "":
 		w.Parameter = e.SoleParameter()
 		return x.ask(ctx, i, e.Spec.SecretStoreRef, question(w, e.Namespace, e.Refreshed()))
@@ -30,13 +30,12 @@ func (x *ExternalSecrets) theirs(ctx context.Context, i *Installation, e *Extern
 	return unchecked(e, "has more sources than one, or finds or rewrites keys")
 }
 
-func unchecked(e *ExternalSecret, why string) facts.State {
-	return facts.State{Unchecked: fmt.Sprintf("ExternalSecret %q, which was not made by envgraft, %s", e.Name, why)}
+func unchecked(e *ExternalSecret, why string) facts.Keys {
+	return facts.NotChecked{Cause: fmt.Sprintf("ExternalSecret %q, which was not made by envgraft, %s", e.Name, why)}
 }
 
-func keysOf(data []Data) *facts.Parameter {
-	p := &facts.Parameter{}
-	p.State = graft.ParameterFound
+func keysOf(data []Data) graft.Parameter {
+	p := graft.Parameter{State: graft.ParameterFound}
 	for _, d := range data {
 		p.Keys = append(p.Keys, d.SecretKey)
 	}
