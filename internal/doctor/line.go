@@ -52,7 +52,10 @@ type Line struct {
 	Workload  string `json:"workload"`
 	Kind      string `json:"kind"`
 	App       string `json:"app"`
-	Parameter string `json:"parameter"`
+	// System and Environment are empty where the pods are not injected.
+	System      string `json:"system,omitempty"`
+	Environment string `json:"environment,omitempty"`
+	Parameter   string `json:"parameter"`
 	// Version is 0 where it is not known.
 	Version int64 `json:"version,omitempty"`
 	// Synced is one of the constants below.
@@ -138,7 +141,7 @@ func LineOf(in Input) Line {
 	a := in.App
 	id, w := a.Subject.Identity, a.Workload
 	l := Line{
-		Namespace: w.Namespace, Workload: w.Name, Kind: w.Kind.Kind, App: id.App, Parameter: id.Parameter,
+		Namespace: w.Namespace, Workload: w.Name, Kind: w.Kind.Kind, App: id.App, System: id.System, Environment: id.Environment, Parameter: id.Parameter,
 		Version: a.Version(), Synced: SyncedNone, Pods: CountsOf(a), Rotated: pointer(a.Rotated()),
 	}
 	if a.Subject.Status == graft.StatusInjected && a.Subject.Settings.Secrets {

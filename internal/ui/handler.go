@@ -28,17 +28,21 @@ const (
 	kept = 5 * time.Second
 	// atOnce is how many pages are made at a time.
 	atOnce = 8
-	// mostConnections are open at a time: nobody says who he is here, and each
+	// maxConnections are open at a time: clients are not authenticated, and each
 	// costs memory of a process that has more to do than to show pages.
-	mostConnections = 64
+	maxConnections = 64
 )
 
-// The pages run no script and load nothing but their own stylesheet; no other
-// site may frame them or post to them.
-const contentSecurityPolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// The pages load nothing but their own stylesheet and the script that adds buttons
+// to copy commands, without which they work as well; no other site may frame
+// them or post to them.
+const contentSecurityPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 //go:embed style.css
 var style []byte
+
+//go:embed copy.js
+var copyScript []byte
 
 // pages makes the pages.
 type pages struct {
@@ -55,7 +59,8 @@ func Handler(source Source) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Path, http.StatusFound) })
 	mux.HandleFunc("GET "+Path+"{$}", p.list)
-	mux.HandleFunc("GET "+Path+"style.css", p.stylesheet)
+	mux.HandleFunc("GET "+Path+"style.css", file("text/css", style))
+	mux.HandleFunc("GET "+Path+"copy.js", file("text/javascript", copyScript))
 	mux.HandleFunc("GET "+Path+"apps/{namespace}/{kind}/{name}", p.app)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { p.fail(w, http.StatusNotFound, "There is no such page.") })
 	return p.guard(mux)
@@ -66,7 +71,7 @@ func Server(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: readTimeout + 10*time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ConnState: connections.AtMost(mostConnections, nil),
+		ConnState: connections.AtMost(maxConnections, nil),
 	}
 }
 
@@ -119,9 +124,18 @@ func thisMachine(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-func (p *pages) stylesheet(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(style) // a client that is gone needs no answer
+func file(kind string, content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind+"; charset=utf-8")
+		_, _ = w.Write(content) // a client that is gone needs no answer
+	}
+}
+
+// refreshed has the browser load a page again, as its reader chose.
+func refreshed(w http.ResponseWriter, r *http.Request) {
+	if seconds := refreshOf(r.URL.Query()); seconds != "" {
+		w.Header().Set("Refresh", seconds)
+	}
 }
 
 // list shows the apps.
@@ -131,6 +145,7 @@ func (p *pages) list(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, http.StatusBadGateway, err.Error())
 		return
 	}
+	refreshed(w, r)
 	p.write(w, http.StatusOK, newListPage(o, r.URL.Query()).html())
 }
 
@@ -150,6 +165,7 @@ func (p *pages) app(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		p.fail(w, http.StatusBadGateway, err.Error())
 	default:
+		refreshed(w, r)
 		p.write(w, http.StatusOK, newAppPage(app, r.URL.Query()).html())
 	}
 }

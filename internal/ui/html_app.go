@@ -2,6 +2,7 @@ package ui
 
 import (
 	"strconv"
+	"time"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
@@ -11,7 +12,7 @@ import (
 
 func (p appPage) html() g.Node {
 	id := p.Identity
-	return document(p.String()+" in "+p.Namespace, foot(p.At),
+	return document(p.String()+" in "+p.Namespace, p.refresh, p.At,
 		h.H1(g.Text(p.String()+" "), h.Span(h.Class("aside"), g.Text("in namespace "+p.Namespace))),
 		g.If(id.App != "", h.P(g.Textf("App %s of system %s, environment %s", id.App, id.System, id.Environment))),
 		h.Ol(h.Class("chain"), h.Aria("label", "From SSM to the pods"), p.Chain.html()),
@@ -19,14 +20,14 @@ func (p appPage) html() g.Node {
 		notes(p.Notes),
 		h.H2(h.ID("environment"), g.Text("Environment of the next pod")),
 		search("#environment", p.Filter.Text, choice("Container", "container", p.Names, p.Filter.Container),
-			choice("Tier", "tier", p.Tiers, p.Filter.Tier), h.Button(g.Text("Show"))),
+			choice("Tier", "tier", p.Tiers, p.Filter.Tier), hidden("refresh", p.refresh), h.Button(g.Text("Show"))),
 		each(p.Containers, Container.html),
 		h.H2(g.Text("Pods")),
 		podTable(p.Pods),
 		h.H2(g.Text("Checks")),
-		table([]string{"Check", "Status", "What was found"}, each(p.Findings, func(f doctor.Finding) g.Node {
-			return h.Tr(h.Th(h.Scope("row"), g.Text(f.Check)), h.Td(h.Class(class(f.Status)), g.Text(marked(f.Status))), h.Td(dash(f.Message)))
-		})),
+		scrolled("Checks", table("", headings("Check", "Status", "What was found"), each(p.Findings, func(f doctor.Finding) g.Node {
+			return h.Tr(h.Th(h.Scope("row"), g.Text(f.Check)), h.Td(badge(f.Status, string(f.Status), "")), h.Td(dash(f.Message)))
+		}))),
 	)
 }
 
@@ -55,7 +56,7 @@ func (c Container) html() g.Node {
 	}
 	shown := h.P(g.Text("No variable is shown."))
 	if len(c.Variables) > 0 {
-		shown = table([]string{"Name", "Tier", "From", "Hides"}, each(c.Variables, Variable.html))
+		shown = scrolled(kind+" "+c.Name, table("", headings("Name", "Tier", "From", "Shadows"), each(c.Variables, Variable.html)))
 	}
 	return lines(h.H3(g.Text(kind+" "+c.Name)), shown,
 		g.If(len(c.Unknown) > 0, h.P(h.Class("aside"), g.Textf("The keys of %s are not known: there may be more.", join(c.Unknown)))))
@@ -70,22 +71,27 @@ func (v Variable) html() g.Node {
 		h.Td(h.Code(g.Text(v.From))), h.Td(hides))
 }
 
+// scrolled keeps a table that is wider than the window from widening the page.
+func scrolled(label string, table g.Node) g.Node {
+	return h.Div(h.Class("scroll"), h.TabIndex("0"), h.Role("region"), h.Aria("label", label), table)
+}
+
 func podTable(pods []Pod) g.Node {
 	if len(pods) == 0 {
 		return h.P(g.Text("None was seen."))
 	}
-	return table([]string{"Pod", "Version", "Data", "Why"}, each(pods, func(p Pod) g.Node {
+	return scrolled("Pods", table("", headings("Pod", "Version", "Data", "Why"), each(pods, func(p Pod) g.Node {
 		version := ""
 		if p.Version != 0 {
 			version = strconv.FormatInt(p.Version, 10)
 		}
 		return h.Tr(h.Th(h.Scope("row"), g.Text(p.Name)), h.Td(dash(version)),
-			h.Td(h.Class(class(p.Freshness)), g.Text(marked(p.Freshness))), h.Td(dash(p.Why)))
-	}))
+			h.Td(badge(p.Freshness, string(p.Freshness), "")), h.Td(dash(p.Why)))
+	})))
 }
 
 func (p errorPage) html() g.Node {
-	return document(strconv.Itoa(p.Code)+" "+p.Status, nil,
+	return document(strconv.Itoa(p.Code)+" "+p.Status, "", time.Time{},
 		h.H1(g.Text(p.Status)),
 		h.P(h.Class("problem"), g.Text(p.Message)),
 		h.P(h.A(h.Href(Path), g.Text("All apps"))),

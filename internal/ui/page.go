@@ -1,10 +1,13 @@
 package ui
 
 import (
+	"cmp"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -13,13 +16,13 @@ import (
 // perPage keeps a page of a large cluster small.
 const perPage = 100
 
-// mostNamespaces keeps the choice of one short enough to be used.
-const mostNamespaces = 1000
+// maxChoices keeps a choice of names short enough to be used.
+const maxChoices = 1000
 
 // The states that the list can be narrowed to.
 const (
 	stateBroken  = "broken"
-	stateWhole   = "whole"
+	stateHealthy   = "healthy"
 	stateUnknown = "not-known"
 )
 
@@ -31,9 +34,14 @@ type listPage struct {
 	// Matching and All count apps.
 	Matching, All int
 	Broken        []doctor.Finding
-	Namespaces    []string
-	Filter        filter
-	States        []string
+	// Count sums up all apps, whatever the filter is.
+	Count summary
+	// Systems, Environments and Namespaces are those of all apps; nil where there
+	// are too many to choose from.
+	Systems, Environments, Namespaces []string
+	Filter                            filter
+	States                            []string
+	refresh                           string
 	// Previous and Next are the queries of the pages beside; empty at the ends.
 	Previous, Next string
 	Page, Pages    int
@@ -52,15 +60,58 @@ func rowOf(l doctor.Line) row {
 	return row{l, links, stateOf(links)}
 }
 
+// summary counts apps by their state, and pods.
+type summary struct {
+	States map[string]int
+	Pods   doctor.Counts
+}
+
+func (s *summary) add(r row) {
+	s.States[r.State]++
+	s.Pods.Stale += r.Pods.Stale
+	s.Pods.NotInjected += r.Pods.NotInjected
+	s.Pods.Waiting += r.Pods.Waiting
+}
+
+// sortBy is what the list is sorted by.
+type sortBy string
+
+// The columns to sort by.
+const (
+	sortName        sortBy = "name"
+	sortEnvironment sortBy = "environment"
+	sortPods        sortBy = "pods"
+	sortRotated     sortBy = "rotated"
+	sortState       sortBy = "state"
+)
+
+func sorts() []sortBy { return []sortBy{sortName, sortEnvironment, sortPods, sortRotated, sortState} }
+
 // filter is what the reader asked for.
 type filter struct {
-	Text, Namespace, State string
+	Text, System, Environment, Namespace, State string
+	Sort                                        sortBy
+}
+
+// choiceOf bounds a choice, so that it is short enough to be used.
+func choiceOf(names map[string]struct{}) []string {
+	if len(names) > maxChoices {
+		return nil // the reader types the name
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 func newListPage(o Overview, query url.Values) listPage {
 	p := listPage{
-		Overview: o, All: len(o.Apps), States: []string{stateBroken, stateWhole, stateUnknown},
-		Filter: filter{Text: strings.TrimSpace(query.Get("q")), Namespace: query.Get("namespace"), State: query.Get("state")},
+		Overview: o, All: len(o.Apps), States: []string{stateBroken, stateHealthy, stateUnknown},
+		Filter: filter{
+			Text: strings.TrimSpace(query.Get("q")), System: query.Get("system"), Environment: query.Get("environment"),
+			Namespace: query.Get("namespace"), State: query.Get("state"), Sort: sortBy(query.Get("sort")),
+		},
+		Count: summary{States: map[string]int{}}, refresh: refreshOf(query),
+	}
+	if !slices.Contains(sorts(), p.Filter.Sort) {
+		p.Filter.Sort = sortName
 	}
 	for _, f := range o.Installation {
 		if f.Status == doctor.Broken {
@@ -70,18 +121,17 @@ func newListPage(o Overview, query url.Values) listPage {
 	// Rows are made of the page's apps alone: several pages are made at a time,
 	// by whoever asks, of all apps of a cluster.
 	var matching []int
+	systems, environments, namespaces := map[string]struct{}{}, map[string]struct{}{}, map[string]struct{}{}
 	for i, l := range o.Apps {
-		if i == 0 || o.Apps[i-1].Namespace != l.Namespace {
-			p.Namespaces = append(p.Namespaces, l.Namespace)
-		}
-		if p.Filter.matches(rowOf(l)) {
+		systems[l.System], environments[l.Environment], namespaces[l.Namespace] = struct{}{}, struct{}{}, struct{}{}
+		r := rowOf(l)
+		p.Count.add(r)
+		if p.Filter.matches(r) {
 			matching = append(matching, i)
 		}
 	}
-	slices.Sort(p.Namespaces)
-	if p.Namespaces = slices.Compact(p.Namespaces); len(p.Namespaces) > mostNamespaces {
-		p.Namespaces = nil // the reader types the name
-	}
+	p.Systems, p.Environments, p.Namespaces = choiceOf(systems), choiceOf(environments), choiceOf(namespaces)
+	slices.SortStableFunc(matching, func(a, b int) int { return p.Filter.Sort.compare(o.Apps[a], o.Apps[b]) })
 	p.Matching = len(matching)
 	p.Pages = max(1, (len(matching)+perPage-1)/perPage)
 	page, err := strconv.Atoi(query.Get("page"))
@@ -96,23 +146,68 @@ func newListPage(o Overview, query url.Values) listPage {
 	return p
 }
 
+// compare orders what needs attention first: most stale pods, newest rotation,
+// broken before not known before healthy.
+func (s sortBy) compare(a, b doctor.Line) int {
+	switch s {
+	case sortName: // the overview's own order
+	case sortEnvironment:
+		return cmp.Or(cmp.Compare(a.System, b.System), cmp.Compare(a.Environment, b.Environment))
+	case sortPods:
+		return cmp.Compare(b.Pods.Stale+b.Pods.NotInjected+b.Pods.Waiting, a.Pods.Stale+a.Pods.NotInjected+a.Pods.Waiting)
+	case sortRotated:
+		return rotation(b).Compare(rotation(a))
+	case sortState:
+		states := []string{stateBroken, stateUnknown, stateHealthy}
+		return cmp.Compare(slices.Index(states, rowOf(a).State), slices.Index(states, rowOf(b).State))
+	}
+	return 0
+}
+
+func rotation(l doctor.Line) time.Time {
+	if l.Rotated == nil {
+		return time.Time{}
+	}
+	return *l.Rotated
+}
+
+// query is this page's with one value changed, from its first page.
+func (p listPage) query(key, value string) string {
+	query := url.Values{}
+	for key, value := range map[string]string{
+		"q": p.Filter.Text, "system": p.Filter.System, "environment": p.Filter.Environment, "namespace": p.Filter.Namespace,
+		"state": p.Filter.State, "sort": string(p.Filter.Sort), "refresh": p.refresh,
+	} {
+		if value != "" && !(key == "sort" && value == string(sortName)) {
+			query.Set(key, value)
+		}
+	}
+	query.Set(key, value)
+	if value == "" {
+		query.Del(key)
+	}
+	return "?" + query.Encode()
+}
+
 // beside is the query of another page with the same filter.
 func (p listPage) beside(step int) string {
 	page := p.Page + step
 	if page < 1 || page > p.Pages {
 		return ""
 	}
-	query := url.Values{"page": {strconv.Itoa(page)}}
-	for key, value := range map[string]string{"q": p.Filter.Text, "namespace": p.Filter.Namespace, "state": p.Filter.State} {
-		if value != "" {
-			query.Set(key, value)
-		}
+	return p.query("page", strconv.Itoa(page))
+}
+
+// refreshOf is the interval that a query asks for, in seconds; empty for none.
+func refreshOf(query url.Values) string {
+	if seconds := query.Get("refresh"); slices.Contains(refreshes(), seconds) {
+		return seconds
 	}
-	return "?" + query.Encode()
+	return ""
 }
 
 func stateOf(links [3]Link) string {
-	state := stateWhole
+	state := stateHealthy
 	for _, l := range links {
 		switch l.State {
 		case doctor.Broken:
@@ -126,8 +221,12 @@ func stateOf(links [3]Link) string {
 }
 
 func (f filter) matches(r row) bool {
-	if f.Namespace != "" && f.Namespace != r.Namespace || f.State != "" && f.State != r.State {
-		return false
+	for _, one := range []struct{ wanted, is string }{
+		{f.System, r.System}, {f.Environment, r.Environment}, {f.Namespace, r.Namespace}, {f.State, r.State},
+	} {
+		if one.wanted != "" && one.wanted != one.is {
+			return false
+		}
 	}
 	if f.Text == "" {
 		return true
@@ -146,6 +245,8 @@ type appPage struct {
 	Names  []string
 	Tiers  []graft.Tier
 	Filter environmentFilter
+
+	refresh string
 }
 
 // environmentFilter narrows the variables that are shown.
@@ -156,7 +257,7 @@ type environmentFilter struct {
 
 func newAppPage(app App, query url.Values) appPage {
 	p := appPage{
-		App: app, Tiers: []graft.Tier{graft.TierParameter, graft.TierConfigMap, graft.TierPod},
+		App: app, refresh: refreshOf(query), Tiers: []graft.Tier{graft.TierParameter, graft.TierConfigMap, graft.TierPod},
 		Filter: environmentFilter{
 			Text: strings.TrimSpace(query.Get("q")), Container: query.Get("container"), Tier: graft.Tier(query.Get("tier")),
 		},

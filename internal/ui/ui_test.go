@@ -92,6 +92,7 @@ func TestHostileTexts(t *testing.T) {
 		"/ui/apps/popapps/sts/search?q=%22%3E%3Cscript%3E&container=%3Cscript%3E&tier=%27%3E%3Cscript%3E",
 	} {
 		body := ask(h, http.MethodGet, target, nil).Body.String()
+		body = strings.Replace(body, `<script src="/ui/copy.js" defer></script>`, "", 1)
 		for _, markup := range []string{"<script", "<img", "javascript:", " style=", "onload=\"", "</pre>'"} {
 			if strings.Contains(body, markup) {
 				t.Errorf("%s has %q:\n%s", target, markup, body)
@@ -147,11 +148,53 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// TestSort puts what needs attention first, and keeps filter and sort in the links.
+func TestSort(t *testing.T) {
+	h := ui.Handler(uitest.Cluster{More: 2})
+	for target, want := range map[string][]string{
+		"/ui/":                                {"invoices", "myapp", "search"},
+		"/ui/?sort=state":                     {"search", "cart", "web"},
+		"/ui/?sort=pods":                      {"search", "migration", "invoices"},
+		"/ui/?sort=nonsense":                  {"invoices", "myapp"},
+		"/ui/?system=shop&sort=state":         {"cart", "migration"},
+		"/ui/?environment=prod":               {"No app matches"},
+		"/ui/?system=zoo&refresh=30":          {"refresh=30", "app-0000", "app-0001"},
+		"/ui/?state=broken&environment=stage": {"search", "cart"},
+	} {
+		body := ask(h, http.MethodGet, target, nil).Body.String()
+		_, rest, found := strings.Cut(body, "</details>") // the form and the list
+		if !found {
+			t.Fatalf("%s has no installation:\n%s", target, body)
+		}
+		for _, text := range want {
+			var ok bool
+			if _, rest, ok = strings.Cut(rest, text); !ok {
+				t.Errorf("%s has no %q, or not in the order %q", target, text, want)
+				break
+			}
+		}
+	}
+}
+
+// TestRefresh has the browser load a page again as its reader chose, and not as
+// anybody else wrote.
+func TestRefresh(t *testing.T) {
+	h := ui.Handler(uitest.Cluster{})
+	for target, want := range map[string]string{
+		"/ui/": "", "/ui/?refresh=30": "30", "/ui/?refresh=0": "", "/ui/?refresh=30;url=https://evil.example": "",
+		"/ui/apps/popapps/sts/search?refresh=10": "10",
+	} {
+		if got := ask(h, http.MethodGet, target, nil).Header().Get("Refresh"); got != want {
+			t.Errorf("%s: Refresh is %q, want %q", target, got, want)
+		}
+	}
+}
+
 // TestPages shows a large cluster in parts, and keeps the filter between them.
 func TestPages(t *testing.T) {
 	h := ui.Handler(uitest.Cluster{More: 250})
 	for target, want := range map[string][]string{
-		"/ui/?namespace=zoo":         {"250 of 255 apps, page 1 of 3", `href="?namespace=zoo&amp;page=2"`, "app-0099"},
+		"/ui/?namespace=zoo":         {"250 of 256 apps, page 1 of 3", `href="?namespace=zoo&amp;page=2"`, "app-0099"},
 		"/ui/?namespace=zoo&page=3":  {"page 3 of 3", `rel="prev"`, "app-0249"},
 		"/ui/?namespace=zoo&page=99": {"page 3 of 3"},
 		"/ui/?namespace=zoo&page=-1": {"page 1 of 3"},

@@ -30,7 +30,7 @@ func at() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 func line(namespace, kind, workload string, version int64, synced string, pods doctor.Counts, problem string) doctor.Line {
 	rotated := at().Add(-90 * time.Minute)
 	l := doctor.Line{
-		Namespace: namespace, Workload: workload, Kind: kind, App: workload, Parameter: "/" + namespace + "/" + workload + "/stage/app",
+		Namespace: namespace, Workload: workload, Kind: kind, App: workload, System: namespace, Environment: "stage", Parameter: "/" + namespace + "/" + workload + "/stage/app",
 		Version: version, Synced: synced, Pods: pods, Rotated: &rotated, Problem: problem,
 	}
 	l.Stages = [3]doctor.Status{doctor.OK, doctor.OK, doctor.OK}
@@ -63,6 +63,7 @@ func (c Cluster) Overview(context.Context) (ui.Overview, error) {
 			line("popapps", "Deployment", "myapp", 7, doctor.SyncedYes, doctor.Counts{Fresh: 3}, ""),
 			line("popapps", "StatefulSet", "search", 4, doctor.SyncedYes, doctor.Counts{Fresh: 1, Stale: 2}, "pods run with older data"),
 			line("shop", "Rollout", "cart", 0, doctor.SyncedNo, doctor.Counts{NotKnown: 2}, "SecretSyncedError: could not get secret data from provider"),
+			line("shop", "Job", "migration-of-the-orders-database-to-the-new-schema-2026-03-01-a1", 3, doctor.SyncedYes, doctor.Counts{Waiting: 1}, ""),
 			line("tenant", "Deployment", "web", 0, doctor.SyncedUnknown, doctor.Counts{NotKnown: 1}, Hostile),
 		},
 		Notes: []string{"you may not list deployments.apps"},
