@@ -2,6 +2,7 @@ package envresolve
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,7 +30,7 @@ func TestExpand(t *testing.T) {
 			t.Errorf("%s: Expand(%q) is %q, want %q", c.reason, c.text, got, c.want)
 		}
 	}
-	if diff := cmp.Diff([]string{"A", "B"}, References("$(B)$$(C)$(A)$(B)")); diff != "" {
+	if diff := cmp.Diff([]string{"B", "A", "B"}, slices.Collect(References("$(B)$$(C)$(A)$(B)"))); diff != "" {
 		t.Error(diff)
 	}
 }
