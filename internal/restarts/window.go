@@ -110,15 +110,19 @@ func (s Span) until(now time.Time) time.Duration {
 	now = now.In(s.zone)
 	year, month, day := now.Date()
 	for offset := -1; offset <= 8; offset++ {
-		begin := time.Date(year, month, day+offset, s.from.hour, s.from.minute, 0, 0, s.zone)
 		if !s.days[time.Date(year, month, day+offset, 12, 0, 0, 0, s.zone).Weekday()] {
 			continue
 		}
-		end := time.Date(year, month, day+offset, s.to.hour, s.to.minute, 0, 0, s.zone)
-		if !end.After(begin) {
-			end = time.Date(year, month, day+offset+1, s.to.hour, s.to.minute, 0, 0, s.zone)
+		last := day + offset
+		// By the clock on the wall: where clocks go forward, a time that there is not
+		// that night is moved by an hour, which may put it behind the end.
+		if !s.from.before(s.to) {
+			last++
 		}
+		begin := s.from.on(year, month, day+offset, s.zone)
+		end := s.to.on(year, month, last, s.zone)
 		switch {
+		case !begin.Before(end): // all of it was left out that night
 		case now.Before(begin):
 			return begin.Sub(now)
 		case now.Before(end):
@@ -126,4 +130,22 @@ func (s Span) until(now time.Time) time.Duration {
 		}
 	}
 	return longWait // each span begins once a week: this is not reached
+}
+
+func (c clockTime) before(other clockTime) bool {
+	return c.hour < other.hour || c.hour == other.hour && c.minute < other.minute
+}
+
+// on is when a clock first shows that time of a day or a later one: where clocks
+// go forward over it, the moment at which they do.
+func (c clockTime) on(year int, month time.Month, day int, zone *time.Location) time.Time {
+	at := time.Date(year, month, day, c.hour, c.minute, 0, 0, zone)
+	if at.Hour() == c.hour && at.Minute() == c.minute {
+		return at
+	}
+	start, end := at.ZoneBounds() // time.Date took the offset of one side of the gap
+	if wall := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, time.UTC); !wall.Before(time.Date(year, month, day, c.hour, c.minute, 0, 0, time.UTC)) {
+		return start
+	}
+	return end
 }
