@@ -36,7 +36,7 @@ func (o *objects) Get(_ context.Context, key client.ObjectKey, into client.Objec
 	}
 	kind := into.GetObjectKind().GroupVersionKind().Kind
 	found, ok := o.all[kind+"/"+key.Name]
-	if !ok {
+	if !ok || found.Namespace != key.Namespace {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: kind}, key.Name)
 	}
 	found.DeepCopyInto(into.(*metav1.PartialObjectMetadata))

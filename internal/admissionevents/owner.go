@@ -3,50 +3,41 @@ package admissionevents
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-)
 
-// makers are the kinds that make pods, each with the kinds that make it. A
-// pod's ownerReferences are its author's: a kind that is not here is not asked
-// for, or one namespace could have the API server asked for anything.
-func makers(gk schema.GroupKind) ([]schema.GroupKind, bool) {
-	switch gk {
-	case schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}:
-		return []schema.GroupKind{{Group: "apps", Kind: "Deployment"}, {Group: "argoproj.io", Kind: "Rollout"}}, true
-	case schema.GroupKind{Group: "batch", Kind: "Job"}:
-		return []schema.GroupKind{{Group: "batch", Kind: "CronJob"}}, true
-	case schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, schema.GroupKind{Group: "apps", Kind: "DaemonSet"}:
-		return nil, true
-	}
-	return nil, false
-}
+	"github.com/envgraft/envgraft/internal/workload"
+)
 
 // top returns the workload that a person deployed, which Events are about: the
 // owner, or who made that. nil is for one that is not there, or makes no pods.
 func (n *Notices) top(ctx context.Context, namespace string, owner metav1.OwnerReference) (*metav1.PartialObjectMetadata, error) {
-	if known, ok := n.tops.Get(owner.UID); ok {
+	// By all that names it: by its UID alone a pod of another namespace would have
+	// Events written about it.
+	of := workload.FromOwner(namespace, owner)
+	if known, ok := n.tops.Get(of); ok {
 		return known.(*metav1.PartialObjectMetadata), nil //nolint:forcetypeassert // nothing else is put there
 	}
-	above, ok := makers(groupKind(owner))
-	if !ok {
+	// A pod's ownerReferences are its author's: a kind that makes no pods is not
+	// asked for, or one namespace could have the API server asked for anything.
+	kind := of.KindOf()
+	if !kind.MakesPods {
 		return nil, nil
 	}
 	top, err := n.read(ctx, namespace, owner)
 	if err != nil || top == nil {
 		return nil, err
 	}
-	if controller := metav1.GetControllerOf(top); controller != nil && slices.Contains(above, groupKind(*controller)) {
+	if controller := metav1.GetControllerOf(top); controller != nil && kind.MadeBy(groupKind(*controller)) {
 		if top, err = n.read(ctx, namespace, *controller); err != nil || top == nil {
 			return nil, err
 		}
 	}
-	n.tops.Add(owner.UID, top, ownersForgottenIn)
+	n.tops.Add(of, top, ownersForgottenIn)
 	return top, nil
 }
 

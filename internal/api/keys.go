@@ -97,9 +97,10 @@ const (
 	// AnnotationParameterVersion, on a pod, is the version of the parameter by
 	// whose keys it was grafted; it is absent where they were not known.
 	AnnotationParameterVersion = Group + "/parameter-version"
-	// AnnotationRestartedFor, on a workload's pod template, names the version
-	// of the parameter ("/popapps/myapp/stage/app@2") for which the controller
-	// restarted it, so that it never does so twice.
+	// AnnotationRestartedFor, on a workload's pod template, names for what the
+	// controller restarted it, the newest first: a version of the parameter
+	// ("/popapps/myapp/stage/app@2"), or why its pods were stale. It never does so
+	// twice for a version, and once a day for stale pods.
 	AnnotationRestartedFor = Group + "/restarted-for"
 	// AnnotationRestartedAt, on a workload's pod template, is when the controller
 	// last restarted it, in RFC 3339.

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/restarts"
+	"github.com/envgraft/envgraft/internal/rollout"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
@@ -26,9 +25,10 @@ func (p *pass) mayRestart(ctx context.Context, c cause) bool {
 		object, err := p.read(ctx, workloadOf(r))
 		if err != nil {
 			p.log(ctx).Error(err, "Cannot tell whether a restart came to its end")
+			p.queue.Observe(r.UID, restarts.Unknown)
 			continue
 		}
-		p.queue.Observe(r.UID, progressOf(object, r.Version))
+		p.queue.Observe(r.UID, rollout.ProgressOf(object, r.Version))
 	}
 	w := c.workload
 	d := p.queue.Ask(restarts.Request{
@@ -54,54 +54,4 @@ func (p *pass) mayRestart(ctx context.Context, c cause) bool {
 
 func workloadOf(r restarts.Request) workload.Ref {
 	return workload.Ref{APIVersion: r.APIVersion, Kind: r.Kind, Namespace: r.Group.Namespace, Name: r.Name, UID: r.UID}
-}
-
-// progressOf says how a workload fares that was restarted for a version.
-func progressOf(object *unstructured.Unstructured, version string) restarts.Progress {
-	switch {
-	case object == nil:
-		return restarts.Gone
-	case object.GetAnnotations()[api.AnnotationReleaseRestarts] == version:
-		return restarts.Released
-	case replacesNothing(object), allReady(object):
-		return restarts.Ready
-	}
-	return restarts.Rolling
-}
-
-// replacesNothing says that a person replaces the pods, of whom nobody knows
-// when he does.
-func replacesNothing(object *unstructured.Unstructured) bool {
-	paused, _, err := unstructured.NestedBool(object.Object, "spec", "paused")
-	strategy, _, err2 := unstructured.NestedString(object.Object, "spec", "updateStrategy", "type")
-	partition, _, err3 := unstructured.NestedInt64(object.Object, "spec", "updateStrategy", "rollingUpdate", "partition")
-	return err == nil && paused || err2 == nil && strategy == "OnDelete" || err3 == nil && partition > 0
-}
-
-// allReady is what kubectl rollout status waits for.
-func allReady(object *unstructured.Unstructured) bool {
-	status := func(field string) int64 {
-		n, _, err := unstructured.NestedInt64(object.Object, "status", field)
-		if err != nil {
-			return -1
-		}
-		return n
-	}
-	replicas, found, err := unstructured.NestedInt64(object.Object, "spec", "replicas")
-	if err != nil || !found {
-		replicas = 1
-	}
-	switch object.GetKind() {
-	case workload.DaemonSet:
-		wanted := status("desiredNumberScheduled")
-		return status("observedGeneration") >= object.GetGeneration() && status("updatedNumberScheduled") >= wanted && status("numberAvailable") >= wanted
-	case workload.Rollout: // a restart changes no template: its pods are of the same revision
-		at, _, err := unstructured.NestedString(object.Object, "spec", "restartAt")
-		done, _, err2 := unstructured.NestedString(object.Object, "status", "restartedAt")
-		return err == nil && err2 == nil && at == done && status("availableReplicas") >= replicas
-	case workload.StatefulSet:
-		return status("observedGeneration") >= object.GetGeneration() && status("updatedReplicas") >= replicas && status("readyReplicas") >= replicas
-	}
-	return status("observedGeneration") >= object.GetGeneration() && status("updatedReplicas") >= replicas &&
-		status("replicas") <= status("updatedReplicas") && status("availableReplicas") >= replicas
 }

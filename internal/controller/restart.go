@@ -2,9 +2,7 @@ package controller
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,13 +11,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/restarts"
+	"github.com/envgraft/envgraft/internal/rollout"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
-
-// annotationRestartedAt is the one that kubectl rollout restart writes, which
-// GitOps tools know to leave alone.
-const annotationRestartedAt = "kubectl.kubernetes.io/restartedAt"
 
 // Reasons of Events about restarts and refreshes.
 const (
@@ -40,7 +36,7 @@ type cause struct {
 	// version is what the workload is said to be restarted for.
 	version string
 	// served says that a restart for this was, and that there is no other.
-	served func(pastRestarts) bool
+	served func(rollout.Past) bool
 	// done and left are the Events: that it was restarted, and that somebody
 	// else has to.
 	done, left event
@@ -55,11 +51,11 @@ type event struct{ reason, note string }
 func appeared(c claim, version string) cause {
 	how := "delete the pods so that they start again"
 	if c.Workload.Restartable() {
-		how = restartCommand(c.Workload)
+		how = rollout.Command(c.Workload)
 	}
 	return cause{
 		workload: c.Workload, parameter: c.Wants.Parameter, about: c.Awaiting, version: version,
-		served: func(r pastRestarts) bool { return r.lastFor == version },
+		served: func(past rollout.Past) bool { return past.Has(version) },
 		done: event{eventRestarted, fmt.Sprintf(
 			"restarted: its pods had started before Secret %q existed, which now holds %q", c.Wants.Secret, version)},
 		left: event{eventNotRestarted, fmt.Sprintf(
@@ -87,34 +83,53 @@ func (p *pass) restart(ctx context.Context, c cause) error {
 		p.settle(c)
 		return nil
 	}
-	was := restartsOf(object)
+	was := rollout.PastOf(object)
 	if c.served(was) {
 		p.settle(c)
 		return nil
 	}
-	if rest := was.rest(p.clock.Now(), p.options.MinRestartInterval); rest > 0 {
+	if rest := was.Rest(p.clock.Now(), p.options.MinRestartInterval); rest > 0 {
 		p.waitAtMost(rest)
 		return nil
 	}
-	if p.options.NoRestarts || optedOut(object) {
+	if rollout.UnderWay(object, p.clock.Now()) {
+		p.waitAtMost(restarts.Poll)
+		return nil
+	}
+	if p.options.NoRestarts || rollout.OptedOut(object) {
 		p.leave(c)
 		return nil
 	}
 	if !p.mayRestart(ctx, c) {
 		return nil
 	}
-	patch, err := restartPatch(w, c.version, p.clock.Now())
+	patch, err := rollout.Patch(w, was, c.version, p.clock.Now())
 	if err != nil {
 		return err
 	}
 	if err := p.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(api.FieldManager)); err != nil {
 		p.queue.Withdraw(w.UID)
-		return fmt.Errorf("cannot restart %q: %w", w, err)
+		return p.refused(ctx, c, err)
 	}
 	p.Metrics.Restart()
 	p.log(ctx).Info("Restarted workload", "kind", w.Kind, "workload", w.Name, "for", c.version)
 	p.events.Say(w, workloadevents.Inform(c.done.reason, "Restart", c.done.note))
 	p.settle(c)
+	return nil
+}
+
+// refusedRetry is when a restart that the API server refused is tried again.
+const refusedRetry = time.Minute
+
+// refused has a restart that failed cost nothing but itself: a policy or a quota
+// that refuses it must not keep the app from its ExternalSecret.
+func (p *pass) refused(ctx context.Context, c cause, err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // it is gone, or another has its name: its row brings us back
+	}
+	p.log(ctx).Error(err, "Cannot restart a workload", "kind", c.workload.Kind, "workload", c.workload.Name, "for", c.version)
+	p.events.Say(c.workload, workloadevents.Warn(c.left.reason, "Restart", fmt.Sprintf("%s (a restart by envgraft was refused: %s)", c.left.note, err)))
+	p.waitAtMost(refusedRetry)
 	return nil
 }
 
@@ -135,91 +150,11 @@ func (p *pass) read(ctx context.Context, w workload.Ref) (*unstructured.Unstruct
 	object.SetAPIVersion(w.APIVersion)
 	object.SetKind(w.Kind)
 	err := p.client.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: w.Name}, object)
-	if apierrors.IsNotFound(err) || err == nil && object.GetUID() != w.UID {
+	if apierrors.IsNotFound(err) || err == nil && w.UID != "" && object.GetUID() != w.UID {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %q: %w", w, err)
 	}
 	return object, nil
-}
-
-// optedOut says that a person wants no automatic restarts of the workload.
-// A value that is not understood is taken for that, too.
-func optedOut(object *unstructured.Unstructured) bool {
-	annotations := object.GetAnnotations()
-	reload, set := annotations[api.AnnotationReload]
-	return set && reload != api.Enabled || annotations[api.ReloaderAuto] == "false"
-}
-
-// pastRestarts is what a workload remembers of those by the controller.
-type pastRestarts struct {
-	lastFor string
-	last    time.Time // zero where there was none, or nobody can read when
-}
-
-func restartsOf(object *unstructured.Unstructured) pastRestarts {
-	r := pastRestarts{lastFor: restartAnnotation(object, api.AnnotationRestartedFor)}
-	if last, err := time.Parse(time.RFC3339, restartAnnotation(object, api.AnnotationRestartedAt)); err == nil {
-		r.last = last
-	}
-	return r
-}
-
-// rest is how long a workload is left alone. A time that lies ahead was not
-// written here, and holds up nothing for longer than one that was.
-func (r pastRestarts) rest(now time.Time, interval time.Duration) time.Duration {
-	if r.last.IsZero() {
-		return 0
-	}
-	return min(r.last.Add(interval).Sub(now), interval)
-}
-
-// restartAnnotation reads what restartPatch wrote.
-func restartAnnotation(object *unstructured.Unstructured, key string) string {
-	if object.GetKind() == workload.Rollout {
-		return object.GetAnnotations()[key]
-	}
-	value, _, err := unstructured.NestedString(object.Object, "spec", "template", "metadata", "annotations", key)
-	if err != nil {
-		return ""
-	}
-	return value
-}
-
-// restartCommand is how a person restarts a workload.
-func restartCommand(w workload.Ref) string {
-	if w.Kind == workload.Rollout {
-		return fmt.Sprintf("kubectl argo rollouts restart -n %s %s", w.Namespace, w.Name)
-	}
-	return fmt.Sprintf("kubectl rollout restart -n %s %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name)
-}
-
-// restartPatch restarts a workload as kubectl rollout restart does, and as
-// kubectl argo rollouts restart does: a Rollout's template stays as it is, for
-// a change of it would start a canary.
-func restartPatch(w workload.Ref, version string, now time.Time) ([]byte, error) {
-	at := now.UTC().Format(time.RFC3339)
-	patch := map[string]any{
-		"metadata": map[string]any{"uid": w.UID},
-		"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": map[string]string{
-			annotationRestartedAt:      at,
-			api.AnnotationRestartedFor: version,
-			api.AnnotationRestartedAt:  at,
-		}}}},
-	}
-	if w.Kind == workload.Rollout {
-		patch = map[string]any{
-			"metadata": map[string]any{"uid": w.UID, "annotations": map[string]string{
-				api.AnnotationRestartedFor: version,
-				api.AnnotationRestartedAt:  at,
-			}},
-			"spec": map[string]any{"restartAt": at},
-		}
-	}
-	raw, err := json.Marshal(patch)
-	if err != nil {
-		return nil, fmt.Errorf("cannot encode a patch: %w", err)
-	}
-	return raw, nil
 }

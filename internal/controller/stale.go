@@ -20,6 +20,7 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/rollout"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
@@ -54,6 +55,9 @@ func eventStale(reason metrics.StaleReason) string {
 // crew are the pods of a workload's newest revision, newest first.
 type crew struct {
 	workload workload.Ref
+	// template is the workload that has the pod template: another where a Rollout
+	// uses a Deployment's.
+	template workload.Ref
 	ns       identity.Namespace
 	decision graft.Decision
 	pods     []*inventory.Pod
@@ -154,9 +158,10 @@ func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*inven
 // crewOf is a workload with what it wants, by its own template; where there is
 // none, by the pod.
 func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload.Ref, pod *inventory.Pod) (*crew, error) {
-	c := &crew{workload: w, ns: ns}
+	c := &crew{workload: w, template: w, ns: ns}
 	switch row := p.inventory.Workload(w); {
 	case row != nil:
+		c.template = row.Template()
 		c.decision = p.Decider.Decide(ns, row.Identity())
 	case pod != nil:
 		c.decision = p.Decider.Decide(ns, pod.Identity())
@@ -257,7 +262,7 @@ func (p *pass) hides(ctx context.Context, c *crew, revision string) (bool, error
 	if known, ok := p.hiding.Get(question); ok {
 		return known.(bool), nil //nolint:forcetypeassert // nothing else is put there
 	}
-	object, err := p.read(ctx, c.workload)
+	object, err := p.read(ctx, c.template)
 	if err != nil || object == nil {
 		return false, err
 	}
@@ -325,7 +330,7 @@ func (c *crew) remedy() string {
 	if !w.Restartable() {
 		return fmt.Sprintf("kubectl delete pod -n %s NAME, and create it again", w.Namespace)
 	}
-	return restartCommand(w)
+	return rollout.Command(w)
 }
 
 // relief is a restart that was thought about.
@@ -336,11 +341,9 @@ type relief struct {
 	mixed bool
 }
 
-// helpsAgain is after how long a restart that did not help is worth another.
-const helpsAgain = 24 * time.Hour
-
 // repair restarts the workload of stale pods, where the configuration has it
-// so. Where the pods that came of it are no better, another would not help.
+// so, once a day for a reason: where the pods that came of it are no better, another
+// would not help.
 func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, stale []*inventory.Pod) error {
 	if !p.options.Repair || p.options.NoRestarts || !c.workload.Restartable() {
 		return nil
@@ -357,16 +360,13 @@ func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, 
 	if c.record != nil {
 		version = fmt.Sprintf("%s of %s@%d", reason, c.record.Parameter, c.record.Version)
 	}
-	helped := func(since time.Time) bool {
-		return slices.ContainsFunc(c.pods, func(pod *inventory.Pod) bool { return !slices.Contains(stale, pod) && pod.Created().After(since) })
-	}
 	what := c.what(reason, stale[len(stale)-1])
 	return p.restart(ctx, cause{
 		workload: c.workload, parameter: c.parameter(), about: about, version: version,
-		served: func(r pastRestarts) bool {
-			return r.lastFor == version && p.clock.Now().Sub(r.last) < helpsAgain && !helped(r.last)
-		},
-		done: event{eventRepaired, "restarted, as restarts.repair has it: " + what},
-		left: event{eventStale(reason), what + ": " + c.remedy()},
+		// Once, whatever came of it: where every second pod is not as it should be, one
+		// good pod would have it restarted for ever.
+		served: func(past rollout.Past) bool { return past.HasLately(version, p.clock.Now()) },
+		done:   event{eventRepaired, "restarted, as restarts.repair has it: " + what},
+		left:   event{eventStale(reason), what + ": " + c.remedy()},
 	})
 }

@@ -20,6 +20,8 @@ const (
 	left = 10 * Poll
 	// longWait bounds a wait for a window: clocks are set.
 	longWait = time.Hour
+	// unreadable is after how long a workload that cannot be read holds up nobody.
+	unreadable = time.Hour
 	// provenFor is how long it is remembered that a version works.
 	provenFor = 24 * time.Hour
 )
@@ -75,6 +77,10 @@ const (
 	Ready Progress = "ready"
 	// Released has a person's word that others need not wait for it.
 	Released Progress = "released"
+	// Idle replaces no pods: it neither proves a version nor holds up anybody.
+	Idle Progress = "idle"
+	// Unknown could not be read.
+	Unknown Progress = "unknown"
 	// Gone is not there any more.
 	Gone Progress = "gone"
 )
@@ -126,6 +132,8 @@ type run struct {
 	Request
 
 	since, looked time.Time
+	// known is when it was last seen to roll.
+	known time.Time
 	// held gives back the place, and holds up the group.
 	held bool
 }
@@ -166,7 +174,7 @@ func (q *Queue) Ask(r Request) Decision {
 	w.reason = d.Reason
 	if d.Reason == "" {
 		delete(q.waiting, r.UID)
-		q.running[r.UID] = &run{Request: r, since: now, looked: now}
+		q.running[r.UID] = &run{Request: r, since: now, looked: now, known: now}
 	}
 	q.tell()
 	return d
@@ -273,10 +281,16 @@ func (q *Queue) Observe(uid types.UID, p Progress) {
 	case Ready, Released:
 		q.proven[r.Group] = proof{r.Version, now}
 		delete(q.running, uid)
-	case Gone:
+	case Gone, Idle:
 		delete(q.running, uid)
 	case Rolling:
+		r.known = now
 		r.held = now.Sub(r.since) >= q.options.ReadyTimeout
+	case Unknown:
+		r.held = now.Sub(r.since) >= q.options.ReadyTimeout
+		if now.Sub(r.known) >= unreadable {
+			delete(q.running, uid)
+		}
 	}
 }
 

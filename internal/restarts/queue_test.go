@@ -214,3 +214,51 @@ func TestWhoLeaves(t *testing.T) {
 		}
 	})
 }
+
+// TestIdle has four workloads that replace nothing, paused ones say, come one
+// after the other: none proves the version, so none frees the others at once.
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := restarts.New(restarts.Options{})
+		for n := range 4 {
+			if d := q.Ask(request("shop", "/shop/db", n, "2")); d.Reason != "" {
+				t.Fatalf("%d waits: %+v", n, d)
+			}
+			for other := n + 1; other < 4; other++ {
+				if d := q.Ask(request("shop", "/shop/db", other, "2")); d.Reason != restarts.Turn {
+					t.Errorf("%d of 4 is restarted beside %d: nothing proved the version", other, n)
+				}
+			}
+			q.Observe(request("shop", "/shop/db", n, "2").UID, restarts.Idle)
+		}
+	})
+}
+
+// TestUnreadable gives back the place of a workload that cannot be read, and frees
+// its group in the end.
+func TestUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := restarts.New(restarts.Options{MaxConcurrent: 1, ReadyTimeout: 5 * time.Minute})
+		lost, same, other := request("shop", "/shop/db", 1, "2"), request("shop", "/shop/db", 2, "2"), request("cart", "/cart", 1, "1")
+		q.Ask(lost)
+		wait(4 * time.Minute)
+		q.Observe(lost.UID, restarts.Unknown)
+		if d := q.Ask(other); d.Reason != restarts.Turn {
+			t.Errorf("within the timeout the place is taken: %+v", d)
+		}
+		wait(2 * time.Minute)
+		q.Observe(lost.UID, restarts.Unknown)
+		if d := q.Ask(other); d.Reason != "" {
+			t.Errorf("after it the place is kept from others: %+v", d)
+		}
+		if d := q.Ask(same); d.Reason != restarts.Held {
+			t.Errorf("the group goes on without it: %+v", d)
+		}
+		q.Observe(other.UID, restarts.Ready)
+		wait(time.Hour)
+		q.Observe(lost.UID, restarts.Unknown)
+		if d := q.Ask(same); d.Reason != "" {
+			t.Errorf("an hour later it still holds its group: %+v", d)
+		}
+	})
+}

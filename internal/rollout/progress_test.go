@@ -1,4 +1,4 @@
-package controller
+package rollout
 
 import (
 	"testing"
@@ -21,14 +21,15 @@ func TestProgress(t *testing.T) {
 		"NotAvailable":        {"kind: Deployment\nmetadata: {generation: 2}\nspec: {replicas: 2}\nstatus: {observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 1}", restarts.Rolling},
 		"NoStatus":            {"kind: Deployment\nmetadata: {generation: 2}", restarts.Rolling},
 		"GarbledStatus":       {"kind: Deployment\nstatus: {observedGeneration: 2, replicas: 1, updatedReplicas: one, availableReplicas: 1}", restarts.Rolling},
-		"ScaledToZero":        {"kind: Deployment\nmetadata: {generation: 2}\nspec: {replicas: 0}\nstatus: {observedGeneration: 2}", restarts.Ready},
-		"Paused":              {"kind: Deployment\nmetadata: {generation: 2}\nspec: {paused: true}", restarts.Ready},
+		"ScaledToZero":        {"kind: Deployment\nmetadata: {generation: 2}\nspec: {replicas: 0}\nstatus: {observedGeneration: 2}", restarts.Idle},
+		"Paused":              {"kind: Deployment\nmetadata: {generation: 2}\nspec: {paused: true}", restarts.Idle},
 		"StatefulSet":         {"kind: StatefulSet\nmetadata: {generation: 3}\nspec: {replicas: 2}\nstatus: {observedGeneration: 3, updatedReplicas: 2, readyReplicas: 2}", restarts.Ready},
 		"StatefulSetHalf":     {"kind: StatefulSet\nmetadata: {generation: 3}\nspec: {replicas: 2}\nstatus: {observedGeneration: 3, updatedReplicas: 1, readyReplicas: 2}", restarts.Rolling},
-		"OnDelete":            {"kind: StatefulSet\nspec: {updateStrategy: {type: OnDelete}}", restarts.Ready},
-		"Partition":           {"kind: StatefulSet\nspec: {updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 1}}}", restarts.Ready},
+		"OnDelete":            {"kind: StatefulSet\nspec: {updateStrategy: {type: OnDelete}}", restarts.Idle},
+		"Partition":           {"kind: StatefulSet\nspec: {updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 1}}}", restarts.Idle},
 		"DaemonSet":           {"kind: DaemonSet\nmetadata: {generation: 1}\nstatus: {observedGeneration: 1, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberAvailable: 3}", restarts.Ready},
 		"DaemonSetHalf":       {"kind: DaemonSet\nmetadata: {generation: 1}\nstatus: {observedGeneration: 1, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberAvailable: 2}", restarts.Rolling},
+		"NoNodes":             {"kind: DaemonSet\nmetadata: {generation: 1}\nstatus: {observedGeneration: 1, desiredNumberScheduled: 0}", restarts.Idle},
 		"Rollout":             {"kind: Rollout\nspec: {replicas: 1, restartAt: a}\nstatus: {restartedAt: a, availableReplicas: 1}", restarts.Ready},
 		"RolloutNotRestarted": {"kind: Rollout\nspec: {replicas: 1, restartAt: b}\nstatus: {restartedAt: a, availableReplicas: 1}", restarts.Rolling},
 		"Released":            {"kind: Deployment\nmetadata: {annotations: {envgraft.dev/release-restarts: /a@2}}", restarts.Released},
@@ -43,11 +44,11 @@ func TestProgress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := progressOf(object, "/a@2"); got != tc.want {
+		if got := ProgressOf(object, "/a@2"); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}
 	}
-	if got := progressOf(nil, "/a@2"); got != restarts.Gone {
+	if got := ProgressOf(nil, "/a@2"); got != restarts.Gone {
 		t.Errorf("what is not there is %s", got)
 	}
 }
