@@ -21,7 +21,7 @@ func runningReport(subject *graft.Subject, injected bool) graft.Report {
 	case subject.Status == graft.StatusInjected:
 		report.Reason = reasonNotInjected
 		report.Message = "it was created without envgraft, and a running pod cannot be changed; the next one would be injected: " +
-			"kubectl rollout restart its workload"
+			"restart its workload; envgraft doctor prints the command"
 	case subject.Status == graft.StatusDenied:
 		report.Message = "it was created without envgraft; the next one would be denied: " + subject.Message
 	}

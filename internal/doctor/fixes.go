@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/clusterview"
@@ -278,12 +279,11 @@ func (in Input) unannotate(key string) fix {
 // never deleted.
 func (in Input) restart() fix {
 	w := in.App.Workload
-	switch w.Kind.Kind {
-	case workload.Deployment, workload.StatefulSet, workload.DaemonSet:
-		return fix{name: "restart", command: in.kubectl("rollout restart %s", w)}
-	case workload.Rollout:
-		return fix{name: "restart", command: in.kubectl(`patch %s --type merge -p "{\"spec\":{\"restartAt\":\"$(date -u +%%Y-%%m-%%dT%%H:%%M:%%SZ)\"}}"`, w)}
-	case workload.CronJob:
+	kind := workload.KindOf(schema.GroupKind{Group: w.Kind.Group, Kind: w.Kind.Kind})
+	switch {
+	case kind.Restartable:
+		return fix{name: "restart", command: kind.RestartCommand(w.Namespace, w.Name)}
+	case kind.Kind == workload.CronJob:
 		return none() // the next run starts with the data of its time
 	}
 	return ask("whoever has the manifest of %s to make it again when that may be: nothing replaces its pods", w)

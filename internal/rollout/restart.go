@@ -101,13 +101,8 @@ func restartAnnotation(object *unstructured.Unstructured, key string) string {
 	return value
 }
 
-// Command is how a person restarts a workload.
-func Command(w workload.Ref) string {
-	if w.Kind == workload.Rollout {
-		return fmt.Sprintf("kubectl argo rollouts restart -n %s %s", w.Namespace, w.Name)
-	}
-	return fmt.Sprintf("kubectl rollout restart -n %s %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name)
-}
+// Command is how a person restarts a workload, in the words of doctor.
+func Command(w workload.Ref) string { return w.KindOf().RestartCommand(w.Namespace, w.Name) }
 
 // Patch restarts a workload as kubectl rollout restart does, and as
 // kubectl argo rollouts restart does: a Rollout's template stays as it is, for
