@@ -21,6 +21,8 @@ func (x *ExternalSecrets) foreign(ctx context.Context, i *Installation, e *Exter
 		return unchecked(e, "makes its keys by a template")
 	case e.Spec.Target.CreationPolicy == CreationPolicyMerge || e.Spec.Target.CreationPolicy == "None":
 		return unchecked(e, "does not make the Secret by itself")
+	case e.Spec.DataCut:
+		return unchecked(e, "names more keys than are held, or longer ones than a Secret may have")
 	case len(e.Spec.DataFrom) == 0 && len(e.Spec.Data) > 0:
 		return facts.Known{Parameter: keysOf(e.Spec.Data)}
 	case e.SoleParameter() != "":

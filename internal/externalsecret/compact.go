@@ -26,7 +26,9 @@ func Compact(obj any) (any, error) {
 	}
 	e.ManagedFields = nil
 	if text, ok := e.Annotations[api.AnnotationKeys]; ok { // an informer may compact an object twice
-		e.Record = ParseRecord(text)
+		if len(text) <= maxRecord {
+			e.Record = ParseRecord(text)
+		}
 		delete(e.Annotations, api.AnnotationKeys)
 	}
 	if e.Labels != nil {
@@ -34,11 +36,81 @@ func Compact(obj any) (any, error) {
 		e.Labels = nil
 	}
 	e.Annotations = api.Own(e.Annotations)
+	for key, value := range e.Annotations {
+		e.Annotations[key] = cut(value)
+	}
+	e.boundSpec()
+	e.boundStatus()
 	if e.Record != nil && e.Answered() {
 		e.Record.Previous = nil // the Secret has what is recorded
 	}
 	e.shareTexts()
 	return e, nil
+}
+
+// The bounds of what is held of one ExternalSecret: whoever may create one writes
+// 1.5 MiB, and every replica holds all of them.
+const (
+	// maxText is more than any name that is valid has, in bytes.
+	maxText = 4096
+	// maxRecord is more than a record of an advanced parameter's keys takes: the
+	// parameter has 8 KiB.
+	maxRecord = 32 << 10
+	// maxData is of entries whose keys are held; a Secret holds 1 MiB.
+	maxData = 256
+	// maxSecretKey is the longest key that a Secret may have.
+	maxSecretKey = 253
+	// maxConditions is more than ESO writes.
+	maxConditions = 8
+	// maxMessage is of what ESO says about a condition.
+	maxMessage = 1024
+)
+
+// cut shortens what is invalid anyhow, as a copy, or the whole would be held.
+func cut(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.Clone(text[:maxText])
+}
+
+// boundSpec keeps of entries the keys that they name, if there are not too many,
+// and of several sources that there are several: nothing more is read of them.
+func (e *ExternalSecret) boundSpec() {
+	s := &e.Spec
+	for _, text := range []*string{
+		&s.RefreshInterval, &s.SecretStoreRef.Kind, &s.SecretStoreRef.Name, &s.Target.Name, &s.Target.CreationPolicy, &s.Target.DeletionPolicy,
+	} {
+		*text = cut(*text)
+	}
+	if len(s.Data) > maxData || slices.ContainsFunc(s.Data, func(d Data) bool { return len(d.SecretKey) > maxSecretKey }) {
+		s.Data, s.DataCut = []Data{{}}, true
+	}
+	for i := range s.Data {
+		s.Data[i].RemoteRef = RemoteRef{}
+	}
+	if len(s.DataFrom) > 1 {
+		s.DataFrom = []DataFrom{{}, {}}
+	}
+	for _, from := range s.DataFrom {
+		if from.Extract != nil {
+			from.Extract.Key = cut(from.Extract.Key)
+		}
+	}
+}
+
+func (e *ExternalSecret) boundStatus() {
+	if len(e.Status.Conditions) > maxConditions {
+		e.Status.Conditions = slices.Clone(e.Status.Conditions[:maxConditions])
+	}
+	for i := range e.Status.Conditions {
+		c := &e.Status.Conditions[i]
+		c.Type, c.Reason = cut(c.Type), cut(c.Reason)
+		if len(c.Message) > maxMessage {
+			c.Message = strings.Clone(c.Message[:maxMessage])
+		}
+	}
+	e.Status.Binding.Name = cut(e.Status.Binding.Name)
 }
 
 // shareTexts has what most ExternalSecrets say alike, and what one says twice,

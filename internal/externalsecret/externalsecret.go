@@ -53,6 +53,8 @@ type Spec struct {
 	Target          Target     `json:"target"`
 	DataFrom        []DataFrom `json:"dataFrom,omitempty"`
 	Data            []Data     `json:"data,omitempty"`
+	// DataCut says that Data does not name all keys: see Compact.
+	DataCut bool `json:"-"`
 }
 
 // Data is an entry that fills one key.
