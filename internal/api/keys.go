@@ -97,6 +97,9 @@ const (
 	// AnnotationParameterVersion, on a pod, is the version of the parameter by
 	// whose keys it was grafted; it is absent where they were not known.
 	AnnotationParameterVersion = Group + "/parameter-version"
+	// AnnotationParameterModified, on a pod, is when that version was made, in RFC
+	// 3339: a parameter that is created anew begins again at version 1.
+	AnnotationParameterModified = Group + "/parameter-modified"
 	// AnnotationRestartedFor, on a workload's pod template, names for what the
 	// controller restarted it, the newest first: a version of the parameter
 	// ("/popapps/myapp/stage/app@2"), or why its pods were stale. It never does so

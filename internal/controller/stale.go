@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +20,7 @@ import (
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/rollout"
+	"github.com/envgraft/envgraft/internal/staleness"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
@@ -29,10 +29,6 @@ import (
 // another environment. Its workload is told, and by configuration restarted
 // once. Pods of a former revision are being replaced, and those of Jobs run to
 // their end: neither counts.
-
-// reloadGrace is how long Reloader and a rollout may take to replace the pods
-// of an older version before that is worth a word.
-const reloadGrace = 5 * time.Minute
 
 // Reasons of Events about stale pods.
 const (
@@ -61,11 +57,9 @@ type crew struct {
 	ns       identity.Namespace
 	decision graft.Decision
 	pods     []*inventory.Pod
-	// record is what is known of the parameter; nil where nothing is.
-	record *eso.Record
-	// since is when the Secret came to hold what is recorded; zero where it does
-	// not yet.
-	since time.Time
+	// externalSecret fills the Secret and has the record of the parameter; nil where
+	// nothing is recorded.
+	externalSecret *eso.ExternalSecret
 }
 
 // tellStale counts the app's stale pods, tells their workloads, and restarts
@@ -151,7 +145,10 @@ func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*inven
 		if !wanted[pod.Annotations.Get(api.AnnotationInjected)+" "+pod.Annotations.Get(api.AnnotationParameter)] {
 			return true
 		}
-		return slices.ContainsFunc(crews, func(c *crew) bool { return c.record != nil && pod.Version() < c.record.Version })
+		return slices.ContainsFunc(crews, func(c *crew) bool {
+			app, marked := p.staleApp(c), marks(pod)
+			return staleness.Unmarked(app, marked) || staleness.Judge(app, marked).Reason == staleness.OlderVersion
+		})
 	}, nil
 }
 
@@ -174,11 +171,8 @@ func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload.Ref
 		return c, err
 	}
 	wants := eso.WantsOf(c.decision, p.Settings(c.decision.Identity.ParameterEnvironment))
-	if e.Ours(p.app.Name) && e.SecretName() == wants.Secret && e.Record.Of(wants) {
-		c.record = e.Record
-		if !e.Status.RefreshTime.Time.Before(e.Record.AsOf) {
-			c.since = e.Record.AsOf
-		}
+	if e.Ours(p.app.Name) && e.SecretName() == wants.Secret && e.Record.Of(wants) && e.Record.Known() {
+		c.externalSecret = e
 	}
 	return c, nil
 }
@@ -205,6 +199,9 @@ func (p *pass) tellCrew(ctx context.Context, c *crew, counts map[metrics.StaleRe
 		}
 	}
 	for _, reason := range metrics.StaleReasons() {
+		if eventStale(reason) == "" {
+			continue // it is found by what the controller does not see of a pod
+		}
 		pods := stale[reason]
 		if len(pods) == 0 {
 			p.events.Over(c.workload, eventStale(reason))
@@ -219,32 +216,48 @@ func (p *pass) tellCrew(ctx context.Context, c *crew, counts map[metrics.StaleRe
 	return nil
 }
 
-// staleFor says why a pod is stale; "" where it is not.
+// staleFor says why a pod is stale; "" where it is not, or not yet.
 func (p *pass) staleFor(ctx context.Context, c *crew, pod *inventory.Pod) (metrics.StaleReason, error) {
-	injected := pod.Annotations.Get(api.AnnotationInjected)
-	switch {
-	case injected == "":
-		return metrics.StaleNotInjected, nil
-	case c.workload.Kind == workload.Pod:
+	app, marked := p.staleApp(c), marks(pod)
+	if c.workload.Kind == workload.Pod && marked.Injected != "" {
 		return "", nil // it is not seen whether it runs at all
-	case injected != c.decision.Injects(), pod.Annotations.Get(api.AnnotationParameter) != c.parameter():
-		return metrics.StaleOtherIdentity, nil
-	case c.record == nil:
-		return "", nil
-	case pod.Version() == 0:
+	}
+	if staleness.Unmarked(app, marked) {
 		hides, err := p.hides(ctx, c, pod.Revision)
-		if err != nil || !hides {
+		if err != nil {
 			return "", err
 		}
-		return metrics.StaleHiddenKey, nil
-	case pod.Version() >= c.record.Version || c.since.IsZero():
+		if hides {
+			marked.Hidden = []string{"literals"}
+		}
+	}
+	judged := staleness.Judge(app, marked)
+	p.waitAtMost(judged.Recheck)
+	if judged.Outcome != staleness.Stale {
 		return "", nil
 	}
-	if wait := c.since.Add(reloadGrace).Sub(p.clock.Now()); wait > 0 {
-		p.waitAtMost(wait)
-		return "", nil
+	return judged.Reason, nil
+}
+
+// staleApp is what the next pod of a workload gets.
+func (p *pass) staleApp(c *crew) staleness.App {
+	return staleness.App{
+		Injects: c.decision.Injects(), Parameter: c.parameter(), ExternalSecret: c.externalSecret,
+		Grace: staleness.DefaultGrace, Now: p.clock.Now(),
 	}
-	return metrics.StaleOlderVersion, nil
+}
+
+// marks are those of a pod whose metadata is all that is seen.
+func marks(pod *inventory.Pod) staleness.Pod {
+	return staleness.Marked(pod.Annotations.Get, pod.Created())
+}
+
+// record is what is known of the parameter; nil where nothing is.
+func (c *crew) record() *eso.Record {
+	if c.externalSecret == nil {
+		return nil
+	}
+	return c.externalSecret.Record
 }
 
 // hidden is a question whose answer does not change: the pods of a revision
@@ -258,7 +271,7 @@ type hidden struct {
 // hides says that literals of a workload's template hide keys of its parameter
 // where nobody bound them: its pods were admitted while the keys were not known.
 func (p *pass) hides(ctx context.Context, c *crew, revision string) (bool, error) {
-	question := hidden{c.workload.UID, revision, c.record.Version}
+	question := hidden{c.workload.UID, revision, c.record().Version}
 	if known, ok := p.hiding.Get(question); ok {
 		return known.(bool), nil //nolint:forcetypeassert // nothing else is put there
 	}
@@ -271,7 +284,7 @@ func (p *pass) hides(ctx context.Context, c *crew, revision string) (bool, error
 		return false, err
 	}
 	result := p.Decider.Inspect(c.ns, raw).Graft(graft.Facts{
-		Parameter: graft.Parameter{State: graft.ParameterFound, Keys: c.record.Keys, Version: c.record.Version},
+		Parameter: graft.Parameter{State: graft.ParameterFound, Keys: c.record().Keys, Version: c.record().Version},
 	})
 	hides := slices.ContainsFunc(result.Report.Containers, func(r graft.ContainerReport) bool {
 		return slices.ContainsFunc(r.Rebound, func(b graft.Rebinding) bool { return b.Tier == graft.TierParameter })
@@ -319,7 +332,7 @@ func (c *crew) what(reason metrics.StaleReason, pod *inventory.Pod) string {
 			pod.Name, c.parameter())
 	case metrics.StaleOlderVersion:
 		what = fmt.Sprintf("pods, %q for one, were admitted by version %d of parameter %q, which is at %d, and nothing has restarted them",
-			pod.Name, pod.Version(), c.parameter(), c.record.Version)
+			pod.Name, pod.Version(), c.parameter(), c.record().Version)
 	}
 	return what
 }
@@ -357,8 +370,8 @@ func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, 
 		return err
 	}
 	version := string(reason)
-	if c.record != nil {
-		version = fmt.Sprintf("%s of %s@%d", reason, c.record.Parameter, c.record.Version)
+	if c.record() != nil {
+		version = fmt.Sprintf("%s of %s@%d", reason, c.record().Parameter, c.record().Version)
 	}
 	what := c.what(reason, stale[len(stale)-1])
 	return p.restart(ctx, cause{

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gomodules.xyz/jsonpatch/v2"
 
@@ -50,10 +51,16 @@ func (e *Engine) writtenAnnotations(d Decision, p Parameter, have map[string]str
 	if d.Settings.Secrets {
 		want[api.AnnotationParameter] = d.Identity.Parameter
 	}
-	if d.Settings.Secrets && p.Known() && p.Version > 0 {
+	versioned := d.Settings.Secrets && p.Known() && p.Version > 0
+	if versioned {
 		want[api.AnnotationParameterVersion] = strconv.FormatInt(p.Version, 10)
 	} else {
 		stale = append(stale, api.AnnotationParameterVersion)
+	}
+	if versioned && !p.Modified.IsZero() {
+		want[api.AnnotationParameterModified] = p.Modified.UTC().Format(time.RFC3339Nano)
+	} else {
+		stale = append(stale, api.AnnotationParameterModified)
 	}
 	if awaits {
 		want[api.AnnotationAwaitsSecret] = "true"

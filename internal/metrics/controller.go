@@ -5,6 +5,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/restarts"
+	"github.com/envgraft/envgraft/internal/staleness"
 )
 
 // ExternalSecretState is how an app's ExternalSecret fares.
@@ -21,25 +22,19 @@ const (
 )
 
 // StaleReason is why a pod has another environment than the next one would get.
-type StaleReason string
+type StaleReason = staleness.Reason
 
 // The reasons.
 const (
-	// StaleNotInjected was created without the webhook.
-	StaleNotInjected StaleReason = "NotInjected"
-	// StaleOtherIdentity was given the objects of another app, system or environment.
-	StaleOtherIdentity StaleReason = "OtherIdentity"
-	// StaleHiddenKey was admitted while the keys were not known, and hides some.
-	StaleHiddenKey StaleReason = "HiddenKey"
-	// StaleOlderVersion was admitted by an older version of the parameter, and
-	// nothing has restarted it.
-	StaleOlderVersion StaleReason = "OlderVersion"
+	StaleNotInjected   = staleness.NotInjected
+	StaleOtherIdentity = staleness.OtherIdentity
+	StaleHiddenKey     = staleness.HiddenKey
+	StaleOlderVersion  = staleness.OlderVersion
+	StaleOlderObject   = staleness.OlderObject
 )
 
 // StaleReasons lists all reasons.
-func StaleReasons() []StaleReason {
-	return []StaleReason{StaleNotInjected, StaleOtherIdentity, StaleHiddenKey, StaleOlderVersion}
-}
+func StaleReasons() []StaleReason { return staleness.Reasons() }
 
 func (m *Metrics) registerController(factory promauto.Factory) {
 	m.externalSecrets = factory.NewGaugeVec(gauge("external_secrets",
@@ -56,7 +51,8 @@ func (m *Metrics) registerController(factory promauto.Factory) {
 	m.stalePods = factory.NewGaugeVec(gauge("stale_pods",
 		"Pods that have another environment than the next one of their workload would get, by reason: NotInjected (created without the webhook), "+
 			"OtherIdentity (given the objects of another app, system or environment), HiddenKey (admitted while the keys were not known, and hides some), "+
-			"OlderVersion (admitted by an older version of the parameter, and not restarted since). Only the leader sets it."),
+			"OlderVersion (admitted by an older version of the parameter, and not restarted since), "+
+			"OlderObject (started before its Secret or ConfigMap changed). Only the leader sets it."),
 		[]string{"reason"})
 	m.restartsWaiting = factory.NewGaugeVec(gauge("pending_restarts",
 		"Restarts that wait, by reason: window (none of restarts.windows is open), turn (restarts.maxConcurrent are under way, or the first of a parameter), "+

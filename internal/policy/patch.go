@@ -125,7 +125,7 @@ func annotations(c graft.Config) string {
 			set(api.ReloaderConfigMap, "!("+annotated(api.ReloaderConfigMap)+")", varConfigMap),
 			set(api.ReloaderSecret, varSecrets+" && !("+annotated(api.ReloaderSecret)+")", varSecret))
 	}
-	for _, key := range []string{api.AnnotationAwaitsSecret, api.AnnotationParameterVersion} {
+	for _, key := range []string{api.AnnotationAwaitsSecret, api.AnnotationParameterModified, api.AnnotationParameterVersion} {
 		all = append(all, fmt.Sprintf("(%s ? [JSONPatch{op: 'remove', path: %s}] : [])", annotated(key), quote("/metadata/annotations/"+pointer(key))))
 	}
 	return strings.Join(all, "\n+ ")
