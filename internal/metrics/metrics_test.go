@@ -170,7 +170,7 @@ func TestSeriesBeforeTheFirst(t *testing.T) {
 func TestLabels(t *testing.T) {
 	allowed := map[string]bool{
 		"webhook": true, "status": true, "reason": true, "source": true, "state": true,
-		"outcome": true, "result": true, "port": true, "version": true, "goversion": true,
+		"outcome": true, "result": true, "port": true, "resource": true, "version": true, "goversion": true,
 	}
 	families, err := used(t).Gather()
 	if err != nil {
