@@ -36,6 +36,8 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 		KeepUnused:         s.config.ExternalSecrets.KeepUnused,
 		MaxPerNamespace:    s.config.ExternalSecrets.MaxPerNamespace,
 
+		EventQueues: keys.queues, EventFallback: s.config.Events.FallbackInterval, Region: keys.region,
+
 		VersionCheckInterval: s.config.ExternalSecrets.VersionCheckInterval,
 	})
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/envgraft/envgraft/internal/controller"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/ssmevents"
 	"github.com/envgraft/envgraft/webhook"
 )
 
@@ -20,6 +22,9 @@ type keys struct {
 	pods, controller webhook.ParameterGetter
 	// versions tells versions without values; nil where the source has none.
 	versions controller.Versions
+	// queues get events of parameters, of which those without a region are of region.
+	queues []controller.EventQueue
+	region string
 }
 
 // newKeys makes them.
@@ -48,8 +53,26 @@ func newKeys(ctx context.Context, c *config.Configuration, reader client.Reader,
 		log.Error(err, "Cannot get AWS credentials yet; pods are admitted without their literals being checked")
 	}
 	cache := facts.NewCache(facts.NewSSM(clients, m), m, options)
+	queues, err := newQueues(c.Events, clients.Config())
+	if err != nil {
+		return keys{}, err
+	}
 	return keys{
+		queues: queues, region: clients.Config().Region,
 		pods: cache, controller: cache.By(facts.NewBudget(c.Facts.CallsPerSecond, c.Facts.Burst)),
 		versions: facts.NewVersions(clients, m, c.Facts.CallsPerSecond),
 	}, nil
+}
+
+// newQueues makes the clients of the queues of events.
+func newQueues(c config.Events, loaded aws.Config) ([]controller.EventQueue, error) {
+	var queues []controller.EventQueue
+	for _, queue := range c.Queues {
+		client, err := ssmevents.NewQueue(loaded, queue.URL, queue.Role, queue.ExternalID)
+		if err != nil {
+			return nil, err
+		}
+		queues = append(queues, controller.EventQueue{URL: queue.URL, Client: client})
+	}
+	return queues, nil
 }

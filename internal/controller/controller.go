@@ -63,6 +63,7 @@ func (c *terms) run(ctx context.Context) error {
 		return fmt.Errorf("cannot watch workloads: %w", err)
 	}
 	check := &versionCheck{versions: c.needs.Versions, external: c.external, lookups: r.lookups, log: c.connection.Log}
+	c.receive(ctx, check)
 	go check.run(ctx, c.options.VersionCheckInterval)
 	go func() {
 		if err := s.inventory.Scan(ctx, c.informers, c.options.ScanInterval); err != nil {

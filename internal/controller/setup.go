@@ -66,6 +66,11 @@ type Options struct {
 	// ScanInterval is how often pods are looked for that the webhook did not see.
 	// The default is 5 min.
 	ScanInterval time.Duration
+	// EventQueues get the events of parameters; EventFallback is how often versions
+	// are checked while all of them answer, and Region the one of stores without.
+	EventQueues   []EventQueue
+	EventFallback time.Duration
+	Region        string
 	// DiscoveryInterval is how often the API server is asked whether ESO is
 	// there, and in which version. The default is 20 s.
 	DiscoveryInterval time.Duration

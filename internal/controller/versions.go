@@ -34,6 +34,11 @@ type versionCheck struct {
 	log      logr.Logger
 	// denied says that the refusal was told: once is enough.
 	denied bool
+	// eventsUp reports whether all queues of events answer; nil without queues.
+	// While they do, versions are checked each fallback interval.
+	eventsUp func() bool
+	fallback time.Duration
+	last     time.Time
 }
 
 // run checks every interval until ctx is done.
@@ -41,21 +46,43 @@ func (v *versionCheck) run(ctx context.Context, interval time.Duration) {
 	if v.versions == nil || interval <= 0 {
 		return
 	}
-	wait.UntilWithContext(ctx, v.check, interval)
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		if v.due(time.Now()) {
+			v.check(ctx)
+		}
+	}, interval)
+}
+
+// due reports whether versions are to be checked now.
+func (v *versionCheck) due(now time.Time) bool {
+	if v.eventsUp != nil && v.eventsUp() && now.Sub(v.last) < v.fallback {
+		return false
+	}
+	v.last = now
+	return true
 }
 
 func (v *versionCheck) check(ctx context.Context) {
+	asked, keys := v.gather(ctx)
+	for key, version := range v.versions.Read(ctx, facts.Interleave(keys)) {
+		v.compare(asked[key], version)
+	}
+}
+
+// gather returns the ExternalSecrets to check by the keys of their parameters,
+// and the keys by namespace, all from memory.
+func (v *versionCheck) gather(ctx context.Context) (asked map[facts.Key][]*eso.ExternalSecret, keys map[string][]facts.Key) {
 	i := v.external.Current()
 	if i == nil {
-		return
+		return nil, nil
 	}
 	made, err := i.Made(ctx, "", "")
 	if err != nil {
 		v.log.Error(err, "Cannot check for new versions")
-		return
+		return nil, nil
 	}
-	asked := make(map[facts.Key][]*eso.ExternalSecret)
-	keys := make(map[string][]facts.Key) // by namespace
+	asked = make(map[facts.Key][]*eso.ExternalSecret)
+	keys = make(map[string][]facts.Key)
 	for _, e := range made {
 		w := wantsOf(e)
 		if e.Phase() != eso.PhaseOwn || !e.Record.Of(w) {
@@ -71,29 +98,35 @@ func (v *versionCheck) check(ctx context.Context) {
 		}
 		asked[key] = append(asked[key], e)
 	}
-	for key, version := range v.versions.Read(ctx, facts.Interleave(keys)) {
-		v.compare(asked[key], version)
-	}
+	return asked, keys
 }
 
-// compare has the apps reconciled whose record is of an older version.
-func (v *versionCheck) compare(made []*eso.ExternalSecret, version facts.Version) {
+// compare has the apps reconciled whose record is of an older version, and
+// returns whether there were any.
+func (v *versionCheck) compare(made []*eso.ExternalSecret, version facts.Version) (newer bool) {
 	switch version.State {
 	case graft.ParameterAccessDenied:
 		if !v.denied {
 			v.denied = true
 			v.log.Info("Cannot check for new versions: allow ssm:GetParameters; until then the refresh interval stands", "cause", version.Cause)
 		}
-		return
+		return false
 	case graft.ParameterFound:
 	default:
-		return
+		return false
 	}
 	for _, e := range made {
-		if at := (externalsecret.Version{Number: version.Number, Modified: version.Modified}); at.After(e.Record.At()) {
+		if at := recordedAs(version); at.After(e.Record.At()) {
 			v.lookups.outdated(client.ObjectKey{Namespace: e.Namespace, Name: e.App}, wantsOf(e), at)
+			newer = true
 		}
 	}
+	return newer
+}
+
+// recordedAs is what SSM said, as records have it.
+func recordedAs(v facts.Version) externalsecret.Version {
+	return externalsecret.Version{Number: v.Number, Modified: v.Modified}
 }
 
 // wantsOf is what an ExternalSecret of ours was made by, as far as it says.

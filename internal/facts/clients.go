@@ -42,6 +42,9 @@ func NewSSMClients(ctx context.Context, c config.AWS, budget *Budget) (*SSMClien
 // Home is the client of the webhook's own access.
 func (c *SSMClients) Home() *ssm.Client { return c.home }
 
+// Config are the AWS settings that clients are made by.
+func (c *SSMClients) Config() aws.Config { return c.loaded }
+
 // client returns the client of an access.
 func (c *SSMClients) client(access Access) *ssm.Client {
 	if access == (Access{}) {

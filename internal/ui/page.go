@@ -22,7 +22,7 @@ const maxChoices = 1000
 // The states that the list can be narrowed to.
 const (
 	stateBroken  = "broken"
-	stateHealthy   = "healthy"
+	stateHealthy = "healthy"
 	stateUnknown = "not-known"
 )
 
