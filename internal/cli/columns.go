@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// formatColumns is kubectl's custom-columns=HEADER:.field,…
+// formatColumns is kubectl's custom-columns, as HEADER:.field,HEADER:.field.
 const formatColumns = "custom-columns="
 
 // column is one of custom-columns.

@@ -43,7 +43,7 @@ func TestRemoveAdmission(t *testing.T) {
 			objects := slices.Clone(tc.webhooks)
 			for _, p := range tc.policies {
 				for _, o := range (policy.Options{Name: p, Engine: config.Default().Engine()}).Objects() {
-					objects = append(objects, o.(client.Object)) //nolint:forcetypeassert // all of them are
+					objects = append(objects, o.(client.Object))
 				}
 			}
 			c := fake.NewClientBuilder().WithObjects(objects...).Build()

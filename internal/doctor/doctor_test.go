@@ -89,9 +89,13 @@ func installationCases() map[string]findingCase {
 		"no-ca":         {"nothing wrote the CA", "certificate", func(_ *testing.T, in *Input) { in.Webhooks.Value.Webhooks[0].ClientConfig.CABundle = nil }},
 		"ca-garbage":    {"no certificate", "certificate", func(_ *testing.T, in *Input) { in.Webhooks.Value.Webhooks[0].ClientConfig.CABundle = []byte("x") }},
 		"ca-expired": {"it is judged at the time of the input", "certificate", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			in.Webhooks.Value.Webhooks[0].ClientConfig.CABundle = bundle(t, now().Add(-48*time.Hour), now().Add(-24*time.Hour))
 		}},
 		"ca-future": {"of another clock", "certificate", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			in.Webhooks.Value.Webhooks[0].ClientConfig.CABundle = bundle(t, now().Add(24*time.Hour), now().Add(48*time.Hour))
 		}},
 		"ca-untrusted": {"the API server says so", "certificate", func(_ *testing.T, in *Input) {
@@ -128,38 +132,63 @@ func optInCases() map[string]findingCase {
 	return map[string]findingCase{
 		"no-namespace": {"it was deleted", "namespace", func(_ *testing.T, in *Input) { in.App.Namespace.State = clusterview.NotFound }},
 		"bypassed":     {"the label for emergencies", "namespace", func(_ *testing.T, in *Input) { in.App.Namespace.Value.Labels[api.LabelBypass] = "true" }},
-		"not-opted-in": {"nothing opted in: nothing behind that is needed or not", "namespace", func(t *testing.T, in *Input) { reinspect(t, in, "deploy", template, map[string]string{}) }},
+		"not-opted-in": {"nothing opted in: nothing behind that is needed or not", "namespace", func(t *testing.T, in *Input) {
+			t.Helper()
+			reinspect(t, in, "deploy", template, map[string]string{})
+		}},
 		"opted-out": {"the template opts out", "namespace", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			reinspect(t, in, "deploy", labelled(`,"envgraft.dev/inject":"disabled"}`), optedIn())
 		}},
 		"opted-out-ns": {"the namespace opts out", "namespace", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			reinspect(t, in, "deploy", template, map[string]string{api.LabelInject: api.Disabled})
 		}},
 		"opted-out-workload": {"its own label was copied", "namespace", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			reinspect(t, in, "deploy", labelled(`,"envgraft.dev/inject":"disabled"}`), optedIn())
 			in.App.Workload.Labels[api.LabelInject] = api.Disabled
 		}},
 		"label-not-copied": {"the workload webhook was away", "namespace", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			reinspect(t, in, "cronjob", template, map[string]string{})
 			in.App.Workload.Labels[api.LabelInject] = api.Enabled
 		}},
-		"audited": {"nothing is injected", "namespace", func(t *testing.T, in *Input) {
+		"audited": {"nothing is injected", "namespace", func(_ *testing.T, in *Input) {
 			in.App.Namespace.Value.Annotations[api.AnnotationMode] = api.ModeAudit
 			in.App.Subject = graft.New(in.Settings.Configuration.Engine()).Inspect(in.App.Namespace.Value, in.App.Workload.Template)
 		}},
-		"no-app":     {"pods have no name", "labels", func(t *testing.T, in *Input) { reinspect(t, in, "deploy", `{"metadata":{},"spec":{}}`, optedIn()) }},
-		"no-app-pod": {"a pod's labels count for nothing any more", "labels", func(t *testing.T, in *Input) { reinspect(t, in, "pod", `{"metadata":{},"spec":{}}`, optedIn()) }},
+		"no-app": {"pods have no name", "labels", func(t *testing.T, in *Input) {
+			t.Helper()
+			reinspect(t, in, "deploy", `{"metadata":{},"spec":{}}`, optedIn())
+		}},
+		"no-app-pod": {"a pod's labels count for nothing any more", "labels", func(t *testing.T, in *Input) {
+			t.Helper()
+			reinspect(t, in, "pod", `{"metadata":{},"spec":{}}`, optedIn())
+		}},
 		"bad-setting": {"a value that is not understood", "labels", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			reinspect(t, in, "deploy", labelled(`},"annotations":{"envgraft.dev/secret-optional":"perhaps"}`), optedIn())
 		}},
 		"other-environment": {"the Namespace does not list it: the engine has the command", "labels", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			reinspect(t, in, "deploy", labelled(`,"envgraft.dev/environment":"prod"}`), optedIn())
 		}},
 		"namespace-unseen": {"whether anything opted in is not known", "", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			reinspect(t, in, "deploy", template, map[string]string{})
 			in.App.Namespace = forbidden[identity.Namespace]("get namespaces/shop")
 		}},
 		"no-secrets": {"the app has no parameter", "", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			reinspect(t, in, "deploy", labelled(`},"annotations":{"envgraft.dev/secrets":"disabled"}`), optedIn())
 		}},
 	}
@@ -204,6 +233,8 @@ func admissionCases() map[string]findingCase {
 		}},
 		"shadowed-configmap": {"the ConfigMap's keys, too", "otherwebhooks", func(_ *testing.T, in *Input) { in.Admission.Value.Pod = admitted("MODE") }},
 		"shadowed-cronjob": {"lists of a template within a template cannot be merged by name", "otherwebhooks", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			in.App = appOf(t, in.Settings, "cronjob", template, optedIn())
 			in.Admission.Value.Pod = admitted("API_KEY")
 		}},
@@ -264,6 +295,8 @@ func secretCases() map[string]findingCase {
 		"secret-unrecorded": {"nothing was recorded", "", func(_ *testing.T, in *Input) { delete(in.App.ExternalSecret.Metadata.Annotations, api.AnnotationKeys) }},
 		"configmap-gone":    {"that is no fault", "", func(_ *testing.T, in *Input) { in.App.ConfigMap = missing[clusterview.ConfigMap]() }},
 		"configmap-required": {"no key is made up", "configmap", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			in.App = appOf(t, in.Settings, "deploy", strings.Replace(template, `"labels"`, `"annotations":{"envgraft.dev/config-map-required":"true"},"labels"`, 1), optedIn())
 			in.App.ConfigMap = missing[clusterview.ConfigMap]()
 		}},
@@ -307,6 +340,8 @@ func parameterCases() map[string]findingCase {
 			in.App.Secret = missing[clusterview.Secret]()
 		}},
 		"aws-placeholder": {"the same word with --aws", "!parameter", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			checked(parameters.SeverityWarning, parameters.ReasonEmpty, parameters.NoKeys)(t, in)
 			in.App.ExternalSecret = externalSecret(1, "[]")
 			in.App.Secret = missing[clusterview.Secret]()
@@ -357,11 +392,15 @@ func reloaderCases() map[string]findingCase {
 		"reloader-selector-in":   {"that match, in the older form", "", started("--namespace-selector=envgraft.dev/inject:*")},
 		"reloader-labels":        {"labels of the Secret", "reloader", started("--resource-label-selector=reload=true")},
 		"reloader-labels-unseen": {"of a Secret that may not be read: cannot tell", "", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			started("--resource-label-selector=reload=true")(t, in)
 			in.App.Secret = forbidden[clusterview.Secret]("get secrets/shop-secrets")
 		}},
 		"reloader-annotation": {"another annotation counts", "reloader", started("--secret-annotation acme.io/reload")},
 		"reloader-annotation-set": {"that the workload has", "", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			started("--secret-annotation acme.io/reload")(t, in)
 			in.App.Workload.Annotations["acme.io/reload"] = "shop-secrets"
 		}},
@@ -372,17 +411,26 @@ func reloaderCases() map[string]findingCase {
 		"reloader-own-in":      {"its own is ours", "", variable("shop", nil)},
 		"reloader-own-unclear": {"from a ConfigMap: cannot tell", "", variable("", &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{}})},
 		"rollout-deaf": {"by its chart", "reloader", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			rollout(t, in)
 			in.Operators.Value.Reloader[0].Metadata.Labels = map[string]string{"helm.sh/chart": "reloader-2.1.0"}
 		}},
 		"rollout-deaf-manifest": {"by its manifest", "reloader", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			rollout(t, in)
 			in.Operators.Value.Reloader[0].Metadata.Annotations = nil
 		}},
-		"rollout-heard":    {"told of Rollouts", "", func(t *testing.T, in *Input) { rollout(t, in, "--is-Argo-Rollouts=true") }},
+		"rollout-heard": {"told of Rollouts", "", func(t *testing.T, in *Input) {
+			t.Helper()
+			rollout(t, in, "--is-Argo-Rollouts=true")
+		}},
 		"annotation-gone":  {"the workload webhook was away", "annotations", func(_ *testing.T, in *Input) { in.App.Workload.Annotations = nil }},
 		"annotation-other": {"what is there stays", "annotations", func(_ *testing.T, in *Input) { in.App.Workload.Annotations[api.ReloaderSecret] = "own" }},
 		"annotation-template": {"where the metadata has none", "", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			in.App = appOf(t, in.Settings, "deploy", strings.Replace(template, `"labels"`, `"annotations":{"secret.reloader.stakater.com/reload":"shop-.*"},"labels"`, 1), optedIn())
 			in.App.Workload.Annotations = nil
 		}},
@@ -420,10 +468,14 @@ func podCases() map[string]findingCase {
 		"ended":         {"what has ended reads nothing anew", "", pods("cronjob", ended)},
 		"partial":       {"its metadata alone", "", pods("deploy", partial)},
 		"quota": {"no pod comes, and that is no ok", "pods", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			pods("deploy")(t, in)
 			in.App.Failure = `pods "shop-x" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=5, limited: pods=5`
 		}},
 		"not-created": {"for any other reason", "pods", func(t *testing.T, in *Input) {
+			t.Helper()
+
 			pods("deploy")(t, in)
 			in.App.Failure = `pods "shop-x" is forbidden: error looking up service account shop/x`
 		}},

@@ -48,6 +48,7 @@ func (in Input) unmanaged() Finding {
 		return ok("Secret %s is kept by somebody else; %s", secret, why)
 	case clusterview.NotFound:
 		return broken(in.createExternalSecret(), "no ExternalSecret fills Secret %q, and %s", secret, why)
+	case clusterview.Unasked, clusterview.Forbidden, clusterview.Failed:
 	}
 	return unseen("no ExternalSecret fills Secret " + secret + ", and " + why)
 }

@@ -66,7 +66,9 @@ func (in Input) region() string {
 // partitionOf is the partition of a region, by the prefixes that AWS has, see
 // https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html.
 func partitionOf(region string) string {
-	for prefix, partition := range map[string]string{"us-gov-": "aws-us-gov", "cn-": "aws-cn", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "eusc-": "aws-eusc"} {
+	for prefix, partition := range map[string]string{
+		"us-gov-": "aws-us-gov", "cn-": "aws-cn", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "eusc-": "aws-eusc",
+	} {
 		if strings.HasPrefix(region, prefix) {
 			return partition
 		}

@@ -23,9 +23,11 @@ func checkOtherWebhooks(in Input) Finding {
 		return unseen(in.Admission.Cause)
 	case r.kind == refusedNot:
 	case r.kind == refusedDenied:
-		return broken(ask("whoever runs %s, which is not envgraft's, what it wants of pods of %s", r.by, w), "another webhook or policy denies pods of %s: %s", w, r.text)
+		return broken(ask("whoever runs %s, which is not envgraft's, what it wants of pods of %s", r.by, w),
+			"another webhook or policy denies pods of %s: %s", w, r.text)
 	case r.kind == refusedUnreachable:
-		return broken(ask("whoever runs %s, which is not envgraft's, to make it reachable", r.by), "another webhook cannot be reached, so that no pod of %s is created: %s", w, r.text)
+		return broken(ask("whoever runs %s, which is not envgraft's, to make it reachable", r.by),
+			"another webhook cannot be reached, so that no pod of %s is created: %s", w, r.text)
 	case r.kind == refusedQuota:
 		return warn("the next pod would not be created: %s", r.text)
 	default:

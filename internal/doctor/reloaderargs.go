@@ -28,8 +28,8 @@ type arguments struct {
 	unclear string
 }
 
-func argumentsOf(d clusterview.Deployment) arguments {
-	a := arguments{reloader: d, flags: map[string][]string{}}
+func argumentsOf(d clusterview.Deployment) *arguments {
+	a := &arguments{reloader: d, flags: map[string][]string{}}
 	for _, c := range d.Spec.Template.Spec.Containers {
 		a.addFlags(append(slices.Clone(c.Command), c.Args...))
 		for _, e := range c.Env {
@@ -75,11 +75,11 @@ func (a *arguments) addNamespace(e corev1.EnvVar) {
 	}
 }
 
-func (a arguments) is(flag string) bool {
+func (a *arguments) is(flag string) bool {
 	return slices.Contains(a.flags[strings.ToLower(flag)], "true")
 }
 
-func (a arguments) text(flag string) string {
+func (a *arguments) text(flag string) string {
 	return fmt.Sprintf("--%s=%s", flag, strings.Join(a.flags[flag], ","))
 }
 
@@ -87,7 +87,7 @@ func (a arguments) text(flag string) string {
 // cannot be told; both are empty for one that does.
 type hearing struct{ deaf, unsure string }
 
-func (a arguments) hears(in Input) hearing {
+func (a *arguments) hears(in Input) hearing {
 	ns := in.App.Workload.Namespace
 	started := func(flag string) hearing {
 		return hearing{deaf: fmt.Sprintf("%s was started with %s", a.reloader, a.text(flag))}
@@ -121,7 +121,7 @@ func (a arguments) hears(in Input) hearing {
 
 // ignoresAnnotation says that Reloader goes by another annotation than the one
 // that envgraft writes, and that the workload does not have it.
-func (a arguments) ignoresAnnotation(in Input) bool {
+func (a *arguments) ignoresAnnotation(in Input) bool {
 	renamed := a.flags["secret-annotation"]
 	return len(renamed) > 0 && renamed[0] != api.ReloaderSecret && !names(in.App.Workload.Annotations[renamed[0]], in.App.Subject.Identity.Secret)
 }
@@ -138,7 +138,7 @@ func labelsOf(state clusterview.State, set map[string]string) labels.Set {
 }
 
 // selects evaluates a selector, in Reloader's older form "key:value", too.
-func (a arguments) selects(flag string, set labels.Set) hearing {
+func (a *arguments) selects(flag string, set labels.Set) hearing {
 	terms := slices.Clone(a.flags[flag])
 	if len(terms) == 0 {
 		return hearing{}

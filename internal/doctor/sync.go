@@ -24,7 +24,8 @@ func checkSync(in Input) Finding {
 		return broken(in.forceSync(), "the External Secrets Operator cannot sync ExternalSecret %q: %s: %s", e.Metadata.Name, ready.Reason, ready.Message)
 	case in.late():
 		record, _ := in.App.Record()
-		return broken(in.forceSync(), "the External Secrets Operator has not answered since %s: the Secret lacks what version %d of the parameter has", stamp(record.AsOf), record.Version)
+		return broken(in.forceSync(),
+			"the External Secrets Operator has not answered since %s: the Secret lacks what version %d of the parameter has", stamp(record.AsOf), record.Version)
 	case e.Status.RefreshTime.IsZero():
 		return ok("ready")
 	}
