@@ -40,7 +40,7 @@ func (m *certManager) issue(template *x509.Certificate, key crypto.Signer, ca *t
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(90*day)
 	parent, signer := template, key
 	if ca != nil {
-		parent, signer = ca.Leaf, ca.PrivateKey.(crypto.Signer) //nolint:forcetypeassert // newKey made it
+		parent, signer = ca.Leaf, ca.PrivateKey.(crypto.Signer)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	if err != nil {
@@ -68,7 +68,7 @@ func (m *certManager) renewCA() {
 	m.t.Helper()
 	key := m.newKey()
 	if m.ca != nil {
-		key = m.ca.PrivateKey.(crypto.Signer) //nolint:forcetypeassert // newKey made it
+		key = m.ca.PrivateKey.(crypto.Signer)
 	}
 	m.ca = m.issue(&x509.Certificate{
 		Subject: pkix.Name{CommonName: "envgraft-ca"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,

@@ -248,7 +248,7 @@ type promtoolCheck struct {
 }
 
 func (l lifecycle) test(alert string, scrape time.Duration, seed uint64) promtoolTest {
-	d := day{scrape: scrape, random: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // it spreads attempts over replicas
+	d := day{scrape: scrape, random: rand.New(rand.NewPCG(seed, 1))}
 	test := promtoolTest{
 		Name:     fmt.Sprintf("%s, scraped every %s, seed %d", alert, scrape, seed),
 		Interval: scrape.String(),
@@ -308,7 +308,7 @@ func TestAccidents(t *testing.T) {
 		t.Fatal(err)
 	}
 	once := []time.Duration{faultBegins, faultBegins + time.Second, faultBegins + 2*time.Second}
-	d := day{scrape: 30 * time.Second, random: rand.New(rand.NewPCG(1, 1))} //nolint:gosec // as above
+	d := day{scrape: 30 * time.Second, random: rand.New(rand.NewPCG(1, 1))}
 	var tests []promtoolTest
 	for alert, input := range map[string][]inputSeries{
 		"EnvgraftCannotBeCalled": d.counted(once, true, `apiserver_admission_webhook_rejection_count{name="pod.pods.envgraft.dev", error_type="calling_webhook_error"}`),

@@ -113,7 +113,9 @@ func TestOperatorNamespaces(t *testing.T) {
 		"OneThere": {"", cluster{bindings: reloader}, nil, []string{"ops"}},
 		"OptedIn": {
 			"Apps of a namespace that opted in would lose their environment.",
-			cluster{webhooks: eso, bindings: reloader, "/api/v1/namespaces/eso": optedIn}, nil, []string{"ops"},
+			cluster{webhooks: eso, bindings: reloader, "/api/v1/namespaces/eso": optedIn},
+			nil,
+			[]string{"ops"},
 		},
 		"Off":    {"", cluster{webhooks: eso, bindings: reloader}, []string{"--set", "webhook.excludeOperators=false"}, nil},
 		"ByHand": {"No namespace stands twice.", cluster{webhooks: eso}, []string{"--set", "webhook.excludedNamespaces={eso}"}, []string{"eso"}},

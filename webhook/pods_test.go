@@ -251,7 +251,9 @@ func TestPodsAsksOnlyForWhatItNeeds(t *testing.T) {
 	}{
 		"Unknown": {
 			"the question is asked as it stands, its time and access too",
-			facts.Ask{Question: question}, nil, graft.ParameterEmpty, []facts.Question{question},
+			facts.Ask{Question: question},
+			nil, graft.ParameterEmpty,
+			[]facts.Question{question},
 		},
 		"Known": {
 			"what is known costs no call",
@@ -259,19 +261,26 @@ func TestPodsAsksOnlyForWhatItNeeds(t *testing.T) {
 		},
 		"Recorded": {
 			"the leader asks, and the others wait for its record",
-			facts.Await{Question: question}, found, graft.ParameterFound, nil,
+			facts.Await{Question: question},
+			found, graft.ParameterFound, nil,
 		},
 		"NoKeysRecorded": {
 			"the leader recorded that there are no keys: why, each replica finds out",
-			facts.Await{Question: question}, facts.Ask{Question: question}, graft.ParameterEmpty, []facts.Question{question},
+			facts.Await{Question: question},
+			facts.Ask{Question: question},
+			graft.ParameterEmpty,
+			[]facts.Question{question},
 		},
 		"NotRecorded": {
 			"it did not come in time: a guess could let in what the leader denies",
-			facts.Await{Question: question}, nil, graft.ParameterEmpty, []facts.Question{question},
+			facts.Await{Question: question},
+			nil, graft.ParameterEmpty,
+			[]facts.Question{question},
 		},
 		"Unchecked": {
 			"the parameter of this path is another account's",
-			facts.NotChecked{Cause: "its store has credentials of its own"}, nil, graft.ParameterUnchecked, nil,
+			facts.NotChecked{Cause: "its store has credentials of its own"},
+			nil, graft.ParameterUnchecked, nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,14 +45,16 @@ func TestValues(t *testing.T) {
 			"a later envFrom entry wins, env wins over all", `
 envFrom: [{configMapRef: {name: c}}, {secretRef: {name: s}}]
 env: [{name: B, value: literal}]`,
-			map[string]string{"A": "secret", "B": "literal", "C": "config"}, nil,
+			map[string]string{"A": "secret", "B": "literal", "C": "config"},
+			nil,
 		},
 		{"a prefix", `envFrom: [{prefix: P_, secretRef: {name: s}}]`, map[string]string{"P_A": "secret", "P_B": "secret$(A)"}, nil},
 		{
 			"references see envFrom and what stands before, and a literal may be made of its own key", `
 envFrom: [{secretRef: {name: s}}]
 env: [{name: X, value: "$(A)-$(LATER)-$(B)"}, {name: A, value: "$(A)!"}, {name: LATER, value: "$(A)"}]`,
-			map[string]string{"A": "secret!", "B": "secret$(A)", "X": "secret-$(LATER)-secret$(A)", "LATER": "secret!"}, nil,
+			map[string]string{"A": "secret!", "B": "secret$(A)", "X": "secret-$(LATER)-secret$(A)", "LATER": "secret!"},
+			nil,
 		},
 		{
 			"an optional key that is missing leaves what was there", `
@@ -60,20 +62,23 @@ env:
 - {name: A, value: below}
 - {name: A, valueFrom: {secretKeyRef: {name: s, key: NONE, optional: true}}}
 - {name: N, valueFrom: {configMapKeyRef: {name: none, key: NONE, optional: true}}}`,
-			map[string]string{"A": "below"}, nil,
+			map[string]string{"A": "below"},
+			nil,
 		},
 		{
 			"what the container would wait for", `
 envFrom: [{secretRef: {name: none}}, {configMapRef: {name: none, optional: true}}]
 env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: NONE}}}, {name: B, valueFrom: {configMapKeyRef: {name: none, key: K}}}]`,
-			map[string]string{}, []string{"Secret/none does not exist", `variable A: Secret/s has no key "NONE"`, "variable B: ConfigMap/none does not exist"},
+			map[string]string{},
+			[]string{"Secret/none does not exist", `variable A: Secret/s has no key "NONE"`, "variable B: ConfigMap/none does not exist"},
 		},
 		{
 			"other sources", `
 env:
 - {name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
 - {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}`,
-			map[string]string{"IP": "10.0.0.1"}, []string{"variable CPU: not here"},
+			map[string]string{"IP": "10.0.0.1"},
+			[]string{"variable CPU: not here"},
 		},
 		{"an empty value", `env: [{name: E, value: ""}]`, map[string]string{"E": ""}, nil},
 	} {

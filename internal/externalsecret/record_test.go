@@ -169,13 +169,17 @@ func TestNextRecord(t *testing.T) {
 		{"it came", filled(without(graft.ParameterNotFound), time.Time{}), v2, noon(), v2},
 		{"it is still not there", filled(without(graft.ParameterNotFound), time.Time{}), without(graft.ParameterNotFound), noon(), without(graft.ParameterNotFound)},
 		{"it came, and is no object", filled(without(graft.ParameterNotFound), time.Time{}), without(graft.ParameterNotObject), noon(), without(graft.ParameterNotObject)},
-		{"of another account it is another parameter", filled(v3, noon()), with(v2, func(r *Record) { r.Origin = "us-east-1" }), noon(),
-			with(v2, func(r *Record) { r.Origin = "us-east-1" })},
+		{
+			"of another account it is another parameter", filled(v3, noon()), with(v2, func(r *Record) { r.Origin = "us-east-1" }), noon(),
+			with(v2, func(r *Record) { r.Origin = "us-east-1" }),
+		},
 		{"while ESO may still answer nothing is said", filled(v3, noon().Add(-hour)), nil, noon().Add(answerBound), v3},
 		{"that it does not answer is written down once", filled(v3, noon().Add(-hour)), nil, noon().Add(hour), with(v3, func(r *Record) { r.Late = true })},
 		{"and stays", filled(with(v3, func(r *Record) { r.Late = true }), noon().Add(-hour)), nil, noon().Add(2 * hour), with(v3, func(r *Record) { r.Late = true })},
-		{"and when it answered", filled(with(v3, func(r *Record) { r.Late = true }), noon().Add(hour)), nil, noon().Add(2 * hour),
-			with(v3, func(r *Record) { r.Since = noon().Add(hour + time.Second) })},
+		{
+			"and when it answered", filled(with(v3, func(r *Record) { r.Late = true }), noon().Add(hour)), nil, noon().Add(2 * hour),
+			with(v3, func(r *Record) { r.Since = noon().Add(hour + time.Second) }),
+		},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			got := test.e.NextRecord(wanted(), test.found, test.now)

@@ -64,28 +64,40 @@ func TestVersionsFaults(t *testing.T) {
 		"Well": {"ten a call", ssmfake.Fault{}, map[graft.ParameterState]int{graft.ParameterFound: 25}, 3},
 		"Denied": {
 			"the right is missing: after two batches, name by name, asking on would not help",
-			ssmfake.Fault{Kind: ssmfake.Deny}, map[graft.ParameterState]int{graft.ParameterAccessDenied: 25}, 22,
+			ssmfake.Fault{Kind: ssmfake.Deny},
+			map[graft.ParameterState]int{graft.ParameterAccessDenied: 25},
+			22,
 		},
 		"OneDenied": {
 			"a policy by path refuses the whole batch, which is asked for name by name",
-			ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app11/stage/app"}, map[graft.ParameterState]int{graft.ParameterFound: 24, graft.ParameterAccessDenied: 1}, 13,
+			ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app11/stage/app"},
+			map[graft.ParameterState]int{graft.ParameterFound: 24, graft.ParameterAccessDenied: 1},
+			13,
 		},
 		"FirstDenied": {
 			"the first name ends the round for nobody",
-			ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app00/stage/app"}, map[graft.ParameterState]int{graft.ParameterFound: 24, graft.ParameterAccessDenied: 1}, 13,
+			ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app00/stage/app"},
+			map[graft.ParameterState]int{graft.ParameterFound: 24, graft.ParameterAccessDenied: 1},
+			13,
 		},
 		"BatchDenied": {
 			"nor do ten of them",
-			ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app0*"}, map[graft.ParameterState]int{graft.ParameterFound: 15, graft.ParameterAccessDenied: 10}, 13,
+			ssmfake.Fault{Kind: ssmfake.Deny, Path: "/shop/app0*"},
+			map[graft.ParameterState]int{graft.ParameterFound: 15, graft.ParameterAccessDenied: 10},
+			13,
 		},
 		"Throttled": {"SSM has enough", ssmfake.Fault{Kind: ssmfake.Throttle}, map[graft.ParameterState]int{graft.ParameterThrottled: 25}, 1},
 		"Failing": {
 			"one batch fails, with the SDK's second try, and the next goes on",
-			ssmfake.Fault{Kind: ssmfake.Fail, Path: "/shop/app10/*"}, map[graft.ParameterState]int{graft.ParameterFound: 15, graft.ParameterUnreachable: 10}, 4,
+			ssmfake.Fault{Kind: ssmfake.Fail, Path: "/shop/app10/*"},
+			map[graft.ParameterState]int{graft.ParameterFound: 15, graft.ParameterUnreachable: 10},
+			4,
 		},
 		"Down": {
 			"after two batches, each tried twice, SSM is away",
-			ssmfake.Fault{Kind: ssmfake.Fail}, map[graft.ParameterState]int{graft.ParameterUnreachable: 25}, 4,
+			ssmfake.Fault{Kind: ssmfake.Fail},
+			map[graft.ParameterState]int{graft.ParameterUnreachable: 25},
+			4,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -149,12 +148,14 @@ func TestAgain(t *testing.T) {
 		"LaterLiteral": {
 			"A literal that another webhook added behind us gives way.", injected,
 			`[{"name":"A","value":"later"}]`,
-			[]string{"A"}, graft.ParameterFound, `[{"name":"A","valueFrom":` + secret + `}]`,
+			[]string{"A"},
+			graft.ParameterFound, `[{"name":"A","valueFrom":` + secret + `}]`,
 		},
 		"Merged": {
 			"What merges by name puts its value beside our binding, which the API server refuses: the literal stays below.", injected,
 			`[{"name":"A","value":"merged","valueFrom":` + secret + `}]`,
-			[]string{"A"}, graft.ParameterFound, `[{"name":"A","value":"merged"},{"name":"A","valueFrom":` + secret + `}]`,
+			[]string{"A"},
+			graft.ParameterFound, `[{"name":"A","value":"merged"},{"name":"A","valueFrom":` + secret + `}]`,
 		},
 		"MergedUnknown": {
 			"Nor is it refused if SSM cannot be asked the second time.", injected,
@@ -164,27 +165,32 @@ func TestAgain(t *testing.T) {
 		"MergedNotMarked": {
 			"A pod that was never admitted has this from its author, and is the API server's to refuse.", "",
 			`[{"name":"A","value":"x","valueFrom":` + secret + `}]`,
-			[]string{"A"}, graft.ParameterFound, `[{"name":"A","value":"x","valueFrom":` + secret + `}]`,
+			[]string{"A"},
+			graft.ParameterFound, `[{"name":"A","value":"x","valueFrom":` + secret + `}]`,
 		},
 		"MergedForeign": {
 			"So has one whose valueFrom is not ours.", injected,
 			`[{"name":"A","value":"x","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}]`,
-			[]string{"A"}, graft.ParameterFound, `[{"name":"A","value":"x","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}]`,
+			[]string{"A"},
+			graft.ParameterFound, `[{"name":"A","value":"x","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}]`,
 		},
 		"OlderBinding": {
 			"A binding of ours to the ConfigMap gives way once the parameter has the key.", injected,
 			`[{"name":"A","value":"x"},{"name":"A","valueFrom":` + configMap + `}]`,
-			[]string{"A"}, graft.ParameterFound, `[{"name":"A","valueFrom":` + secret + `},{"name":"A","valueFrom":` + secret + `}]`,
+			[]string{"A"},
+			graft.ParameterFound, `[{"name":"A","valueFrom":` + secret + `},{"name":"A","valueFrom":` + secret + `}]`,
 		},
 		"OlderBindingAlone": {
 			"So does one that had replaced its literal.", injected,
 			`[{"name":"A","valueFrom":` + configMap + `}]`,
-			[]string{"A"}, graft.ParameterFound, `[{"name":"A","valueFrom":` + secret + `}]`,
+			[]string{"A"},
+			graft.ParameterFound, `[{"name":"A","valueFrom":` + secret + `}]`,
 		},
 		"ByHand": {
 			"By hand, in a pod that was never admitted, it is a choice.", "",
 			`[{"name":"A","valueFrom":` + configMap + `}]`,
-			[]string{"A"}, graft.ParameterFound, `[{"name":"A","valueFrom":` + configMap + `}]`,
+			[]string{"A"},
+			graft.ParameterFound, `[{"name":"A","valueFrom":` + configMap + `}]`,
 		},
 	}
 	engine := graft.New(testConfig())

@@ -56,7 +56,7 @@ func apiServer(t *testing.T, watchList bool) *httptest.Server {
 			}
 			fmt.Fprint(w, initialEvents(resource))
 		}
-		w.(http.Flusher).Flush() //nolint:forcetypeassert // net/http's own is one
+		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)

@@ -22,7 +22,8 @@ func TestUnknownKeys(t *testing.T) {
 		{"the order flips, and both may have the same key", "[{name: a, envFrom: [{secretRef: {name: x-secrets}}, {configMapRef: {name: x-config, optional: true}}]}]", nil, false},
 		{
 			"the order flips, but one is known to be empty", "[{name: a, envFrom: [{secretRef: {name: x-secrets}}, {configMapRef: {name: x-config, optional: true}}]}]",
-			[]string{"ConfigMap/x-config"}, true,
+			[]string{"ConfigMap/x-config"},
+			true,
 		},
 		{
 			"a foreign object with a prefix may have a key of the same name",

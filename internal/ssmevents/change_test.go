@@ -41,7 +41,9 @@ func TestParse(t *testing.T) {
 		"Inner":     {"The envelope is good, its message is not.", `{"Type":"Notification","Message":"{"}`, Change{}, nil},
 		"Nameless": {
 			"Without a name there is nothing to ask for.",
-			`{"source":"aws.ssm","detail-type":"Parameter Store Change","account":"1","region":"r","detail":{"operation":"Update"}}`, Change{}, nil,
+			`{"source":"aws.ssm","detail-type":"Parameter Store Change","account":"1","region":"r","detail":{"operation":"Update"}}`,
+			Change{},
+			nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -133,8 +133,11 @@ func TestMarked(t *testing.T) {
 		annotations map[string]string
 		want        externalsecret.Version
 	}{
-		{"all marks", map[string]string{api.AnnotationParameterVersion: "3", api.AnnotationParameterModified: "2026-01-01T12:00:00.5Z"},
-			externalsecret.Version{Number: 3, Modified: noon().Add(500 * time.Millisecond), Seen: noon()}},
+		{
+			"all marks",
+			map[string]string{api.AnnotationParameterVersion: "3", api.AnnotationParameterModified: "2026-01-01T12:00:00.5Z"},
+			externalsecret.Version{Number: 3, Modified: noon().Add(500 * time.Millisecond), Seen: noon()},
+		},
 		{"of an earlier release", map[string]string{api.AnnotationParameterVersion: "3"}, externalsecret.Version{Number: 3, Seen: noon()}},
 		{"none", nil, externalsecret.Version{Seen: noon()}},
 		{"no number", map[string]string{api.AnnotationParameterVersion: "x", api.AnnotationParameterModified: "2026-01-01T12:00:00Z"}, externalsecret.Version{Seen: noon()}},

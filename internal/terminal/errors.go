@@ -18,7 +18,7 @@ func WriteError(w io.Writer, prefix string, err error) {
 // errorLines takes joined errors apart. Any other line end in a message may be
 // part of a foreign name, and does not end a line.
 func errorLines(err error) []string {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // its own parts, not those of a cause
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var lines []string
 		for _, part := range joined.Unwrap() {
 			lines = append(lines, errorLines(part)...)

@@ -82,7 +82,7 @@ func clean(argument any) any {
 	if text, ok := argument.(Safe); ok {
 		return string(text)
 	}
-	switch reflect.ValueOf(argument).Kind() { //nolint:exhaustive // all others may hold text
+	switch reflect.ValueOf(argument).Kind() {
 	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
 		if _, named := argument.(fmt.Stringer); !named {

@@ -23,35 +23,43 @@ func TestRules(t *testing.T) {
 		want   rules
 	}{
 		"Deployment": {
-			"its pods name a ReplicaSet", workload.Ref{APIVersion: "apps/v1", Kind: "Deployment"},
+			"its pods name a ReplicaSet",
+			workload.Ref{APIVersion: "apps/v1", Kind: "Deployment"},
 			rules{"/spec/template", true, true, false, true, "apps/v1"},
 		},
 		"OldDeployment": {
-			"an author may write a version that is no longer served", workload.Ref{APIVersion: "apps/v1beta1", Kind: "Deployment"},
+			"an author may write a version that is no longer served",
+			workload.Ref{APIVersion: "apps/v1beta1", Kind: "Deployment"},
 			rules{"/spec/template", true, true, false, true, "apps/v1"},
 		},
 		"Rollout": {
-			"one of Argo", workload.Ref{APIVersion: "argoproj.io/v1alpha1", Kind: "Rollout"},
+			"one of Argo",
+			workload.Ref{APIVersion: "argoproj.io/v1alpha1", Kind: "Rollout"},
 			rules{"/spec/template", true, true, false, true, "argoproj.io/v1alpha1"},
 		},
 		"OthersRollout": {
-			"a Rollout of somebody else has no pods that are known", workload.Ref{APIVersion: "example.com/v1", Kind: "Rollout"},
+			"a Rollout of somebody else has no pods that are known",
+			workload.Ref{APIVersion: "example.com/v1", Kind: "Rollout"},
 			rules{"", false, false, false, false, "example.com/v1"},
 		},
 		"CronJob": {
-			"the next run gets the new values by itself", workload.Ref{APIVersion: "batch/v1", Kind: "CronJob"},
+			"the next run gets the new values by itself",
+			workload.Ref{APIVersion: "batch/v1", Kind: "CronJob"},
 			rules{"/spec/jobTemplate/spec/template", true, false, false, true, "batch/v1"},
 		},
 		"Job": {
-			"an ExternalSecret that it owned would go with each run", workload.Ref{APIVersion: "batch/v1", Kind: "Job"},
+			"an ExternalSecret that it owned would go with each run",
+			workload.Ref{APIVersion: "batch/v1", Kind: "Job"},
 			rules{"/spec/template", false, false, true, true, "batch/v1"},
 		},
 		"ReplicaSet": {
-			"a restart is its Deployment's", workload.Ref{APIVersion: "apps/v1", Kind: "ReplicaSet"},
+			"a restart is its Deployment's",
+			workload.Ref{APIVersion: "apps/v1", Kind: "ReplicaSet"},
 			rules{"/spec/template", false, false, true, true, "apps/v1"},
 		},
 		"Pod": {
-			"is its own template", workload.Ref{APIVersion: "v1", Kind: "Pod"},
+			"is its own template",
+			workload.Ref{APIVersion: "v1", Kind: "Pod"},
 			rules{"", false, false, false, true, "v1"},
 		},
 	} {

@@ -34,14 +34,14 @@ func (b *bench) neighbour(t *testing.T, name, namespace string, change func(*cor
 			return
 		}
 		change(after)
-		from, _ := json.Marshal(before) //nolint:errcheck // a Pod marshals
-		to, _ := json.Marshal(after)    //nolint:errcheck // a Pod marshals
+		from, _ := json.Marshal(before)
+		to, _ := json.Marshal(after)
 		operations, err := jsonpatch.CreatePatch(from, to)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		patch, _ := json.Marshal(operations) //nolint:errcheck // operations marshal
+		patch, _ := json.Marshal(operations)
 		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true, Patch: patch, PatchType: ptr.To(admissionv1.PatchTypeJSONPatch)}
 		_ = json.NewEncoder(w).Encode(review)
 	}))
