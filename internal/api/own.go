@@ -31,7 +31,8 @@ func Known(key string) bool {
 		AnnotationReload, AnnotationReleaseRestarts,
 
 		AnnotationInjected, AnnotationAwaitsSecret, AnnotationParameterVersion, AnnotationRestartedFor, AnnotationRestartedAt,
-		AnnotationWritten, AnnotationForcedVersion, AnnotationKeys, AnnotationRevoked, AnnotationUnusedSince:
+		AnnotationWritten, AnnotationForcedVersion, AnnotationKeys, AnnotationRevoked, AnnotationUnusedSince,
+		AnnotationSecretRemoved:
 		return true
 	}
 	_, was := renamed(key)

@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/config"
-	"github.com/envgraft/envgraft/internal/controller"
 	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/lookup"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/webhook"
 )
@@ -19,7 +19,7 @@ type keys struct {
 	// by a budget of its own, so that neither waits for the other.
 	pods, controller webhook.ParameterGetter
 	// versions tells versions without values; nil where the source has none.
-	versions controller.Versions
+	versions lookup.Versions
 }
 
 // newKeys makes them.
