@@ -55,7 +55,7 @@ func appeared(c claim, version string) cause {
 	}
 	return cause{
 		workload: c.Workload, parameter: c.Wants.Parameter, about: c.Awaiting, version: version,
-		served: func(past rollout.Past) bool { return past.Has(version) },
+		served: func(past rollout.Past) bool { return past.Version() == version },
 		done: event{eventRestarted, fmt.Sprintf(
 			"restarted: its pods had started before Secret %q existed, which now holds %q", c.Wants.Secret, version)},
 		left: event{eventNotRestarted, fmt.Sprintf(

@@ -61,6 +61,19 @@ func PastOf(object *unstructured.Unstructured) Past {
 // Has says that a restart for the cause is remembered.
 func (p Past) Has(cause string) bool { return slices.Contains(p.Causes, cause) }
 
+// Version is the version of the parameter that it was last restarted for; "" for
+// none. One before it says nothing: a parameter that is deleted and made again
+// begins at version 1.
+func (p Past) Version() string {
+	for _, cause := range p.Causes {
+		// Why pods were stale has a space in it or no version; no parameter's name has one.
+		if strings.Contains(cause, "@") && !strings.Contains(cause, " ") {
+			return cause
+		}
+	}
+	return ""
+}
+
 // HasLately says that there was a restart for the cause, and none for a day that
 // would have it forgotten.
 func (p Past) HasLately(cause string, now time.Time) bool {

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,6 +105,19 @@ func TestCausesDoNotForgetEachOther(t *testing.T) {
 		}
 		if n := len(PastOf(object).Causes); n != maxCauses {
 			t.Errorf("%s: %d causes are remembered, want %d", kind, n, maxCauses)
+		}
+	}
+}
+
+// TestVersion is the newest one, whatever stale pods it was restarted for since: a
+// parameter that is made again has its first version once more.
+func TestVersion(t *testing.T) {
+	for causes, want := range map[string]string{
+		"": "", "/a@2": "/a@2", "/a@2, /a@1": "/a@2", "NotInjected, HiddenKey of /a@3, /a@2, /a@1": "/a@2", "NotInjected": "",
+	} {
+		past := Past{Causes: strings.Split(causes, causeSeparator)}
+		if got := past.Version(); got != want {
+			t.Errorf("%q: the version is %q, want %q", causes, got, want)
 		}
 	}
 }
