@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -76,9 +77,7 @@ func discovery(path string) (any, bool) {
 
 func object(apiVersion, kind, name string, more map[string]any) map[string]any {
 	all := map[string]any{"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{"name": name}}
-	for key, value := range more {
-		all[key] = value
-	}
+	maps.Copy(all, more)
 	return all
 }
 

@@ -108,14 +108,14 @@ func (r *Reader) Pods(ctx context.Context, w Workload) Seen[[]Pod] {
 		return Seen[[]Pod]{State: pod.State, Cause: pod.Cause, Value: []Pod{pod.Value}}
 	}
 	selector, jobs := labelJobName, map[string]bool(nil)
-	switch {
-	case w.Kind.Kind == workload.CronJob:
+	switch w.Kind.Kind {
+	case workload.CronJob:
 		seen := r.jobsOf(ctx, w)
 		if seen.State != Found {
 			return Seen[[]Pod]{State: seen.State, Cause: seen.Cause}
 		}
 		jobs = seen.Value
-	case w.Kind.Kind == workload.Job:
+	case workload.Job:
 		selector = labelJobName + "=" + w.Name
 	default:
 		s, err := metav1.LabelSelectorAsSelector(w.Selector)

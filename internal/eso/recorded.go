@@ -26,7 +26,7 @@ func (x *ExternalSecrets) awaited(d graft.Decision, keys facts.Keys) facts.Keys 
 	if !asks || !ask.Recorded || d.Status != graft.StatusInjected || elsewhere == nil || !(*elsewhere)() {
 		return keys
 	}
-	return facts.Await{Question: ask.Question}
+	return facts.Await(ask)
 }
 
 // Recorded is State once the leader has recorded the keys, or ctx is done.

@@ -63,7 +63,7 @@ func (g generator) foreignEnv(c *corev1.Container) {
 		c.Env = slices.Insert(c.Env, g.IntN(len(c.Env)+1), literal)
 	case 5:
 		c.EnvFrom = append(c.EnvFrom, corev1.EnvFromSource{SecretRef: &corev1.SecretEnvSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: "other"}, Optional: ptr.To(true),
+			LocalObjectReference: corev1.LocalObjectReference{Name: "other"}, Optional: new(true),
 		}})
 	case 6: // as a merge that does not know the list's key
 		c.EnvFrom = nil

@@ -189,7 +189,7 @@ func checkLines(t *testing.T, file string, op jsonpatch.Operation, before, after
 	t.Helper()
 	have := strings.Split(before, "\n")
 	strange := 0
-	for _, line := range strings.Split(after, "\n") {
+	for line := range strings.SplitSeq(after, "\n") {
 		if at := slices.Index(have, line); at >= 0 {
 			have = have[at+1:]
 		} else if !strings.Contains(line, "zz-new") {

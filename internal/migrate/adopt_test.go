@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,10 +54,8 @@ func TestUnknownKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		p, _, err := plan(t, before, func(kind, name string) ([]string, bool) {
-			for _, object := range c.known {
-				if object == kind+"/"+name {
-					return nil, true
-				}
+			if slices.Contains(c.known, kind+"/"+name) {
+				return nil, true
 			}
 			return nil, false
 		})

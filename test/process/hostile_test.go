@@ -227,8 +227,8 @@ func (g *generator) walk(t reflect.Type, name string, wrap func(string) string) 
 	if g.seen[t]++; g.seen[t] > 2 {
 		return
 	}
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
+		field := field
 		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if key == "" && field.Anonymous {
 			g.walk(field.Type, name, wrap)
