@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +44,7 @@ func (c cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !found {
 		w.WriteHeader(http.StatusNotFound)
 	}
-	_ = json.NewEncoder(w).Encode(answer) // helm is gone otherwise
+	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // helm is gone if it fails
 }
 
 func discovery(path string) (any, bool) {
@@ -127,8 +128,7 @@ func TestOperatorNamespaces(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := append(config.Default().ExcludedNamespaces, systemNamespace)
-			if diff := cmp.Diff(append(want, tc.want...), c.ExcludedNamespaces); diff != "" {
+			if diff := cmp.Diff(slices.Concat(config.Default().ExcludedNamespaces, []string{systemNamespace}, tc.want), c.ExcludedNamespaces); diff != "" {
 				t.Errorf("%s\nexcluded namespaces: -want, +got:\n%s", tc.reason, diff)
 			}
 		})

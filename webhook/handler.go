@@ -59,7 +59,10 @@ func reviewTime(r *http.Request) time.Duration {
 // ServeHTTP answers one review.
 func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.trusted(r) {
-		h.refuse(w, &refusal{metrics.RefusalUntrusted, http.StatusForbidden, "reviews are taken from API servers alone: this client has no certificate that server.clientCA signed"})
+		h.refuse(w, &refusal{
+			metrics.RefusalUntrusted, http.StatusForbidden,
+			"reviews are taken from API servers alone: this client has no certificate that server.clientCA signed",
+		})
 		return
 	}
 	if err := checkHeaders(r); err != nil {
@@ -183,7 +186,10 @@ func checkHeaders(r *http.Request) *refusal {
 	case r.Method != http.MethodPost:
 		return &refusal{metrics.RefusalMalformed, http.StatusMethodNotAllowed, "reviews are posted, and this is a " + r.Method}
 	case r.Header.Get("Content-Type") != "application/json":
-		return &refusal{metrics.RefusalMalformed, http.StatusUnsupportedMediaType, fmt.Sprintf("a review is application/json, and this is %.100q", r.Header.Get("Content-Type"))}
+		return &refusal{
+			metrics.RefusalMalformed, http.StatusUnsupportedMediaType,
+			fmt.Sprintf("a review is application/json, and this is %.100q", r.Header.Get("Content-Type")),
+		}
 	case r.ContentLength > mostReviewBytes:
 		return tooLong()
 	case r.Header.Get("Content-Encoding") != "":

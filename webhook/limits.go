@@ -182,7 +182,10 @@ func (b *body) enter(ctx context.Context, line *semaphore.Weighted, places int64
 }
 
 func tooLong() *refusal {
-	return &refusal{metrics.RefusalTooLong, http.StatusRequestEntityTooLarge, fmt.Sprintf("a review of more than %d bytes: an API server sends none", mostReviewBytes)}
+	return &refusal{
+		metrics.RefusalTooLong, http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("a review of more than %d bytes: an API server sends none", mostReviewBytes),
+	}
 }
 
 func tooMany(reason metrics.Refusal, what string) *refusal {

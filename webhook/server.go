@@ -185,7 +185,8 @@ func (s *Server) httpServer() *http.Server {
 func (s *Server) connectionClosed() {
 	s.options.Metrics.ConnectionClosed(metrics.PortWebhook)
 	if leftOut, ok := s.limits.lines.Next("connections"); ok {
-		s.options.Log.Info("Closed a connection: there are more than server.limits.maxConnections", "maxConnections", s.options.Limits.MaxConnections, "leftOut", leftOut)
+		s.options.Log.Info("Closed a connection: there are more than server.limits.maxConnections",
+			"maxConnections", s.options.Limits.MaxConnections, "leftOut", leftOut)
 	}
 }
 

@@ -30,7 +30,8 @@ func Known(key string) bool {
 		AnnotationAllowedParameterPrefixes, AnnotationAllowedEnvironments, AnnotationAllowedSecretNames, AnnotationMode,
 		AnnotationReload, AnnotationReleaseRestarts,
 
-		AnnotationInjected, AnnotationInjectedContainers, AnnotationAwaitsSecret, AnnotationParameterVersion, AnnotationParameterModified, AnnotationRestartedFor, AnnotationRestartedAt,
+		AnnotationInjected, AnnotationInjectedContainers, AnnotationAwaitsSecret, AnnotationParameterVersion, AnnotationParameterModified,
+		AnnotationRestartedFor, AnnotationRestartedAt,
 		AnnotationWritten, AnnotationForcedVersion, AnnotationKeys, AnnotationRevoked, AnnotationUnusedSince:
 		return true
 	}

@@ -221,19 +221,19 @@ func writeDiffs(w io.Writer, format string, diffs []podDiff) error {
 	var out bytes.Buffer
 	p := newPalette(w)
 	for _, d := range diffs {
-		terminal.Fprintf(&out, "%s in namespace %s", d.Workload, d.Namespace)
+		terminal.Appendf(&out, "%s in namespace %s", d.Workload, d.Namespace)
 		if d.Pod != "" {
-			terminal.Fprintf(&out, ", pod %s", d.Pod)
+			terminal.Appendf(&out, ", pod %s", d.Pod)
 		}
 		if len(d.Alike) > 0 {
-			terminal.Fprintf(&out, " and %d like it", len(d.Alike))
+			terminal.Appendf(&out, " and %d like it", len(d.Alike))
 		}
 		if d.Message != "" {
-			terminal.Fprintf(&out, ": %s", d.Message)
+			terminal.Appendf(&out, ": %s", d.Message)
 		}
 		out.WriteByte('\n')
 		for _, c := range d.Changes {
-			terminal.Fprintf(&out, "  container %s: %s\n    %s %s\n    %s %s\n", c.Container, c.Name,
+			terminal.Appendf(&out, "  container %s: %s\n    %s %s\n    %s %s\n", c.Container, c.Name,
 				p.paint(colorRed, "-"), sourceOr(c.Was), p.paint(colorGreen, "+"), sourceOr(c.Becomes))
 		}
 		if len(d.Changes) == 0 && d.Pod != "" {

@@ -207,7 +207,7 @@ func writeDiagnoses(w io.Writer, format string, all []diagnosis) error {
 }
 
 func writeDiagnosis(out *bytes.Buffer, d diagnosis, p palette) {
-	terminal.Fprintf(out, "%s\n", d.name())
+	terminal.Appendf(out, "%s\n", d.name())
 	colors := map[doctor.Status]int{
 		doctor.OK: colorGreen, doctor.Warning: colorYellow, doctor.Broken: colorRed, doctor.Unseen: colorYellow,
 		doctor.Unneeded: colorDefault, doctor.Unreached: colorDefault,
@@ -220,10 +220,10 @@ func writeDiagnosis(out *bytes.Buffer, d diagnosis, p palette) {
 	for _, f := range d.Findings {
 		if f.Fix != "" {
 			// As it stands: a here-document may not be indented.
-			terminal.Fprintf(out, "\nTo fix it:\n\n%s\n", terminal.Lines(f.Fix))
+			terminal.Appendf(out, "\nTo fix it:\n\n%s\n", terminal.Lines(f.Fix))
 		}
 		if f.Ask != "" {
-			terminal.Fprintf(out, "\nAsk %s.\n", f.Ask)
+			terminal.Appendf(out, "\nAsk %s.\n", f.Ask)
 		}
 	}
 }

@@ -210,7 +210,9 @@ func patch(document []byte, ops []operations.Operation) ([]byte, error) {
 
 // subject gathers what is to be explained, and where keys and values are.
 func (c *session) subject(ctx context.Context, app *clusterview.App, report graft.Report, pod []byte) subject {
-	objects := &objects{session: c, ctx: ctx, app: app, configMaps: map[string]clusterview.Seen[clusterview.ConfigMap]{}, secrets: map[string]clusterview.Seen[clusterview.Secret]{}}
+	objects := &objects{
+		session: c, ctx: ctx, app: app, configMaps: map[string]clusterview.Seen[clusterview.ConfigMap]{}, secrets: map[string]clusterview.Seen[clusterview.Secret]{},
+	}
 	w := app.Workload
 	return subject{
 		kind: w.Kind.Kind, namespace: w.Namespace, name: w.Name, from: w.String(), report: report, pod: pod,

@@ -323,7 +323,7 @@ func (i imported) account(out *bytes.Buffer) {
 	line := func(format string, arguments ...any) {
 		// What a foreign name holds of line ends (YAML has more than two) or control
 		// characters would end the comment or make the document unreadable.
-		terminal.Fprintf(out, "# %s\n", fmt.Sprintf(format, arguments...))
+		terminal.Appendf(out, "# %s\n", fmt.Sprintf(format, arguments...))
 	}
 	line("%s %s/%s: app %s, parameter %s", i.Kind, i.Namespace, i.Name, i.Identity.App, i.Identity.Parameter)
 	for _, place := range []struct {

@@ -20,7 +20,7 @@ func TestSignalsEndCommands(t *testing.T) {
 		t.Skip(err)
 	}
 	never, writer := io.Pipe()
-	defer writer.Close()
+	defer func() { _ = writer.Close() }()
 	for _, file := range []string{fifo, "-"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

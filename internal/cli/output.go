@@ -30,7 +30,7 @@ func writeNames[T any](w io.Writer, all []T, name func(T) string) error {
 	for _, one := range all {
 		if n := name(one); !written[n] {
 			written[n] = true
-			terminal.Fprintf(&out, "%s\n", n)
+			terminal.Appendf(&out, "%s\n", n)
 		}
 	}
 	_, err := w.Write(out.Bytes())

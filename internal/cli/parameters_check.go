@@ -114,11 +114,11 @@ func writeChecks(w io.Writer, all []*parameters.Checked, p palette) error {
 func writeCheck(out *bytes.Buffer, c *parameters.Checked, p palette) {
 	switch {
 	case c.Unchecked != "":
-		terminal.Fprintf(out, "%s: %s: %s\n", c.Path, p.paint(colorRed, "not checked"), c.Unchecked)
+		terminal.Appendf(out, "%s: %s: %s\n", c.Path, p.paint(colorRed, "not checked"), c.Unchecked)
 	case c.Limit > 0:
-		terminal.Fprintf(out, "%s: version %d, %d keys, %d of %d bytes\n", c.Path, c.Version, c.Keys, c.Bytes, c.Limit)
+		terminal.Appendf(out, "%s: version %d, %d keys, %d of %d bytes\n", c.Path, c.Version, c.Keys, c.Bytes, c.Limit)
 	default:
-		terminal.Fprintf(out, "%s:\n", c.Path)
+		terminal.Appendf(out, "%s:\n", c.Path)
 	}
 	rows := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, f := range c.Findings {
@@ -134,6 +134,6 @@ func writeCheck(out *bytes.Buffer, c *parameters.Checked, p palette) {
 	}
 	_ = rows.Flush() // a buffer takes all
 	if c.Unchecked == "" && len(c.Findings) == 0 {
-		terminal.Fprintf(out, "  %s\n", p.paint(colorGreen, "ok"))
+		terminal.Appendf(out, "  %s\n", p.paint(colorGreen, "ok"))
 	}
 }

@@ -70,7 +70,7 @@ func execute(ctx context.Context, root *cobra.Command, args []string, s Streams)
 		understood = true
 		return nil
 	}
-	command, err, ended := untilSignal(ctx, root, &drains)
+	command, ended, err := untilSignal(ctx, root, &drains)
 	if !ended {
 		terminal.WriteError(s.Err, "envgraft:", errors.New("interrupted"))
 		return exitInterrupted
@@ -98,7 +98,7 @@ const endWithin = time.Second
 
 // untilSignal runs the command. It does not wait for one that a signal does not
 // end, as it hangs in opening a file that nobody writes.
-func untilSignal(ctx context.Context, root *cobra.Command, drains *atomic.Bool) (command *cobra.Command, err error, ended bool) { //nolint:revive // the command's error is no failure of this function
+func untilSignal(ctx context.Context, root *cobra.Command, drains *atomic.Bool) (command *cobra.Command, ended bool, err error) {
 	type result struct {
 		command *cobra.Command
 		err     error
@@ -110,7 +110,7 @@ func untilSignal(ctx context.Context, root *cobra.Command, drains *atomic.Bool) 
 	}()
 	select {
 	case r := <-done:
-		return r.command, r.err, true
+		return r.command, true, r.err
 	case <-ctx.Done():
 	}
 	timer := time.NewTimer(endWithin)
@@ -118,10 +118,10 @@ func untilSignal(ctx context.Context, root *cobra.Command, drains *atomic.Bool) 
 	for {
 		select {
 		case r := <-done:
-			return r.command, r.err, true
+			return r.command, true, r.err
 		case <-timer.C:
 			if !drains.Load() {
-				return nil, nil, false
+				return nil, false, nil
 			}
 		}
 	}

@@ -240,16 +240,16 @@ func writeStatusTable(out *bytes.Buffer, lines []doctor.Line, p palette, wide bo
 	}
 	rows.flush()
 	text := strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n") // each row was cleaned
-	terminal.Fprintf(out, "%s\n", text[0])
+	terminal.Appendf(out, "%s\n", text[0])
 	for i, l := range lines {
 		row, problem := text[i+1], problemOf(l)
 		switch color := map[doctor.Status]int{doctor.Broken: colorRed, doctor.Warning: colorYellow}[l.Severity]; {
 		case color == 0:
-			terminal.Fprintf(out, "%s-\n", row)
+			terminal.Appendf(out, "%s-\n", row)
 		case width > 0 && len([]rune(row))+len([]rune(problem)) > width:
-			terminal.Fprintf(out, "%s↓\n    %s\n", row, p.paint(color, problem))
+			terminal.Appendf(out, "%s↓\n    %s\n", row, p.paint(color, problem))
 		default:
-			terminal.Fprintf(out, "%s%s\n", row, p.paint(color, problem))
+			terminal.Appendf(out, "%s%s\n", row, p.paint(color, problem))
 		}
 	}
 }

@@ -103,16 +103,16 @@ func writeTable(w io.Writer, explanations []explanation, p palette, wide bool) e
 }
 
 func writeExplanation(out *bytes.Buffer, e explanation, p palette, wide bool) {
-	terminal.Fprintf(out, "%s %s/%s (%s): %s", e.Kind, e.Namespace, e.Name, e.from, p.status(e.Status))
+	terminal.Appendf(out, "%s %s/%s (%s): %s", e.Kind, e.Namespace, e.Name, e.from, p.status(e.Status))
 	if e.Message != "" {
-		terminal.Fprintf(out, ": %s", e.Message)
+		terminal.Appendf(out, ": %s", e.Message)
 	}
 	out.WriteByte('\n')
 	if e.Identity.App != "" {
 		writeIdentity(out, e)
 	}
 	for _, w := range e.Warnings {
-		terminal.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "warning:"), w.Message)
+		terminal.Appendf(out, "  %s %s\n", p.paint(colorYellow, "warning:"), w.Message)
 	}
 	if e.Live != nil {
 		writeLive(out, e.Live, p)
@@ -165,10 +165,10 @@ func syncOf(l *liveExplanation) string {
 // writeLive prints the pods, and what could not be seen.
 func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
 	for _, note := range l.Notes {
-		terminal.Fprintf(out, "  %s %s\n", p.paint(colorYellow, "note:"), note)
+		terminal.Appendf(out, "  %s %s\n", p.paint(colorYellow, "note:"), note)
 	}
 	for _, right := range l.NotSeen {
-		terminal.Fprintf(out, "  %s you may not %s\n", p.paint(colorYellow, "not seen:"), right)
+		terminal.Appendf(out, "  %s you may not %s\n", p.paint(colorYellow, "not seen:"), right)
 	}
 	if len(l.Pods) == 0 {
 		return
@@ -186,7 +186,7 @@ func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
 	rows.flush()
 	for _, pod := range l.Pods {
 		for _, d := range pod.Differs {
-			terminal.Fprintf(out, "  %s pod %s, container %s: %s is %s; the next pod's is %s\n",
+			terminal.Appendf(out, "  %s pod %s, container %s: %s is %s; the next pod's is %s\n",
 				p.paint(colorYellow, "differs:"), pod.Name, d.Container, d.Name, sourceOr(d.Was), sourceOr(d.Becomes))
 		}
 	}
@@ -197,7 +197,7 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p pale
 	if c.Init {
 		kind = "init container"
 	}
-	terminal.Fprintf(out, "\n  %s %s\n", kind, c.Name)
+	terminal.Appendf(out, "\n  %s %s\n", kind, c.Name)
 	if len(c.Env) > 0 {
 		rows := newRows(out)
 		header := []any{"    NAME", p.paint(colorDefault, "TIER"), "FROM", "HIDES"}
@@ -215,7 +215,7 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p pale
 		rows.flush()
 	}
 	for _, object := range c.Unknown {
-		terminal.Fprintf(out, "    %s keys of %s not known\n", p.paint(colorYellow, "note:"), object)
+		terminal.Appendf(out, "    %s keys of %s not known\n", p.paint(colorYellow, "note:"), object)
 	}
 	if len(c.Env) == 0 && len(c.Unknown) == 0 {
 		out.WriteString("    no variables\n")

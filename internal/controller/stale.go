@@ -333,6 +333,9 @@ func (c *crew) what(reason metrics.StaleReason, pod *inventory.Pod) string {
 	case metrics.StaleOlderVersion:
 		what = fmt.Sprintf("pods, %q for one, were admitted by version %d of parameter %q, which is at %d, and nothing has restarted them",
 			pod.Name, pod.Version(), c.parameter(), c.record().Version)
+	case metrics.StaleOlderObject:
+		what = fmt.Sprintf("pods, %q for one, started before Secret %q or their ConfigMap changed, and nothing has restarted them",
+			pod.Name, c.decision.Identity.Secret)
 	}
 	return what
 }

@@ -68,7 +68,8 @@ func New(
 		return nil, fmt.Errorf("cannot make a discovery client: %w", err)
 	}
 	return &ExternalSecrets{
-		log: log, discoverer: discoverer, interval: interval, restConfig: restConfig, cache: options, settings: settings, reach: reach, permits: newPermits(tenancy), metrics: m,
+		log: log, discoverer: discoverer, interval: interval, restConfig: restConfig, cache: options, settings: settings, reach: reach,
+		permits: newPermits(tenancy), metrics: m,
 	}, nil
 }
 

@@ -6,25 +6,43 @@ import (
 
 // The names of package externalsecret that this package's callers use.
 type (
-	ExternalSecret     = externalsecret.ExternalSecret
+	// ExternalSecret is that of package externalsecret.
+	ExternalSecret = externalsecret.ExternalSecret
+	// ExternalSecretList is that of package externalsecret.
 	ExternalSecretList = externalsecret.ExternalSecretList
-	Spec               = externalsecret.Spec
-	StoreRef           = externalsecret.StoreRef
-	Target             = externalsecret.Target
-	DataFrom           = externalsecret.DataFrom
-	Extract            = externalsecret.Extract
-	Data               = externalsecret.Data
-	Status             = externalsecret.Status
-	Binding            = externalsecret.Binding
-	Applied            = externalsecret.Applied
-	Record             = externalsecret.Record
-	Wants              = externalsecret.Wants
-	Settings           = externalsecret.Settings
-	Phase              = externalsecret.Phase
-	Template           = externalsecret.Template
-	Health             = externalsecret.Health
+	// Spec is that of package externalsecret.
+	Spec = externalsecret.Spec
+	// StoreRef is that of package externalsecret.
+	StoreRef = externalsecret.StoreRef
+	// Target is that of package externalsecret.
+	Target = externalsecret.Target
+	// DataFrom is that of package externalsecret.
+	DataFrom = externalsecret.DataFrom
+	// Extract is that of package externalsecret.
+	Extract = externalsecret.Extract
+	// Data is that of package externalsecret.
+	Data = externalsecret.Data
+	// Status is that of package externalsecret.
+	Status = externalsecret.Status
+	// Binding is that of package externalsecret.
+	Binding = externalsecret.Binding
+	// Applied is that of package externalsecret.
+	Applied = externalsecret.Applied
+	// Record is that of package externalsecret.
+	Record = externalsecret.Record
+	// Wants is that of package externalsecret.
+	Wants = externalsecret.Wants
+	// Settings is that of package externalsecret.
+	Settings = externalsecret.Settings
+	// Phase is that of package externalsecret.
+	Phase = externalsecret.Phase
+	// Template is that of package externalsecret.
+	Template = externalsecret.Template
+	// Health is that of package externalsecret.
+	Health = externalsecret.Health
 )
 
+// See package externalsecret.
 const (
 	Group                    = externalsecret.Group
 	Kind                     = externalsecret.Kind
@@ -47,9 +65,10 @@ const (
 	ReasonRevoked            = externalsecret.ReasonRevoked
 )
 
+// See package externalsecret.
 var (
-	Compact = externalsecret.Compact
-	Guard   = externalsecret.Guard
-	WantsOf = externalsecret.WantsOf
-	Reasons = externalsecret.Reasons
+	Compact = externalsecret.Compact //nolint:gochecknoglobals // a function
+	Guard   = externalsecret.Guard   //nolint:gochecknoglobals // a function
+	WantsOf = externalsecret.WantsOf //nolint:gochecknoglobals // a function
+	Reasons = externalsecret.Reasons //nolint:gochecknoglobals // a function
 )

@@ -7,7 +7,6 @@ import (
 
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
 
-	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -83,7 +82,7 @@ func (p *permits) refusal(ctx context.Context, q facts.Question, store graft.Sto
 // opens says that the store's conditions admit the namespace. Its labels are read
 // from the API server: informers hold envgraft's own alone.
 func (p *permits) opens(ctx context.Context, ns identity.Namespace, store graft.Store, s foundStore) (bool, error) {
-	conditions := externalsecret.StoreConditions(s.Conditions)
+	conditions := s.Conditions
 	if !conditions.ByLabels() {
 		return conditions.Open(ns), nil
 	}

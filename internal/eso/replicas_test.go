@@ -110,11 +110,11 @@ type getter func(facts.Question) facts.Parameter
 
 func (g getter) Parameter(_ context.Context, q facts.Question) facts.Parameter { return g(q) }
 
-// podOf is a review of a Deployment's pod with a literal that may hide a key.
-func podOf(app string) admission.Request {
-	raw := fmt.Sprintf(`{"metadata":{"generateName":"%[1]s-","labels":{"app.kubernetes.io/name":"%[1]s"},`+
-		`"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"%[1]s-1","uid":"1","controller":true}]},`+
-		`"spec":{"containers":[{"name":"app","env":[{"name":"KEY","value":"x"}]}]}}`, app)
+// podOfCart is a review of a Deployment's pod with a literal that may hide a key.
+func podOfCart() admission.Request {
+	const raw = `{"metadata":{"generateName":"cart-","labels":{"app.kubernetes.io/name":"cart"},` +
+		`"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"cart-1","uid":"1","controller":true}]},` +
+		`"spec":{"containers":[{"name":"app","env":[{"name":"KEY","value":"x"}]}]}}`
 	request := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		UID: "1", Namespace: "shop", Operation: admissionv1.Create,
 		Resource: metav1.GroupVersionResource(corev1.SchemeGroupVersion.WithResource("pods")),
@@ -212,22 +212,22 @@ func alike(t *testing.T, reach Reach, c graft.Config, p graft.Parameter) {
 	world, source := &cluster{}, &answering{Parameter: p}
 	_, leader := replica(world, graft.New(c), reach, getter(source.ask), false)
 	x, follower := replica(world, graft.New(c), reach, getter(source.ask), true)
-	cold := answerOf(t, leader.Handle(t.Context(), podOf("cart")))
-	if got := answerOf(t, follower.Handle(t.Context(), podOf("cart"))); got != cold {
+	cold := answerOf(t, leader.Handle(t.Context(), podOfCart()))
+	if got := answerOf(t, follower.Handle(t.Context(), podOfCart())); got != cold {
 		t.Errorf("nothing is recorded: the leader says\n%s\nthe follower\n%s", cold, got)
 	}
 
 	go recording(x, world, p, 50*time.Millisecond)
-	first := answerOf(t, follower.Handle(t.Context(), podOf("cart")))
+	first := answerOf(t, follower.Handle(t.Context(), podOfCart()))
 	synctest.Wait()
 	time.Sleep(time.Second)
-	if first != cold && !cmp.Equal(first, answerOf(t, leader.Handle(t.Context(), podOf("cart")))) {
+	if first != cold && !cmp.Equal(first, answerOf(t, leader.Handle(t.Context(), podOfCart()))) {
 		t.Errorf("the record comes while it waits: the leader says\n%s\nthe follower\n%s", cold, first)
 	}
 
-	warm := answerOf(t, leader.Handle(t.Context(), podOf("cart")))
+	warm := answerOf(t, leader.Handle(t.Context(), podOfCart()))
 	before := time.Now()
-	if got := answerOf(t, follower.Handle(t.Context(), podOf("cart"))); got != warm {
+	if got := answerOf(t, follower.Handle(t.Context(), podOfCart())); got != warm {
 		t.Errorf("it is recorded: the leader says\n%s\nthe follower\n%s", warm, got)
 	}
 	if took := time.Since(before); took > 0 && world.externalSecret.Record != nil {
@@ -249,7 +249,7 @@ func TestAuditSaysWhatEnforcingDoes(t *testing.T) {
 							source := &answering{Parameter: p}
 							world := &cluster{audit: audit}
 							_, pods := replica(world, graft.New(c), facts.Stores{}, getter(source.ask), follows)
-							answers = append(answers, pods.Handle(t.Context(), podOf("cart")))
+							answers = append(answers, pods.Handle(t.Context(), podOfCart()))
 						}
 						enforced, audited := answers[0], answers[1]
 						want := enforced.Warnings

@@ -93,7 +93,7 @@ func TestDirectoryReadsRegularFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	for name, want := range map[string]string{"fifo": "no regular file", "long": "more than 64 KiB", "directory": "no regular file"} {
 		got := d.Read(t.Context(), Key{Name: "/" + name})
 		if got.State != graft.ParameterUnreachable || !strings.Contains(got.Cause, want) {

@@ -81,7 +81,7 @@ func Interleave(byNamespace map[string][]Key) []Key {
 		lists = append(lists, keys)
 		total += len(keys)
 	}
-	rand.Shuffle(len(lists), func(i, j int) { lists[i], lists[j] = lists[j], lists[i] })
+	rand.Shuffle(len(lists), func(i, j int) { lists[i], lists[j] = lists[j], lists[i] }) //nolint:gosec // it shares out turns, and guards nothing
 	all := make([]Key, 0, total)
 	for i := 0; len(lists) > 0; i++ {
 		lists = slices.DeleteFunc(lists, func(keys []Key) bool { return i >= len(keys) })

@@ -44,17 +44,17 @@ func apiServer(t *testing.T, watchList bool) *httptest.Server {
 		resource := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
 		query := r.URL.Query()
 		if query.Get("watch") == "" {
-			fmt.Fprint(w, list(resource))
+			_, _ = fmt.Fprint(w, list(resource))
 			return
 		}
 		if query.Get("sendInitialEvents") == "true" {
 			if !watchList {
 				w.WriteHeader(http.StatusUnprocessableEntity)
-				fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":422,`+
+				_, _ = fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":422,`+
 					`"details":{"causes":[{"reason":"FieldValueForbidden","field":"sendInitialEvents"}]}}`)
 				return
 			}
-			fmt.Fprint(w, initialEvents(resource))
+			_, _ = fmt.Fprint(w, initialEvents(resource))
 		}
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()

@@ -149,19 +149,9 @@ func (s *splicer) items(n *yaml.Node, content []*yaml.Node) []entry {
 
 // entries splices the changes of a mapping or list.
 func (s *splicer) entries(now, were []entry, limit int) bool {
-	at := map[*yaml.Node]int{}
-	for i, e := range were {
-		if !s.standsAlone(e, i == 0, limit) || i > 0 && e.line <= were[i-1].line {
-			return false
-		}
-		at[e.id] = i
-	}
-	end := func(i int) (end, next int) {
-		next = limit
-		if i+1 < len(were) {
-			next = were[i+1].line
-		}
-		return s.contentEnd(were[i], next), next
+	at, ok := s.positions(were, limit)
+	if !ok {
+		return false
 	}
 	kept := map[int]bool{}
 	last := -1
@@ -190,30 +180,57 @@ func (s *splicer) entries(now, were []entry, limit int) bool {
 			}
 		}
 		pending = nil
-		stop, next := end(i)
+		end, next := s.endOf(were, i, limit)
 		mark := len(s.edits)
 		if e.value != were[i].value || !s.node(e.value, next) {
 			s.edits = s.edits[:mark]
-			if !s.rewrite(were[i].line, stop, were[i].column, e) {
+			if !s.rewrite(were[i].line, end, were[i].column, e) {
 				return false
 			}
 		}
-		insertAt = stop
+		insertAt = end
 	}
 	if len(kept) == 0 || !kept[0] && strings.TrimSpace(s.lines[were[0].line][:were[0].column-1]) != "" {
 		return false // what stands in front of the first would be lost
 	}
 	for i := range were {
 		if !kept[i] {
-			floor := 0
-			if i > 0 {
-				floor, _ = end(i - 1)
-			}
-			stop, _ := end(i)
-			s.edits = append(s.edits, edit{from: s.commentsAbove(were[i], floor), to: stop})
+			s.remove(were, i, limit)
 		}
 	}
 	return true
+}
+
+// positions are where the entries stand, if each has lines of its own.
+func (s *splicer) positions(all []entry, limit int) (map[*yaml.Node]int, bool) {
+	at := map[*yaml.Node]int{}
+	for i, e := range all {
+		if !s.standsAlone(e, i == 0, limit) || i > 0 && e.line <= all[i-1].line {
+			return nil, false
+		}
+		at[e.id] = i
+	}
+	return at, true
+}
+
+// endOf is the line behind the content of an entry, and the line where the next
+// one begins.
+func (s *splicer) endOf(all []entry, i, limit int) (end, next int) {
+	next = limit
+	if i+1 < len(all) {
+		next = all[i+1].line
+	}
+	return s.contentEnd(all[i], next), next
+}
+
+// remove cuts an entry out, with the comments above it.
+func (s *splicer) remove(all []entry, i, limit int) {
+	floor := 0
+	if i > 0 {
+		floor, _ = s.endOf(all, i-1, limit)
+	}
+	end, _ := s.endOf(all, i, limit)
+	s.edits = append(s.edits, edit{from: s.commentsAbove(all[i], floor), to: end})
 }
 
 // standsAlone says that nothing but indentation is in front of an entry, and of

@@ -179,6 +179,7 @@ func changesOf(n *yaml.Node, pointer string) []jsonpatch.Operation {
 			inner := pointer + "/" + strconv.Itoa(i)
 			all = append(append(all, jsonpatch.NewOperation("remove", inner, nil)), changesOf(c, inner)...)
 		}
+	default: // nothing can be added within
 	}
 	return all
 }

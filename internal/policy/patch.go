@@ -27,7 +27,8 @@ func graftVariables(c graft.Config) []variable {
 		// Those that were there when the pod was first admitted.
 		{"first", fmt.Sprintf("%[1]s in variables.podAnnotations && %[2]s.split(',').all(n, n in variables.all) ? %[2]s.split(',') : variables.all",
 			quote(api.AnnotationInjectedContainers), annotation(api.AnnotationInjectedContainers))},
-		{"counting", fmt.Sprintf("%[1]s in variables.podAnnotations\n? variables.podAnnotations[%[1]s].split(',').map(v, v.trim())\n: variables.all.filter(n, n in variables.first && !(%[2]s))",
+		{"counting", fmt.Sprintf("%[1]s in variables.podAnnotations\n? variables.podAnnotations[%[1]s].split(',').map(v, v.trim())\n"+
+			": variables.all.filter(n, n in variables.first && !(%[2]s))",
 			quote(api.AnnotationContainers), skipped(c.SkipContainers))},
 		{"wordsOfInitContainers", words("variables.initContainers")},
 		{"wordsOfContainers", words("variables.containers")},

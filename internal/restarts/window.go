@@ -144,7 +144,8 @@ func (c clockTime) on(year int, month time.Month, day int, zone *time.Location) 
 		return at
 	}
 	start, end := at.ZoneBounds() // time.Date took the offset of one side of the gap
-	if wall := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, time.UTC); !wall.Before(time.Date(year, month, day, c.hour, c.minute, 0, 0, time.UTC)) {
+	wall := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, time.UTC)
+	if !wall.Before(time.Date(year, month, day, c.hour, c.minute, 0, 0, time.UTC)) {
 		return start
 	}
 	return end

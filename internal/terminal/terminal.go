@@ -3,6 +3,7 @@
 package terminal
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"reflect"
@@ -63,6 +64,11 @@ func Sprintf(format string, arguments ...any) Safe {
 // Fprintf writes what Sprintf returns.
 func Fprintf(w io.Writer, format string, arguments ...any) (int, error) {
 	return fmt.Fprintf(w, format, cleaned(arguments)...)
+}
+
+// Appendf appends what Sprintf returns to a buffer, which cannot fail.
+func Appendf(out *bytes.Buffer, format string, arguments ...any) {
+	out.WriteString(string(Sprintf(format, arguments...)))
 }
 
 // Color returns foreign text between the escape sequences of an ANSI color.

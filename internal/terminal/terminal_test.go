@@ -95,7 +95,7 @@ func TestMachineFormats(t *testing.T) {
 	if diff := cmp.Diff(value, back); diff != "" {
 		t.Errorf("JSON changed: %s", diff)
 	}
-	if strings.ContainsAny(string(escaped), "\u009b\u202e\x7f\U000e0001") || strings.Contains(string(escaped), "##") {
+	if bytes.ContainsAny(escaped, "\u009b\u202e\x7f\U000e0001") || strings.Contains(string(escaped), "##") {
 		t.Errorf("JSON holds what does not print: %q", escaped)
 	}
 	quoted, err := YAML([]byte("b: 1\na: |-\n  ##[x\n  ::error::y\nc: 'folded\n  ::warning::z'\n"))

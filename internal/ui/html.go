@@ -135,7 +135,7 @@ func choice[T ~string](label, name string, values []T, chosen T) g.Node {
 
 // headings are columns that are not links.
 func headings(columns ...string) []g.Node {
-	return g.Map(columns, func(name string) g.Node { return g.Text(name) })
+	return g.Map(columns, g.Text)
 }
 
 // hidden keeps a value over a form; nothing where there is none.

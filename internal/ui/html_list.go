@@ -133,7 +133,8 @@ func bar(c doctor.Counts) g.Node {
 			continue
 		}
 		width := 100 * float64(part.number) / float64(total)
-		picture = append(picture, g.El("rect", h.Class(class(part.state)), g.Attr("x", fmt.Sprintf("%.1f", x)), g.Attr("width", fmt.Sprintf("%.1f", width)), g.Attr("height", "4")))
+		picture = append(picture, g.El("rect", h.Class(class(part.state)), g.Attr("x", fmt.Sprintf("%.1f", x)),
+			g.Attr("width", fmt.Sprintf("%.1f", width)), g.Attr("height", "4")))
 		x += width
 	}
 	return h.SVG(picture)

@@ -182,7 +182,7 @@ func (s *stream) during(t *testing.T, what string, do func(t *testing.T)) row {
 	began := time.Now()
 	do(t)
 	over := time.Now()
-	time.Sleep(aftermath)
+	time.Sleep(aftermath) //nolint:forbidigo // the stream goes on meanwhile
 	s.quiet(t)
 
 	r := row{what: what, took: over.Sub(began)}

@@ -123,7 +123,7 @@ func (b *bench) eventually(t *testing.T, ns string, change func(*corev1.Pod), wa
 		p := pod(ns, change)
 		if err := b.client.Create(ctx, p); err != nil {
 			got = err.Error()
-			return false, nil
+			return false, nil //nolint:nilerr // tried again
 		}
 		got = cmp.Diff(want, sources(p))
 		return got == "", nil

@@ -19,11 +19,11 @@ const (
 )
 
 // cpu is the time that all threads of the server have run.
-func (s *server) cpu(t testing.TB) time.Duration {
-	t.Helper()
+func (s *server) cpu(tb testing.TB) time.Duration {
+	tb.Helper()
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", s.pid))
 	if err != nil || len(files) == 0 {
-		t.Skip("this machine tells no CPU time of threads")
+		tb.Skip("this machine tells no CPU time of threads")
 	}
 	var sum time.Duration
 	for _, file := range files {
@@ -33,7 +33,7 @@ func (s *server) cpu(t testing.TB) time.Duration {
 		}
 		nanoseconds, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		sum += time.Duration(nanoseconds)
 	}
@@ -42,15 +42,15 @@ func (s *server) cpu(t testing.TB) time.Duration {
 
 // cost is the CPU time of one review, the least of several where the first was
 // above the bound.
-func (s *server) cost(t testing.TB, a attack, bound time.Duration) time.Duration {
-	t.Helper()
+func (s *server) cost(tb testing.TB, a attack, bound time.Duration) time.Duration {
+	tb.Helper()
 	least := time.Hour
 	for try := 0; try < 4 && least > bound; try++ {
-		before := s.cpu(t)
-		if _, _, err := s.post(t.Context(), a.path, a.body); err != nil {
-			t.Fatalf("%s: %v", a.name, err)
+		before := s.cpu(tb)
+		if _, _, err := s.post(tb.Context(), a.path, a.body); err != nil {
+			tb.Fatalf("%s: %v", a.name, err)
 		}
-		least = min(least, s.cpu(t)-before)
+		least = min(least, s.cpu(tb)-before)
 	}
 	return least
 }

@@ -228,7 +228,6 @@ func (g *generator) walk(t reflect.Type, name string, wrap func(string) string) 
 		return
 	}
 	for field := range t.Fields() {
-		field := field
 		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if key == "" && field.Anonymous {
 			g.walk(field.Type, name, wrap)
@@ -266,15 +265,15 @@ func (g *generator) leaf(t reflect.Type, name string, wrap func(string) string) 
 }
 
 // chartMemory is the limit that the chart gives to GOMEMLIMIT, in bytes.
-func chartMemory(t testing.TB) string {
-	t.Helper()
+func chartMemory(tb testing.TB) string {
+	tb.Helper()
 	values, err := os.ReadFile("../../deploy/chart/values.yaml")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	match := regexp.MustCompile(`(?s)\n  limits:\n.*?\n    memory: (\d+)Mi\n`).FindSubmatch(values)
 	if match == nil {
-		t.Fatal("the chart's values have no resources.limits.memory in Mi")
+		tb.Fatal("the chart's values have no resources.limits.memory in Mi")
 	}
 	return string(match[1]) + "MiB"
 }

@@ -36,49 +36,49 @@ type server struct {
 }
 
 // serve builds and starts the program.
-func serve(t testing.TB) *server {
-	t.Helper()
-	dir := t.TempDir()
+func serve(tb testing.TB) *server {
+	tb.Helper()
+	dir := tb.TempDir()
 	program := filepath.Join(dir, "envgraft")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/envgraft").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", program, "../../cmd/envgraft").CombinedOutput(); err != nil {
+		tb.Fatalf("go build: %v\n%s", err, out)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	address := listener.Addr().String()
 	if err := listener.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ca := filepath.Join(dir, "ca.crt")
 	parameters := filepath.Join(dir, "parameters", "popapps", "myapp", api.DefaultEnvironment)
 	if err := errors.Join(os.MkdirAll(parameters, 0o755), os.WriteFile(filepath.Join(parameters, "app.json"), []byte(manyKeys()), 0o600)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	command := exec.CommandContext(t.Context(), program, "serve", "--standalone", "--listen", address, "--ca-file", ca,
+	command := exec.CommandContext(tb.Context(), program, "serve", "--standalone", "--listen", address, "--ca-file", ca,
 		"--parameters", filepath.Join(dir, "parameters"))
-	command.Env = append(os.Environ(), "GOMEMLIMIT="+chartMemory(t))
+	command.Env = append(os.Environ(), "GOMEMLIMIT="+chartMemory(tb))
 	var log bytes.Buffer
 	command.Stdout, command.Stderr = &log, &log
 	if err := command.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = command.Process.Kill()
 		_ = command.Wait()
-		if t.Failed() {
-			t.Logf("the server's log ends with:\n%s", log.Bytes()[max(0, log.Len()-4096):])
+		if tb.Failed() {
+			tb.Logf("the server's log ends with:\n%s", log.Bytes()[max(0, log.Len()-4096):])
 		}
 	})
 	s := &server{url: "https://" + address, pid: command.Process.Pid}
 	var last error
-	err = wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(tb.Context(), 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
 		last = s.connect(ctx, ca)
 		return last == nil, nil
 	})
 	if err != nil {
-		t.Fatalf("the server does not answer: %v", last)
+		tb.Fatalf("the server does not answer: %v", last)
 	}
 	return s
 }
@@ -123,19 +123,19 @@ func (s *server) post(ctx context.Context, path, body string) (code int, answer 
 }
 
 // memory reads a line of /proc/PID/status, as VmHWM, in bytes.
-func (s *server) memory(t testing.TB, name string) int64 {
-	t.Helper()
+func (s *server) memory(tb testing.TB, name string) int64 {
+	tb.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
 	if err != nil {
-		t.Skipf("this machine tells nothing of processes: %v", err)
+		tb.Skipf("this machine tells nothing of processes: %v", err)
 	}
 	match := regexp.MustCompile(name + `:\s+(\d+) kB`).FindSubmatch(status)
 	if match == nil {
-		t.Fatalf("no %s in %s", name, status)
+		tb.Fatalf("no %s in %s", name, status)
 	}
 	kib, err := strconv.ParseInt(string(match[1]), 10, 64)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return kib << 10
 }

@@ -168,7 +168,7 @@ func (q *Queue) take(limit int, visibility time.Duration) (found []map[string]st
 
 func (q *Queue) deleteBatch(w http.ResponseWriter, body []byte) {
 	var in struct {
-		Entries []struct{ Id, ReceiptHandle string } //nolint:revive,staticcheck // AWS' name
+		Entries []struct{ Id, ReceiptHandle string } //nolint:revive // AWS' name
 	}
 	if !decode(w, body, &in) {
 		return
@@ -208,5 +208,5 @@ func decode(w http.ResponseWriter, body []byte, into any) bool {
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client is gone if it fails
+	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // the client is gone if it fails
 }

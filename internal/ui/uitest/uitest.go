@@ -30,8 +30,9 @@ func at() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 func line(namespace, kind, workload string, version int64, synced string, pods doctor.Counts, problem string) doctor.Line {
 	rotated := at().Add(-90 * time.Minute)
 	l := doctor.Line{
-		Namespace: namespace, Workload: workload, Kind: kind, App: workload, System: namespace, Environment: "stage", Parameter: "/" + namespace + "/" + workload + "/stage/app",
-		Version: version, Synced: synced, Pods: pods, Rotated: &rotated, Problem: problem,
+		Namespace: namespace, Workload: workload, Kind: kind, App: workload, System: namespace, Environment: "stage",
+		Parameter: "/" + namespace + "/" + workload + "/stage/app",
+		Version:   version, Synced: synced, Pods: pods, Rotated: &rotated, Problem: problem,
 	}
 	l.Stages = [3]doctor.Status{doctor.OK, doctor.OK, doctor.OK}
 	switch {
