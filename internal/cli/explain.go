@@ -36,9 +36,11 @@ type explanation struct {
 }
 
 type explainedContainer struct {
-	Name string              `json:"name"`
-	Init bool                `json:"init"`
-	Env  []explainedVariable `json:"env"`
+	Name string `json:"name"`
+	Init bool   `json:"init"`
+	// ByAnotherWebhook is "added" for a container that the template does not have.
+	ByAnotherWebhook string              `json:"byAnotherWebhook,omitempty"`
+	Env              []explainedVariable `json:"env"`
 	// Unknown are objects whose keys are not known: the environment may hold
 	// more, and a variable may come from there.
 	Unknown []string `json:"unknown,omitempty"`
@@ -49,6 +51,9 @@ type explainedVariable struct {
 	Tier  graft.Tier `json:"tier"`
 	From  string     `json:"from"`
 	Hides []string   `json:"hides"`
+	// ByAnotherWebhook is what another webhook or policy did to it: "added" or
+	// "changed". It is empty where none did, or where no dry run could be made.
+	ByAnotherWebhook string `json:"byAnotherWebhook,omitempty"`
 	// Value is that of a literal or of a ConfigMap's key, and never that of a
 	// Secret's. It is nil where there is none to show.
 	Value *string `json:"value,omitempty"`
@@ -73,8 +78,10 @@ itself, and what is hidden by it. No value of a Secret is ever printed.
 
 Of a workload in the cluster it shows what its next pod gets, which version the
 parameter has, when ESO last synced it, and which pods run with older data; of a
-pod, what it got. It reads with your rights, and says which one was missing for
-what it could not see. Kinds are deploy, sts, ds, rollout, cj, job, rs and pod.
+pod, what it got. It has the API server admit the next pod in a dry run, and marks
+what another webhook or policy added or changed. It reads with your rights, and
+lists those that are missing. Kinds are deploy, sts, ds, rollout, cj, job, rs and
+pod.
 
 With -f it needs no cluster.
 ` + offlineLong + `
@@ -188,6 +195,8 @@ type subject struct {
 	keys envresolve.Keys
 	// values returns the values of a ConfigMap; nil where none are shown.
 	values func(configMap string) map[string]string
+	// admitted is what admission did, by container; nil where that is not known.
+	admitted map[string]envresolve.Admitted
 }
 
 func (s subject) explain() (explanation, error) {
@@ -230,10 +239,15 @@ func (s subject) containers() ([]explainedContainer, error) {
 
 func (s subject) container(c corev1.Container, init bool) explainedContainer {
 	variables, unknown := envresolve.Compute(c, s.keys)
+	admitted := s.admitted[c.Name]
 	explained := explainedContainer{Name: c.Name, Init: init, Env: []explainedVariable{}}
+	if admitted.Container {
+		explained.ByAnotherWebhook = envresolve.ByAnotherAdded
+	}
 	for _, v := range variables {
 		explained.Env = append(explained.Env, explainedVariable{
 			Name: v.Name, Tier: s.tier(v.From), From: v.From.String(), Hides: s.hides(c.Name, v), Value: s.value(c, v),
+			ByAnotherWebhook: admitted.ByAnother(v),
 		})
 	}
 	for _, source := range unknown {
@@ -252,14 +266,24 @@ func (s subject) hides(container string, v envresolve.Variable) []string {
 			hides = append(hides, hidden.String())
 		}
 	}
-	for _, c := range s.report.Containers {
-		for _, rebound := range c.Rebound {
-			if c.Name == container && rebound.Name == v.Name && !slices.Contains(hides, envresolve.KindLiteral) {
-				hides = append(hides, envresolve.KindLiteral)
-			}
-		}
+	if !slices.Contains(hides, envresolve.KindLiteral) && s.rebound(container, v) {
+		hides = append(hides, envresolve.KindLiteral)
 	}
 	return hides
+}
+
+// rebound says that a variable was a literal before envgraft bound it to its
+// key: the author's, or another webhook's.
+func (s subject) rebound(container string, v envresolve.Variable) bool {
+	if a := s.admitted[container]; s.tier(v.From) != graft.TierPod && (a.ByAnother(v) != "" || slices.Contains(a.Bound, v.Name)) {
+		return true
+	}
+	for _, c := range s.report.Containers {
+		if c.Name == container && slices.ContainsFunc(c.Rebound, func(r graft.Rebinding) bool { return r.Name == v.Name }) {
+			return true
+		}
+	}
+	return false
 }
 
 // value returns what may be shown of a variable: a literal as it is written,

@@ -150,7 +150,11 @@ func (c *session) selected(ctx context.Context, selector string) ([]clusterview.
 // explain explains one workload or pod: of a workload its next pod, of a pod
 // what it has.
 func (c *session) explain(ctx context.Context, app *clusterview.App) (explanation, error) {
-	result, next, err := graftTemplate(app)
+	result, grafted, err := graftTemplate(app)
+	if err != nil {
+		return explanation{}, err
+	}
+	next, err := c.next(ctx, app, result.Report.Status, grafted)
 	if err != nil {
 		return explanation{}, err
 	}
@@ -158,7 +162,8 @@ func (c *session) explain(ctx context.Context, app *clusterview.App) (explanatio
 		result.Report.Status, result.Report.Reason = statusUnknown, warnNamespaceUnknown
 		result.Report.Message = fmt.Sprintf("the pod itself did not opt in, and the labels of namespace %q were not seen", app.Workload.Namespace)
 	}
-	s := c.subject(ctx, app, result.Report, next)
+	s := c.subject(ctx, app, result.Report, next.pod)
+	s.admitted = next.admitted
 	if app.Workload.Kind.Kind == environPod {
 		s.report, s.pod = runningReport(app.Subject, len(app.Pods.Value) == 1 && app.Pods.Value[0].Injected()), app.Workload.Template
 	}
@@ -167,6 +172,9 @@ func (c *session) explain(ctx context.Context, app *clusterview.App) (explanatio
 		return explanation{}, err
 	}
 	e.Live = liveOf(app)
+	if next.note != "" {
+		e.Live.Notes = append(e.Live.Notes, next.note)
+	}
 	if app.Workload.Kind.Kind != environPod && app.Decided() {
 		c.compare(ctx, app, &e)
 	}

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"encoding/json"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,11 +12,15 @@ import (
 	"strings"
 	"testing"
 
+	jsonpatch "github.com/evanphx/json-patch/v5"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
+	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/manifest"
 )
 
@@ -23,11 +29,14 @@ import (
 type fakeCluster struct {
 	objects []*unstructured.Unstructured
 	// forbidden are resources that may not be read, as "secrets" or
-	// "deployments.apps@", where "@" stands for lists of the whole cluster.
+	// "deployments.apps@", where "@" stands for lists of the whole cluster, or
+	// methods, as "POST:pods".
 	forbidden []string
 	// admission is what a dry run of a pod answers: a refusal, or nothing.
 	admission string
-	requests  []string
+	// others is a JSON patch of another webhook, for the pod of a dry run.
+	others   string
+	requests []string
 }
 
 // startCluster serves the objects of cluster.yaml, or of the file that the file
@@ -41,7 +50,7 @@ func startCluster(t *testing.T) (args []string) {
 			return nil
 		}
 	}
-	fake := &fakeCluster{forbidden: strings.Fields(readOptional(t, "forbidden")), admission: strings.TrimSpace(readOptional(t, "admission"))}
+	fake := &fakeCluster{forbidden: strings.Fields(readOptional(t, "forbidden")), admission: strings.TrimSpace(readOptional(t, "admission")), others: readOptional(t, "others.json")}
 	stream, err := manifest.Read(manifest.Options{Paths: []string{file}})
 	if err != nil {
 		t.Fatal(err)
@@ -109,21 +118,84 @@ func (q query) String() string {
 func (f *fakeCluster) answer(w http.ResponseWriter, r *http.Request, q query) {
 	everywhere := q.namespace == "" && q.name == ""
 	switch {
-	case slices.Contains(f.forbidden, q.String()), everywhere && slices.Contains(f.forbidden, q.String()+"@"):
-		fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, q.String()+` is forbidden: User "jane" cannot do that`)
+	case slices.Contains(f.forbidden, q.String()), slices.Contains(f.forbidden, r.Method+":"+q.String()), everywhere && slices.Contains(f.forbidden, q.String()+"@"):
+		fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, q.String()+` is forbidden: User "jane" cannot `+strings.Replace(strings.ToLower(r.Method), "post", "create", 1)+` resource`)
 	case r.Method == http.MethodPost && f.admission != "":
 		fail(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, f.admission)
 	case r.Method == http.MethodPost:
-		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Warning", "299 - \"this is the webhook's\"")
-		write(w, http.StatusCreated, map[string]any{"kind": "Pod", "apiVersion": "v1", "metadata": map[string]any{
-			"annotations": map[string]string{"envgraft.dev/injected": "Secret/shop-secrets"},
-		}})
+		f.admit(w, r, q.namespace)
 	case q.name != "":
 		f.get(w, q)
 	default:
 		f.list(w, r, q)
 	}
+}
+
+// admit answers a dry run as an API server that calls envgraft, another webhook,
+// and envgraft again.
+func (f *fakeCluster) admit(w http.ResponseWriter, r *http.Request, namespace string) {
+	pod, err := io.ReadAll(r.Body)
+	if err == nil {
+		pod, err = f.graft(pod, namespace)
+	}
+	if err == nil && f.others != "" {
+		var patch jsonpatch.Patch
+		if patch, err = jsonpatch.DecodePatch([]byte(f.others)); err == nil {
+			pod, err = patch.Apply(pod)
+		}
+		if err == nil {
+			pod, err = f.graft(pod, namespace)
+		}
+	}
+	if err != nil {
+		fail(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, err.Error())
+		return
+	}
+	write(w, http.StatusCreated, json.RawMessage(pod))
+}
+
+func (f *fakeCluster) graft(pod []byte, namespace string) ([]byte, error) {
+	configuration := config.Default()
+	configuration.Environment = "stage"
+	ns := identity.Namespace{Name: namespace}
+	if o := f.object("Namespace", namespace); o != nil {
+		ns.Labels, ns.Annotations = o.GetLabels(), o.GetAnnotations()
+	}
+	subject := graft.New(configuration.Engine()).Inspect(ns, pod)
+	facts := graft.Facts{Parameter: graft.Parameter{State: graft.ParameterNotFound}, ConfigMap: graft.ConfigMap{State: graft.ConfigMapNotFound}}
+	if o := f.object("ConfigMap", subject.Identity.ConfigMap); o != nil {
+		facts.ConfigMap = graft.ConfigMap{State: graft.ConfigMapFound, Keys: dataKeys(o)}
+	}
+	if o := f.object("Secret", subject.Identity.Secret); o != nil {
+		facts.Parameter = graft.Parameter{State: graft.ParameterFound, Keys: dataKeys(o)}
+	}
+	text, err := json.Marshal(subject.Graft(facts).Operations)
+	if err != nil || string(text) == "null" {
+		return pod, err
+	}
+	patch, err := jsonpatch.DecodePatch(text)
+	if err != nil {
+		return nil, err
+	}
+	return patch.Apply(pod)
+}
+
+func (f *fakeCluster) object(kind, name string) *unstructured.Unstructured {
+	for _, o := range f.objects {
+		if o.GetKind() == kind && o.GetName() == name {
+			return o
+		}
+	}
+	return nil
+}
+
+func dataKeys(o *unstructured.Unstructured) []string {
+	data, _, err := unstructured.NestedMap(o.Object, "data")
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(data))
 }
 
 // discover serves ESO where an object of it is there.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
@@ -197,7 +199,7 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p pale
 	if c.Init {
 		kind = "init container"
 	}
-	terminal.Appendf(out, "\n  %s %s\n", kind, c.Name)
+	terminal.Appendf(out, "\n  %s %s%s\n", kind, c.Name, byAnother(c.ByAnotherWebhook))
 	if len(c.Env) > 0 {
 		rows := newRows(out)
 		header := []any{"    NAME", p.paint(colorDefault, "TIER"), "FROM", "HIDES"}
@@ -206,7 +208,7 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p pale
 		}
 		rows.row(header...)
 		for _, v := range c.Env {
-			cells := []any{"    " + v.Name, p.tier(v.Tier), v.From, strings.Join(orDash(v.Hides), ", ")}
+			cells := []any{"    " + v.Name, p.tier(v.Tier), v.from(), strings.Join(orDash(v.hidden()), ", ")}
 			if values {
 				cells = append(cells, showValue(v.Value, wide))
 			}
@@ -220,6 +222,32 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p pale
 	if len(c.Env) == 0 && len(c.Unknown) == 0 {
 		out.WriteString("    no variables\n")
 	}
+}
+
+// byAnother names what another webhook or policy did.
+func byAnother(did string) string {
+	if did == "" {
+		return ""
+	}
+	return " (" + did + " by another webhook)"
+}
+
+// from is the source, with its mark if it is another webhook's.
+func (v explainedVariable) from() string {
+	if v.Tier != graft.TierPod {
+		return v.From
+	}
+	return v.From + byAnother(v.ByAnotherWebhook)
+}
+
+// hidden are the sources below, with a mark on the literal of another webhook
+// that gave way to its key.
+func (v explainedVariable) hidden() []string {
+	hides := slices.Clone(v.Hides)
+	if at := slices.Index(hides, envresolve.KindLiteral); at >= 0 && v.Tier != graft.TierPod {
+		hides[at] += byAnother(v.ByAnotherWebhook)
+	}
+	return hides
 }
 
 // showValue quotes what may be shown.

@@ -9,6 +9,9 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
+
+	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/envresolve"
 )
 
 // Admission is what the API server makes of a pod that is created for show:
@@ -37,6 +40,21 @@ func (r *Reader) Admit(ctx context.Context, namespace, name string, template jso
 	}
 	pod := look[Pod](r, raw, err, Right{Verb: "create", Resource: "pods", Namespace: namespace})
 	return Seen[Admission]{State: pod.State, Cause: pod.Cause, Value: Admission{Pod: pod.Value, Warnings: warnings.texts}}
+}
+
+// Admitted says what admission did to the containers of the next pod, by name.
+// The pod of the dry run names the objects that envgraft added.
+func (a *App) Admitted(dryRun Pod) map[string]envresolve.Admitted {
+	var template Pod
+	if json.Unmarshal(a.Workload.Template, &template) != nil {
+		return nil // the engine says what is wrong with it
+	}
+	var own []envresolve.Source
+	for object := range strings.SplitSeq(dryRun.Metadata.Annotations[api.AnnotationInjected], ",") {
+		kind, name, _ := strings.Cut(object, "/")
+		own = append(own, envresolve.Source{Kind: kind, Name: name})
+	}
+	return envresolve.AdmitAll(template.Spec, dryRun.Spec, own...)
 }
 
 // podOf makes a pod of a template: what the API server sets is left to it.

@@ -50,6 +50,13 @@ func record(in *Input, state, more string) {
 		`{"parameter":"/shop/shop/stage/app","store":"ClusterSecretStore/aws-ssm","state":%q,"version":%d,"asOf":"2026-03-01T09:00:00Z","keys":%s%s}`, state, version, keys, more)
 }
 
+// bind has an entry take the key of its name from the app's Secret.
+func bind(e *corev1.EnvVar) {
+	e.Value, e.ValueFrom = "", &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: "shop-secrets"}, Key: e.Name,
+	}}
+}
+
 func refuse(in *Input, text string) { in.Admission = found(clusterview.Admission{Refused: text}) }
 
 // cases has all there is, by file.
@@ -239,6 +246,34 @@ func admissionCases() map[string]findingCase {
 			in.Admission.Value.Pod = admitted("API_KEY")
 		}},
 		"others-literals": {"that are no keys", "", func(_ *testing.T, in *Input) { in.Admission.Value.Pod = admitted("AWS_REGION", "OWN") }},
+		"others-changes": {"of the author's variable, and a sidecar", "", func(_ *testing.T, in *Input) {
+			in.Admission.Value.Pod = admitted("OWN")
+			in.Admission.Value.Pod.Spec.Containers[0].Env[0].Value = "another's"
+			in.Admission.Value.Pod.Spec.InitContainers = []corev1.Container{{Name: "telemetry", Env: []corev1.EnvVar{{Name: "API_KEY", Value: "x"}}}}
+		}},
+		"others-composed": {"an addition to the key is none of its loss", "", func(_ *testing.T, in *Input) {
+			in.Admission.Value.Pod = admitted("API_KEY")
+			in.Admission.Value.Pod.Spec.Containers[0].Env[0].Value = "$(API_KEY) more"
+		}},
+		"others-bound": {"envgraft was called again, and bound it", "", func(_ *testing.T, in *Input) {
+			in.Admission.Value.Pod = admitted("API_KEY")
+			bind(&in.Admission.Value.Pod.Spec.Containers[0].Env[0])
+		}},
+		"shadowed-changed": {"a policy sets it whatever the template has", "otherwebhooks", func(t *testing.T, in *Input) {
+			t.Helper()
+
+			in.App = appOf(t, in.Settings, "deploy", strings.ReplaceAll(template, "OWN", "API_KEY"), optedIn())
+			in.Admission.Value.Pod = admitted("API_KEY")
+			in.Admission.Value.Pod.Spec.Containers[0].Env[0].Value = "another's"
+		}},
+		"shadowed-init": {"init containers, too", "otherwebhooks", func(t *testing.T, in *Input) {
+			t.Helper()
+
+			in.App = appOf(t, in.Settings, "deploy", strings.Replace(template, `"containers"`, `"initContainers":[{"name":"migrate"}],"containers"`, 1), optedIn())
+			in.Admission.Value.Pod = admitted()
+			in.Admission.Value.Pod.Spec.InitContainers = admitted("API_KEY").Spec.Containers
+			in.Admission.Value.Pod.Spec.InitContainers[0].Name = "migrate"
+		}},
 		"status-denied": {"without a dry run the workload's own status says it", "admission", func(_ *testing.T, in *Input) {
 			in.Admission = clusterview.Seen[clusterview.Admission]{}
 			in.App.Failure = `admission webhook "namespace.pods.envgraft.dev" denied the request: SSM parameter "/shop/shop/stage/app" does not exist`

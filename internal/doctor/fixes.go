@@ -160,14 +160,14 @@ func (in Input) patchTemplate(field, key, value string) fix {
 // declareLiteral declares a variable in the template, for webhooks that add it
 // only where env does not have it: envgraft binds it to its key then. Merging
 // lists by name is something that only built-in kinds can.
-func (in Input) declareLiteral(container, variable string) fix {
+func (in Input) declareLiteral(c container, variable string) fix {
 	w := in.App.Workload
 	mergeable := w.Kind.Kind == workload.Deployment || w.Kind.Kind == workload.StatefulSet || w.Kind.Kind == workload.DaemonSet
-	if !mergeable || name(variable) != variable {
-		return ask("whoever has the manifest of %s to declare %s with any value in env of container %s: envgraft binds it to its key", w, variable, container)
+	if !mergeable || !plainVariable.MatchString(variable) {
+		return ask("whoever has the manifest of %s to declare %s with any value in env of container %s: envgraft binds it to its key", w, variable, c.name)
 	}
 	return fix{name: "declareLiteral", command: in.kubectl("patch %s --type strategic -p '%s'", w, fmt.Sprintf(
-		`{"spec":{"template":{"spec":{"containers":[{"name":"%s","env":[{"name":"%s","value":"bound-by-envgraft"}]}]}}}}`, container, variable))}
+		`{"spec":{"template":{"spec":{"%s":[{"name":"%s","env":[{"name":"%s","value":"bound-by-envgraft"}]}]}}}}`, c.list, c.name, variable))}
 }
 
 // storeOwner asks for what only the owner of a store can decide.

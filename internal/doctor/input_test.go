@@ -102,8 +102,11 @@ func healthy(t *testing.T) *Input {
 
 // admitted is the pod of a dry run, with literals that others added.
 func admitted(literals ...string) clusterview.Pod {
-	pod := clusterview.Pod{Metadata: metav1.ObjectMeta{Annotations: map[string]string{api.AnnotationInjected: "Secret/shop-secrets"}}}
-	c := corev1.Container{Name: "shop", EnvFrom: []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "shop-secrets"}}}}}
+	pod := clusterview.Pod{Metadata: metav1.ObjectMeta{Annotations: map[string]string{api.AnnotationInjected: "ConfigMap/shop-config,Secret/shop-secrets"}}}
+	c := corev1.Container{Name: "shop", EnvFrom: []corev1.EnvFromSource{
+		{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "shop-config"}}},
+		{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "shop-secrets"}}},
+	}}
 	for _, name := range literals {
 		c.Env = append(c.Env, corev1.EnvVar{Name: name, Value: "x"})
 	}

@@ -1,17 +1,21 @@
 package doctor
 
 import (
+	"fmt"
+	"iter"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
-// The rule: what else the API server asks lets the pod in, and adds no literal
-// that takes precedence over one of the app's keys. Others' refusals are fixed
-// by others.
+// The rule: what else the API server asks lets the pod in, and sets no variable
+// that takes precedence over one of the app's keys. What it adds and changes is
+// named. Others' refusals are fixed by others.
 
 func checkOtherWebhooks(in Input) Finding {
 	if f, stop := in.notInjected(); stop {
@@ -34,46 +38,141 @@ func checkOtherWebhooks(in Input) Finding {
 		return broken(none(), "the API server refuses pods of %s: %s", w, r.text)
 	}
 	if s := in.shadowed(); len(s) > 0 {
-		return broken(in.declareLiteral(s[0].Container, s[0].Name),
-			"another webhook adds %s to container %s, which takes precedence over the key of %s", s[0].Name, s[0].Container, s[0].Key)
+		return broken(in.unshadow(s[0]),
+			"another webhook %s %s %s container %s, which takes precedence over the key of %s",
+			s[0].verb, s[0].Name, map[string]string{adds: "to", changes: "in"}[s[0].verb], s[0].container.name, s[0].Key)
 	}
-	return ok("none refuses the pod, or sets one of its keys")
+	return ok("none refuses the pod, or sets one of its keys%s", in.foreign())
 }
 
-// shadow is a key of the app that another webhook's literal takes precedence over.
-type shadow struct{ Container, Name, Key string }
+// shadow is a key of the app that another webhook's variable takes precedence over.
+type shadow struct {
+	container       container
+	verb, Name, Key string
+}
 
-// shadowed compares the pod of the dry run with the template: a literal that is
-// a key, and stands in the pod alone, was added by others.
-func (in Input) shadowed() []shadow {
-	d, facts := in.App.Subject, in.App.Facts()
-	declared := map[string]bool{}
-	for _, c := range in.App.Workload.Containers() {
-		for _, e := range c.Env {
-			declared[c.Name+"/"+e.Name] = true
-		}
+// container is one of the pod; list is the field of the spec that has it.
+type container struct{ list, name string }
+
+// unshadow declares what another adds. What it changes is declared already.
+func (in Input) unshadow(s shadow) fix {
+	if s.verb == changes {
+		return ask("whoever runs the webhook or policy that changes %s to leave pods of %s alone", s.Name, in.App.Workload)
 	}
+	return in.declareLiteral(s.container, s.Name)
+}
+
+// What another webhook does to a variable, as a message says it.
+const (
+	adds    = "adds"
+	changes = "changes"
+)
+
+// shadowed looks in the pod of the dry run for variables of others that hide a
+// key. One that is made of its own key carries it.
+func (in Input) shadowed() []shadow {
+	pod, d := in.Admission.Value.Pod, in.App.Subject
+	admitted := in.App.Admitted(pod)
 	var found []shadow
-	for _, c := range in.Admission.Value.Pod.Spec.Containers {
-		if !reads(c, d.Identity.Secret) {
-			continue // envgraft leaves this container alone
-		}
-		for _, e := range c.Env {
-			if e.ValueFrom != nil || declared[c.Name+"/"+e.Name] || d.Settings.Keep.Has(e.Name) {
-				continue
-			}
-			switch {
-			case facts.Parameter.State == graft.ParameterFound && slices.Contains(facts.Parameter.Keys, e.Name):
-				found = append(found, shadow{c.Name, e.Name, "parameter " + d.Identity.Parameter})
-			case facts.ConfigMap.State == graft.ConfigMapFound && slices.Contains(facts.ConfigMap.Keys, e.Name):
-				found = append(found, shadow{c.Name, e.Name, "ConfigMap " + d.Identity.ConfigMap})
+	for list, containers := range in.containers() {
+		for _, c := range containers {
+			variables, _ := envresolve.Compute(c, in.keys)
+			for _, v := range variables {
+				verb := map[string]string{envresolve.ByAnotherAdded: adds, envresolve.ByAnotherChanged: changes}[admitted[c.Name].ByAnother(v)]
+				key := in.keyHidden(v)
+				if verb == "" || key == "" || d.Settings.Keep.Has(v.Name) || madeOfItself(c, v.Name) {
+					continue
+				}
+				found = append(found, shadow{container{list, c.Name}, verb, v.Name, key})
 			}
 		}
 	}
 	return found
 }
 
-// reads says that a container gets all keys of a Secret.
-func reads(c corev1.Container, secret string) bool {
-	return slices.ContainsFunc(c.EnvFrom, func(s corev1.EnvFromSource) bool { return s.SecretRef != nil && s.SecretRef.Name == secret })
+// containers are those of the pod of the dry run, by the field that has them.
+func (in Input) containers() iter.Seq2[string, []corev1.Container] {
+	return func(yield func(string, []corev1.Container) bool) {
+		spec := in.Admission.Value.Pod.Spec
+		_ = yield("initContainers", spec.InitContainers) && yield("containers", spec.Containers)
+	}
+}
+
+// keys are those of the app's own objects.
+func (in Input) keys(kind, name string) ([]string, bool) {
+	id, facts := in.App.Subject.Identity, in.App.Facts()
+	switch {
+	case kind == envresolve.KindSecret && name == id.Secret:
+		return facts.Parameter.Keys, facts.Parameter.Known()
+	case kind == envresolve.KindConfigMap && name == id.ConfigMap:
+		return facts.ConfigMap.Keys, facts.ConfigMap.State != graft.ConfigMapUnknown
+	}
+	return nil, false
+}
+
+// keyHidden names what has the key that a variable hides; empty where it hides none.
+func (in Input) keyHidden(v envresolve.Variable) string {
+	id := in.App.Subject.Identity
+	for i, source := range append([]envresolve.Source{v.From}, v.Hides...) {
+		of := ""
+		switch {
+		case source.Kind == envresolve.KindSecret && source.Name == id.Secret:
+			of = "parameter " + id.Parameter
+		case source.Kind == envresolve.KindConfigMap && source.Name == id.ConfigMap:
+			of = "ConfigMap " + id.ConfigMap
+		default:
+			continue
+		}
+		if i == 0 {
+			return ""
+		}
+		return of
+	}
+	return ""
+}
+
+// madeOfItself says that a literal refers to its own name, as
+// JAVA_TOOL_OPTIONS: "$(JAVA_TOOL_OPTIONS) -javaagent:/a.jar".
+func madeOfItself(c corev1.Container, name string) bool {
+	return slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
+		return e.Name == name && slices.Contains(slices.Collect(envresolve.References(e.Value)), name)
+	})
+}
+
+// foreign names what other webhooks do to the pod.
+func (in Input) foreign() string {
+	admitted := in.App.Admitted(in.Admission.Value.Pod)
+	var parts []string
+	for _, containers := range in.containers() {
+		for _, c := range containers {
+			a := admitted[c.Name]
+			if a.Container {
+				parts = append(parts, fmt.Sprintf("container %s added by another webhook", c.Name))
+				continue
+			}
+			added := slices.Clone(a.Added)
+			for _, object := range a.Objects {
+				added = append(added, "all of "+object.String())
+			}
+			if len(added) > 0 {
+				parts = append(parts, fmt.Sprintf("%s added to container %s by another webhook", some(added), c.Name))
+			}
+			if len(a.Changed) > 0 {
+				parts = append(parts, fmt.Sprintf("%s changed in container %s by another webhook", some(a.Changed), c.Name))
+			}
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(parts, "; ")
+}
+
+// some joins names, as many as a line has room for.
+func some(names []string) string {
+	const most = 10
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }

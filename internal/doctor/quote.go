@@ -30,6 +30,9 @@ func word(text string) string {
 // plainName is the form of names of objects and kinds.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
 
+// plainVariable is the form of names of variables.
+var plainVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 // name is the name of an object that another names; the API server holds only
 // the object's own to this form.
 func name(text string) string {

@@ -1,12 +1,14 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,11 +16,14 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/cli"
 )
 
 // neighbour adds a webhook of somebody else's, which changes the pods of one
@@ -112,6 +117,64 @@ func TestNeighbours(t *testing.T) {
 		"late DEBUG=late",
 	}
 	b.eventually(t, ns, nil, want)
+	b.explainsNeighbours(t, ns)
+}
+
+// explainsNeighbours wants explain and doctor to say of a workload what a dry run of
+// its pod gets.
+func (b *bench) explainsNeighbours(t *testing.T, ns string) {
+	t.Helper()
+	p := pod(ns, nil)
+	b.create(t, &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "myapp"},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: p.Labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: p.Labels}, Spec: p.Spec},
+		},
+	})
+	var out, problems bytes.Buffer
+	if code := cli.Main(t.Context(), []string{"explain", "deploy/myapp", "-n", ns}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &problems}); code != 0 {
+		t.Fatalf("explain ended with %d: %s", code, &problems)
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		if strings.Contains(line, "another webhook") {
+			got = append(got, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	want := []string{
+		"API_KEY parameter Secret/myapp-secrets[API_KEY] Literal (added by another webhook) -",
+		"DATABASE_URL parameter Secret/myapp-secrets[DATABASE_URL] Literal (added by another webhook) -",
+		`FOREIGN pod Literal (added by another webhook) - "foreign"`,
+		"container late (added by another webhook)",
+		`DEBUG pod Literal (added by another webhook) - "late"`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("explain: -want, +got:\n%s\n%s", diff, &out)
+	}
+}
+
+// TestDoctorNamesNeighbours has doctor say what another webhook adds to the next pod.
+func TestDoctorNamesNeighbours(t *testing.T) {
+	s := newShop(t)
+	s.neighbour(t, "zzz-behind", s.ns, func(p *corev1.Pod) {
+		unlessThere("API_KEY")(p)
+		unlessThere("FOREIGN")(p)
+	})
+	const want = "ok: none refuses the pod, or sets one of its keys; API_KEY, FOREIGN added to container shop by another webhook"
+	got := ""
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		findings, _, _ := s.doctor("")
+		for _, f := range findings {
+			if f.Check == "otherwebhooks" {
+				got = f.Status + ": " + f.Message
+			}
+		}
+		return got == want, nil
+	})
+	if err != nil {
+		t.Errorf("%v: got %q, want %q", err, got, want)
+	}
 }
 
 // eventually creates pods until one is as it must be: API servers read webhook
