@@ -114,7 +114,7 @@ func (in Input) keys(kind, name string) ([]string, bool) {
 func (in Input) keyHidden(v envresolve.Variable) string {
 	id := in.App.Subject.Identity
 	for i, source := range append([]envresolve.Source{v.From}, v.Hides...) {
-		of := ""
+		var of string
 		switch {
 		case source.Kind == envresolve.KindSecret && source.Name == id.Secret:
 			of = "parameter " + id.Parameter
