@@ -138,7 +138,7 @@ func TestManagedStartsWithNothing(t *testing.T) {
 // would turn away half of the API server's calls.
 func TestManagedLosesRaces(t *testing.T) {
 	_, winner := fresh(t, testPolicy(), time.Now())
-	theirs := &corev1.Secret{
+	foreign := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "hook-tls", ResourceVersion: "7"},
 		Data:       winner,
 	}
@@ -159,9 +159,9 @@ func TestManagedLosesRaces(t *testing.T) {
 			client.PrependReactor(tc.verb, "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
 				lost++
 				if tc.exists == nil {
-					return true, nil, errors.Join(client.Tracker().Add(theirs), tc.lost)
+					return true, nil, errors.Join(client.Tracker().Add(foreign), tc.lost)
 				}
-				return true, nil, errors.Join(client.Tracker().Update(corev1.SchemeGroupVersion.WithResource("secrets"), theirs, "ns"), tc.lost)
+				return true, nil, errors.Join(client.Tracker().Update(corev1.SchemeGroupVersion.WithResource("secrets"), foreign, "ns"), tc.lost)
 			})
 			m := newManaged(t, client, Options{})
 			reconcile(t, m)

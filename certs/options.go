@@ -51,7 +51,7 @@ type Options struct {
 	ServingLifetime time.Duration
 	// Settle is how long a new CA stands in the webhook configurations before
 	// a certificate that it signed is served; 1 minute by default. It is for
-	// API servers that hear of it late.
+	// API servers that learn of it late.
 	Settle time.Duration
 	// Resync is how often the Secret and the configurations are looked at
 	// even if no watch says that they changed; 10 minutes by default.

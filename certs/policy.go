@@ -91,7 +91,7 @@ func (p policy) replaceCA(current *state, reason string, now time.Time) (*state,
 
 // reissue makes a new serving certificate. A CA that someone put there may be
 // constrained to other names: issuing from it again would fail the same way,
-// for ever, so it is replaced too.
+// forever, so it is replaced too.
 func (p policy) reissue(ca *tls.Certificate, current *state, reason string, now time.Time) (*state, string, error) {
 	next, err := p.issue(ca, current, now)
 	if err != nil {

@@ -120,7 +120,7 @@ func TestPolicyNext(t *testing.T) {
 			data:   data, now: epoch.Add(91 * day), want: want{reason: "expired", newServing: true, trusted: 1},
 		},
 		{
-			reason: "everything expired is made anew",
+			reason: "everything expired is issued again",
 			data:   data, now: epoch.Add(3651 * day), want: want{reason: "ca.crt expired at 2039", newCA: true, newServing: true, trusted: 1},
 		},
 		{

@@ -13,7 +13,7 @@ import (
 const selfSignedLifetime = 365 * 24 * time.Hour
 
 // SelfSigned serves a certificate that was made in memory. It is valid for a
-// year, and made anew at the next start.
+// year, and issued again at the next start.
 type SelfSigned struct {
 	cert  *tls.Certificate
 	caPEM []byte

@@ -51,7 +51,7 @@ func (s *state) data() (map[string][]byte, error) {
 	}, nil
 }
 
-// bundle renders what clients must trust. It is encoded anew and never copied
+// bundle renders what clients must trust. It is encoded again and never copied
 // from the Secret: the API server refuses a webhook configuration whose bundle
 // has anything but certificates in it.
 func (s *state) bundle() []byte {

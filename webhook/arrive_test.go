@@ -50,11 +50,11 @@ func TestArrive(t *testing.T) {
 		inLine   time.Duration
 		want     metrics.Refusal
 	}{
-		"Short":       {"a short review waits for nobody", 1000, 0, 9 * time.Second, ""},
-		"Long":        {"a long one whose bytes are there waits in line as long as its API server does", shortReview + 1, 0, 9 * time.Second, ""},
-		"Slow":        {"bytes that do not come have 5 s", 100, 100 * time.Millisecond, 0, metrics.RefusalSlow},
-		"OutOfTime":   {"an API server does not wait for ever", shortReview + 1, 0, 11 * time.Second, metrics.RefusalBytes},
-		"MostReviews": {"what is longer than any is refused", mostReviewBytes + 1, 0, 0, metrics.RefusalTooLong},
+		"Short":         {"a short review waits for nobody", 1000, 0, 9 * time.Second, ""},
+		"Long":          {"a long one whose bytes are there waits in line as long as its API server does", shortReview + 1, 0, 9 * time.Second, ""},
+		"Slow":          {"bytes that do not come have 5 s", 100, 100 * time.Millisecond, 0, metrics.RefusalSlow},
+		"OutOfTime":     {"an API server does not wait forever", shortReview + 1, 0, 11 * time.Second, metrics.RefusalBytes},
+		"LongestReview": {"what is longer than any is refused", maxReviewBytes + 1, 0, 0, metrics.RefusalTooLong},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLimits(testLimits())

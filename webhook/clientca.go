@@ -19,7 +19,7 @@ import (
 const caAge = 10 * time.Second
 
 // clientCA are the certificates that sign those of API servers. The file is
-// read anew as it changes: a Secret that is mounted is replaced in place.
+// read again when it changes: a Secret that is mounted is replaced in place.
 type clientCA struct {
 	file string
 	log  logr.Logger
@@ -58,7 +58,7 @@ func (c *clientCA) current() *x509.CertPool {
 		c.read = now
 		pool, err := readCertificates(c.file)
 		if err != nil {
-			c.log.Error(err, "Cannot read the CA of clients anew", "file", c.file)
+			c.log.Error(err, "Cannot read the CA of clients again", "file", c.file)
 		} else {
 			c.pool = pool
 		}

@@ -166,8 +166,8 @@ func TestColdReplicas(t *testing.T) {
 			sum += calls
 		}
 		const own = 20 + 5*10 // of the follower's budget, in the ten seconds
-		if most := slices.Max(slices.Collect(maps.Values(store.calls))); most > len(replicas) || len(store.calls) != 500 || sum > 500+own {
-			t.Errorf("%d parameters were asked for, one of them %d times, %d calls in all; want 500, and no more than %d calls", len(store.calls), most, sum, 500+own)
+		if limit := slices.Max(slices.Collect(maps.Values(store.calls))); limit > len(replicas) || len(store.calls) != 500 || sum > 500+own {
+			t.Errorf("%d parameters were asked for, one of them %d times, %d calls in all; want 500, and no more than %d calls", len(store.calls), limit, sum, 500+own)
 		}
 	})
 }

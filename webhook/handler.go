@@ -24,7 +24,7 @@ type refusalRecorder interface{ ReviewRefused(reason metrics.Refusal) }
 type reviewHandler struct {
 	next   reviewer
 	limits *limits
-	// metrics and log hear of refusals.
+	// metrics and log learn of refusals.
 	metrics refusalRecorder
 	log     logr.Logger
 	// trusted says that the client may send reviews.
@@ -34,9 +34,9 @@ type reviewHandler struct {
 // The most and the least that a review may take: API servers wait 30 s at most,
 // and say in the query for how long they do.
 const (
-	mostReviewTime    = 30 * time.Second
+	maxReviewTime     = 30 * time.Second
 	defaultReviewTime = 10 * time.Second
-	leastReviewTime   = 100 * time.Millisecond
+	minReviewTime     = 100 * time.Millisecond
 )
 
 // answerTime is what is left of a review's time for the way back.
@@ -53,7 +53,7 @@ func reviewTime(r *http.Request) time.Duration {
 	if err != nil || asked <= 0 {
 		return defaultReviewTime
 	}
-	return min(max(asked, leastReviewTime), mostReviewTime)
+	return min(max(asked, minReviewTime), maxReviewTime)
 }
 
 // ServeHTTP answers one review.
@@ -190,7 +190,7 @@ func checkHeaders(r *http.Request) *refusal {
 			metrics.RefusalMalformed, http.StatusUnsupportedMediaType,
 			fmt.Sprintf("a review is application/json, and this is %.100q", r.Header.Get("Content-Type")),
 		}
-	case r.ContentLength > mostReviewBytes:
+	case r.ContentLength > maxReviewBytes:
 		return tooLong()
 	case r.Header.Get("Content-Encoding") != "":
 		return &refusal{metrics.RefusalMalformed, http.StatusUnsupportedMediaType, "a review has no Content-Encoding"}

@@ -31,9 +31,9 @@ type Limits struct {
 }
 
 const (
-	// mostReviewBytes are two objects of the API server's 3 MiB, and the rest of
+	// maxReviewBytes are two objects of the API server's 3 MiB, and the rest of
 	// a review.
-	mostReviewBytes = 7 << 20
+	maxReviewBytes = 7 << 20
 	// shortReview is the length up to which a review needs no place in line for
 	// its bytes, so that long ones hold up none but each other: connections
 	// bound these.
@@ -88,7 +88,7 @@ func (l *limits) newBuffer() buffer {
 }
 
 // release gives the bytes back. Long ones are left to the garbage collector,
-// or one attack would be remembered for ever.
+// or one attack would be remembered forever.
 func (b *buffer) release() {
 	if cap(b.data) <= shortReview {
 		*b.home = b.data
@@ -136,7 +136,7 @@ func (b *body) read(ctx context.Context, r *http.Request) *refusal {
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case len(b.data) > mostReviewBytes:
+		case len(b.data) > maxReviewBytes:
 			return tooLong()
 		case err != nil:
 			return unread(err)
@@ -146,10 +146,10 @@ func (b *body) read(ctx context.Context, r *http.Request) *refusal {
 
 // grow makes room for more. A review that turns out long waits for its turn.
 func (b *body) grow(ctx context.Context, announced int64) *refusal {
-	size := min(2*cap(b.data), mostReviewBytes+1)
+	size := min(2*cap(b.data), maxReviewBytes+1)
 	if size > shortReview && b.weight == 0 {
 		if announced < 0 {
-			announced = mostReviewBytes
+			announced = maxReviewBytes
 		}
 		if err := b.enter(ctx, b.limits.bytes, announced, metrics.RefusalBytes,
 			fmt.Sprintf("long reviews for %d bytes (server.limits.maxBytesInFlight)", b.limits.MaxBytesInFlight)); err != nil {
@@ -184,7 +184,7 @@ func (b *body) enter(ctx context.Context, line *semaphore.Weighted, places int64
 func tooLong() *refusal {
 	return &refusal{
 		metrics.RefusalTooLong, http.StatusRequestEntityTooLarge,
-		fmt.Sprintf("a review of more than %d bytes: an API server sends none", mostReviewBytes),
+		fmt.Sprintf("a review of more than %d bytes: an API server sends none", maxReviewBytes),
 	}
 }
 

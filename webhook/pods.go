@@ -134,10 +134,10 @@ func (p *Pods) handle(ctx context.Context, request admission.Request, pod graft.
 }
 
 // tooLong denies a pod that takes more to graft than an answer may hold.
-func (p *Pods) tooLong(most int) admission.Response {
-	p.Log.Info("Denied a pod whose patch would be too long", "mostBytes", most)
+func (p *Pods) tooLong(limit int) admission.Response {
+	p.Log.Info("Denied a pod whose patch would be too long", "maxBytes", limit)
 	response := admission.Denied(fmt.Sprintf("grafting this pod takes a patch of more than %d bytes "+
-		"(server.limits.maxAnswerBytes): name fewer variables in env that the parameter or the ConfigMap have too", most))
+		"(server.limits.maxAnswerBytes): name fewer variables in env that the parameter or the ConfigMap have too", limit))
 	response.Result.Code = http.StatusRequestEntityTooLarge
 	return response
 }
@@ -191,7 +191,7 @@ func (p *Pods) parameter(ctx context.Context, keys facts.Keys, request admission
 	case facts.Await:
 		return p.ask(ctx, keys.Question)
 	}
-	return graft.Parameter{State: graft.ParameterUnchecked, Cause: "nothing says whom to ask"}
+	return graft.Parameter{State: graft.ParameterUnchecked, Cause: "nothing says which store reads it"}
 }
 
 // recorded waits for the leader, and leaves time to ask where it records nothing:

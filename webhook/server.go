@@ -29,10 +29,10 @@ const (
 	idleTime   = 2 * time.Minute
 	// writeTime is more than a review may take, so that it only ever cuts off
 	// those who do not read their answer.
-	writeTime   = mostReviewTime + 5*time.Second
+	writeTime   = maxReviewTime + 5*time.Second
 	headerBytes = 32 << 10
 	// shutdownTime is what reviews under way are given when the server stops.
-	shutdownTime = mostReviewTime + time.Second
+	shutdownTime = maxReviewTime + time.Second
 	// streams are the requests of one HTTP/2 connection.
 	streams = 64
 )
@@ -114,7 +114,7 @@ type reviewer interface {
 	// review begins one: read is handed its object while the review is read, and
 	// decide answers it.
 	review() (read objectReader, decide decider)
-	tooLong(most int) admission.Response
+	tooLong(limit int) admission.Response
 }
 
 type decider func(context.Context, admission.Request) admission.Response
@@ -177,7 +177,7 @@ func (s *Server) httpServer() *http.Server {
 		WriteTimeout:      writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    headerBytes,
-		ConnState:         connections.AtMost(s.options.Limits.MaxConnections, s.connectionClosed),
+		ConnState:         connections.Limit(s.options.Limits.MaxConnections, s.connectionClosed),
 		ErrorLog:          log.New(connectionLog{s.options.Log}, "", 0),
 	}
 }

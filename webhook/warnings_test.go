@@ -191,7 +191,7 @@ func TestWarningsFitKubectl(t *testing.T) {
 	have := map[graft.Reason]bool{}
 	for _, tc := range allWarned() {
 		have[tc.reason] = true
-		for names, most := range map[string]int{"typical": short, "longest": warning.Most} {
+		for names, limit := range map[string]int{"typical": short, "longest": warning.MaxLength} {
 			n := map[string]named{"typical": typicalNames(), "longest": longestNames()}[names]
 			warnings := tc.make(n)
 			at := slices.IndexFunc(warnings, func(w graft.Warning) bool { return w.Reason == tc.reason })
@@ -200,8 +200,8 @@ func TestWarningsFitKubectl(t *testing.T) {
 				continue
 			}
 			text := texts(warnings[at : at+1])[0]
-			if length := utf8.RuneCountInString(text); length > most {
-				t.Errorf("%s, %s names: %d characters, want at most %d: %s", tc.reason, names, length, most, text)
+			if length := utf8.RuneCountInString(text); length > limit {
+				t.Errorf("%s, %s names: %d characters, want at most %d: %s", tc.reason, names, length, limit, text)
 			}
 			if !strings.Contains(text, ": "+tc.fix) {
 				t.Errorf("%s, %s names: the fix %q is missing: %s", tc.reason, names, tc.fix, text)

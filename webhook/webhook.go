@@ -39,7 +39,7 @@ func bypassed(ns identity.Namespace) bool {
 // decide runs a decision for a Namespace. The API server calls us because it
 // sees an opt-in; where what we remember of the Namespace shows none, it is we
 // who are late: somebody labelled it a moment ago, and the first objects after
-// that must not be missed. So the decision is made anew.
+// that must not be missed. So the decision is made again.
 func decide(ctx context.Context, namespaces NamespaceGetter, name string, decision func(identity.Namespace) identity.OptIn) error {
 	ns, err := namespaces.Namespace(ctx, name)
 	if err != nil {

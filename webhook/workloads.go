@@ -68,9 +68,9 @@ func (w *Workloads) Handle(ctx context.Context, request admission.Request) admis
 }
 
 // tooLong lets a workload through as it is.
-func (w *Workloads) tooLong(most int) admission.Response {
+func (w *Workloads) tooLong(limit int) admission.Response {
 	return admission.Allowed("").WithWarnings(warning.Line(fmt.Sprintf(
-		"not annotated for Reloader, which takes a patch of more than %d bytes: have server.limits.maxAnswerBytes raised", most)))
+		"not annotated for Reloader, which takes a patch of more than %d bytes: have server.limits.maxAnswerBytes raised", limit)))
 }
 
 // isWorkload goes by the kind that the review was asked for. Others are let
@@ -119,8 +119,8 @@ func (w *Workloads) decide(ctx context.Context, namespace string, workload *relo
 	return subject.Decision, nil
 }
 
-// workloadWarnings tell the author while he applies what he would otherwise
-// have to look for in the Events of a ReplicaSet.
+// workloadWarnings show the author at kubectl apply what would otherwise stand in
+// the Events of a ReplicaSet only.
 func workloadWarnings(kind string, decision graft.Decision, result reload.Result) []graft.Warning {
 	warnings := decision.Warnings
 	if decision.Status == graft.StatusDenied {

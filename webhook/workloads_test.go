@@ -74,7 +74,7 @@ func TestWorkloadsHandle(t *testing.T) {
 		"DaemonSet":   {reason: "A workload.", change: kind("apps", "DaemonSet"), patched: all, counted: []graft.Reason{graft.ReasonInjected}},
 		"Rollout":     {reason: "A workload of Argo's.", change: kind("argoproj.io", "Rollout"), patched: all, counted: []graft.Reason{graft.ReasonInjected}},
 		"JustLabelled": {
-			reason: "A namespace that was labelled a moment ago is asked for anew.", world: world{currentLabel: "enabled"},
+			reason: "A namespace that was labelled a moment ago is read again.", world: world{currentLabel: "enabled"},
 			patched: all, counted: []graft.Reason{graft.ReasonInjected},
 		},
 		"NotOptedIn": {
@@ -85,7 +85,7 @@ func TestWorkloadsHandle(t *testing.T) {
 			patched: []string{configMap, written}, counted: []graft.Reason{graft.ReasonInjected},
 		},
 		"PodsDenied": {
-			reason: "The author learns at once what will become of his pods; the workload itself goes through.", annotations: `"envgraft.dev/secrets":"off"`,
+			reason: "The author learns at once what will happen to the pods; the workload itself goes through.", annotations: `"envgraft.dev/secrets":"off"`,
 			warnings: []string{`envgraft: pods of this Deployment will be denied: annotation envgraft.dev/secrets is "off": use "enabled" or "disabled"`},
 			counted:  []graft.Reason{graft.ReasonInvalidSetting},
 		},

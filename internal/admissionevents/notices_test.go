@@ -125,7 +125,7 @@ func TestNotify(t *testing.T) {
 		"CronJob":     {reason: "Likewise.", owner: owner("batch/v1", "Job", "nightly-1"), report: hidden("x"), want: []string{"Warning HiddenKey Admit x {kind=CronJob,apiVersion=batch/v1}"}},
 		"StatefulSet": {reason: "It makes its pods itself.", owner: owner("apps/v1", "StatefulSet", "db"), report: hidden("x"), want: []string{"Warning HiddenKey Admit x {kind=StatefulSet,apiVersion=apps/v1}"}},
 		"OneOfAKind": {
-			reason: "What is found twice in a pod is one Event, or the two would take turns for ever.",
+			reason: "What is found twice in a pod is one Event, or the two would take turns forever.",
 			owner:  owner("apps/v1", "ReplicaSet", "web-1"), report: two,
 			want: []string{"Warning HiddenKey Admit one; two {kind=Deployment,apiVersion=apps/v1}"},
 		},

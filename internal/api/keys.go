@@ -98,7 +98,7 @@ const (
 	// whose keys it was grafted; it is absent where they were not known.
 	AnnotationParameterVersion = Group + "/parameter-version"
 	// AnnotationParameterModified, on a pod, is when that version was made, in RFC
-	// 3339: a parameter that is created anew begins again at version 1.
+	// 3339: a parameter that was deleted and created again begins at version 1.
 	AnnotationParameterModified = Group + "/parameter-modified"
 	// AnnotationRestartedFor, on a workload's pod template, names for what the
 	// controller restarted it, the newest first: a version of the parameter
@@ -109,7 +109,7 @@ const (
 	// last restarted it, in RFC 3339.
 	AnnotationRestartedAt = Group + "/restarted-at"
 	// AnnotationWritten, on a workload, records what the workload webhook
-	// wrote, so that it takes back that and nothing else.
+	// wrote, so that it reverts that and nothing else.
 	AnnotationWritten = Group + "/written"
 	// AnnotationForcedVersion, on an ExternalSecret, is the version of the
 	// parameter for which a refresh was last asked.

@@ -21,7 +21,7 @@ import (
 func TestText(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason, text, want, middle string
-		most                       int
+		limit                      int
 	}{
 		"Short":  {"what fits stays", "shop", "shop", "shop", 4},
 		"Long":   {"its length says that it was cut", strings.Repeat("ab", 50), "abababababababababa… (100 bytes)", "abababab… (100 bytes) …bababab", 34},
@@ -29,10 +29,10 @@ func TestText(t *testing.T) {
 		"Tiny":   {"the note on the length stands alone where nothing else has room", strings.Repeat("ab", 50), "… (100 bytes)", "… (100 bytes) …", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := bounded.Text(tc.text, tc.most); got != tc.want {
+			if got := bounded.Text(tc.text, tc.limit); got != tc.want {
 				t.Errorf("%s: Text gives %q, want %q", tc.reason, got, tc.want)
 			}
-			if got := bounded.Middle(tc.text, tc.most); got != tc.middle {
+			if got := bounded.Middle(tc.text, tc.limit); got != tc.middle {
 				t.Errorf("%s: Middle gives %q, want %q", tc.reason, got, tc.middle)
 			}
 		})

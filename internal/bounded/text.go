@@ -22,22 +22,22 @@ const (
 
 // Text returns a text as it is, or cut to at most so many bytes, the last of
 // which say that, and how long the text was.
-func Text(text string, most int) string {
-	if len(text) <= most {
+func Text(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
 	end := fmt.Sprintf("… (%d bytes)", len(text))
-	return whole(text[:max(0, most-len(end))]) + end
+	return whole(text[:max(0, limit-len(end))]) + end
 }
 
 // Middle returns a text as it is, or its two ends, together at most so many
 // bytes: a message often says what to do at its end.
-func Middle(text string, most int) string {
-	if len(text) <= most {
+func Middle(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
 	cut := fmt.Sprintf("… (%d bytes) …", len(text))
-	room := max(0, most-len(cut))
+	room := max(0, limit-len(cut))
 	tail := text[len(text)-room/2:]
 	for tail != "" && !utf8.RuneStart(tail[0]) {
 		tail = tail[1:]

@@ -17,7 +17,7 @@ import (
 	"github.com/envgraft/envgraft/test/canary"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // result is what a command line leaves behind.
 type result struct {

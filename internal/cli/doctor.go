@@ -49,7 +49,7 @@ func newDoctor(streams Streams) *cobra.Command {
 replicas, Service and certificate of envgraft; namespace, labels, admission and
 other webhooks; External Secrets Operator, store, ExternalSecret, parameter, sync,
 Secret and ConfigMap; Reloader, its annotations, and the pods. It stops at the
-first broken link and prints a command that fixes it, or whom to ask for what. No
+first broken link and prints a command that fixes it, or says what to ask its owner for. No
 command that it prints overwrites or deletes what it did not read. Without a
 workload it looks at the installation alone.
 

@@ -125,8 +125,8 @@ func (c *session) targets(ctx context.Context, args []string, selector string) (
 // selected are the workloads with the labels, and the pods that nobody owns.
 func (c *session) selected(ctx context.Context, selector string) ([]clusterview.Workload, error) {
 	targets, failed := c.Workloads(ctx, c.namespace, selector)
-	bare := c.BarePods(ctx, c.namespace, selector)
-	for _, pod := range bare.Value {
+	uninjected := c.BarePods(ctx, c.namespace, selector)
+	for _, pod := range uninjected.Value {
 		ref, err := clusterview.ParseRef(c.namespace, "pod/"+pod.Metadata.Name)
 		if err != nil {
 			return nil, err
@@ -141,8 +141,8 @@ func (c *session) selected(ctx context.Context, selector string) ([]clusterview.
 	for _, f := range failed {
 		return nil, fmt.Errorf("cannot list workloads: %s", f.Cause)
 	}
-	if bare.State != clusterview.Found {
-		return nil, fmt.Errorf("cannot list pods: %s", bare.Cause)
+	if uninjected.State != clusterview.Found {
+		return nil, fmt.Errorf("cannot list pods: %s", uninjected.Cause)
 	}
 	return nil, fmt.Errorf("nothing in namespace %q has labels %q", c.namespace, selector)
 }

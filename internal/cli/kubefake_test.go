@@ -25,7 +25,7 @@ import (
 )
 
 // fakeCluster is an API server of few objects, for goldens: the real one is
-// test/integration's. It knows what an asker may not, and counts what he asks.
+// test/integration's. It knows which requests are forbidden, and counts requests.
 type fakeCluster struct {
 	objects []*unstructured.Unstructured
 	// forbidden are resources that may not be read, as "secrets" or

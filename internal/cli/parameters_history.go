@@ -21,7 +21,7 @@ func newParametersHistory(streams Streams) *cobra.Command {
 		Use:   "history PATH",
 		Short: "List the versions of a parameter",
 		Long: `List the versions that SSM has of a parameter, the newest first: when each was put,
-and by whom. SSM keeps 100. No value is read.
+and who changed it. SSM keeps 100. No value is read.
 
 It needs ssm:GetParameterHistory.`,
 		Example: `  envgraft parameters history /popapps/myapp/prod/app

@@ -37,7 +37,7 @@ func newRemove(streams Streams) *cobra.Command {
 	r := remover{out: streams.Out}
 	command := &cobra.Command{
 		Use:   "remove",
-		Short: "Take back what envgraft wrote, to leave for good",
+		Short: "Remove what envgraft wrote to the cluster, before it is uninstalled",
 		Long: `Take envgraft out of a cluster: first delete the webhook configuration and the
 policies of the standby, so that nothing is written or refused any more, then take
 back what stands on Deployments, StatefulSets, DaemonSets and Rollouts. Where one
@@ -75,7 +75,7 @@ command line was not understood.`,
 	return command
 }
 
-// run goes on after a workload that could not be mended: the next run finds it.
+// run goes on after a workload that could not be cleaned: the next run finds it.
 func (r remover) run(ctx context.Context) error {
 	// First, or an update of a workload would have it all written again.
 	if err := r.deleteAdmission(ctx); err != nil {
@@ -83,7 +83,7 @@ func (r remover) run(ctx context.Context) error {
 	}
 	var failed []error
 	for _, kind := range workload.RestartableKinds() {
-		failed = append(failed, r.takeBackAll(ctx, kind.GroupVersionKind()))
+		failed = append(failed, r.revertAll(ctx, kind.GroupVersionKind()))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return err
@@ -94,7 +94,7 @@ func (r remover) run(ctx context.Context) error {
 	return r.say("stays: labels and annotations that people set, running pods, ExternalSecrets and the Secrets that these pods read")
 }
 
-func (r remover) takeBackAll(ctx context.Context, kind schema.GroupVersionKind) error {
+func (r remover) revertAll(ctx context.Context, kind schema.GroupVersionKind) error {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 	if err := r.client.List(ctx, list); meta.IsNoMatchError(err) {
@@ -105,21 +105,21 @@ func (r remover) takeBackAll(ctx context.Context, kind schema.GroupVersionKind) 
 	var failed []error
 	for i := range list.Items {
 		if _, written := list.Items[i].GetAnnotations()[api.AnnotationWritten]; written {
-			failed = append(failed, r.takeBack(ctx, &list.Items[i]))
+			failed = append(failed, r.revert(ctx, &list.Items[i]))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-func (r remover) takeBack(ctx context.Context, object *unstructured.Unstructured) error {
+func (r remover) revert(ctx context.Context, object *unstructured.Unstructured) error {
 	name := fmt.Sprintf("%s %s/%s", object.GetKind(), object.GetNamespace(), object.GetName())
-	patch, rollsOut, err := takeBackPatch(object)
+	patch, rollsOut, err := revertPatch(object)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	what := "take back the annotations of"
+	what := "remove the annotations of"
 	if rollsOut {
-		what = "take back the annotations and the template's label of, and so roll out,"
+		what = "remove the annotations and the template's label of, and so roll out,"
 	}
 	if err := r.say("%s %s", what, name); err != nil || !r.yes {
 		return err
@@ -136,13 +136,13 @@ func (r remover) takeBack(ctx context.Context, object *unstructured.Unstructured
 		if object.GetResourceVersion() == read {
 			return refused // for a reason of its own
 		}
-		if patch, _, err = takeBackPatch(object); err != nil {
+		if patch, _, err = revertPatch(object); err != nil {
 			return err
 		}
 		return errChanged
 	})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("cannot take back what stands on %s: %w", name, err)
+		return fmt.Errorf("cannot remove what envgraft wrote on %s: %w", name, err)
 	}
 	return nil
 }
@@ -151,8 +151,8 @@ func (r remover) takeBack(ctx context.Context, object *unstructured.Unstructured
 // is that rolls out.
 var errChanged = errors.New("it keeps changing: try again")
 
-// takeBackPatch is computed from what was read, so it must be that still.
-func takeBackPatch(object *unstructured.Unstructured) (patch []byte, rollsOut bool, err error) {
+// revertPatch is computed from what was read, so it must be that still.
+func revertPatch(object *unstructured.Unstructured) (patch []byte, rollsOut bool, err error) {
 	raw, err := object.MarshalJSON()
 	if err != nil {
 		return nil, false, err

@@ -29,7 +29,7 @@ func (s *cluster) addPort(ctx context.Context, port metrics.Port, address string
 	server := connections.Small(handler, func() {
 		s.metrics.ConnectionClosed(port)
 		if leftOut, ok := lines.Next(string(port)); ok {
-			s.log.Info("Closed a connection: the port has too many", "port", port, "maxConnections", connections.Few, "leftOut", leftOut)
+			s.log.Info("Closed a connection: the port has too many", "port", port, "maxConnections", connections.SmallLimit, "leftOut", leftOut)
 		}
 	})
 	return s.manager.Add(&manager.Server{Name: string(port), Listener: listener, Server: server})

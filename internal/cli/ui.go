@@ -34,7 +34,7 @@ func newUI(streams Streams) *cobra.Command {
 		Short:       "Show the apps in a browser: their chains from SSM to the pods",
 		Long: `Serve a read-only page on this machine, until it is interrupted: the apps of a
 namespace, or of all, each with its chain from the parameter to the pods, what is
-broken and the command that mends it, and where each variable of a container
+broken and the command that fixes it, and where each variable of a container
 comes from. No value of a variable is on the pages.
 
 It reads with your rights and changes nothing. Whoever may open connections on

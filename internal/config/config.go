@@ -49,7 +49,7 @@ type Configuration struct {
 	Server          Server          `yaml:"server"`
 }
 
-// Tenancy configures whose word counts for the system of a pod.
+// Tenancy configures who decides the system of a pod.
 type Tenancy struct {
 	// Mode is "namespace" (a pod reaches its Namespace's system only) or "open".
 	Mode identity.Tenancy `yaml:"mode"`

@@ -17,7 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const head = "apiVersion: config.envgraft.dev/v1alpha1\nkind: Configuration\n"
 

@@ -253,17 +253,17 @@ func (s Server) validate(path *field.Path) field.ErrorList {
 func (l Limits) validate(path *field.Path) field.ErrorList {
 	var all field.ErrorList
 	for _, limit := range []struct {
-		field        string
-		value, least int
-		why          string
+		field         string
+		value, lowest int
+		why           string
 	}{
 		{"maxConcurrentReviews", l.MaxConcurrentReviews, 1, ""},
 		{"maxBytesInFlight", l.MaxBytesInFlight, 8 << 20, ": one review may have 7 MiB"},
 		{"maxAnswerBytes", l.MaxAnswerBytes, 64 << 10, ": a pod of many containers needs it"},
 		{"maxConnections", l.MaxConnections, 32, ": each API server keeps up to 25"},
 	} {
-		if limit.value < limit.least {
-			all = append(all, field.Invalid(path.Child(limit.field), limit.value, fmt.Sprintf("must be at least %d%s", limit.least, limit.why)))
+		if limit.value < limit.lowest {
+			all = append(all, field.Invalid(path.Child(limit.field), limit.value, fmt.Sprintf("must be at least %d%s", limit.lowest, limit.why)))
 		}
 	}
 	return all
@@ -286,14 +286,14 @@ func splitAddress(address string) (port uint64, err error) {
 }
 
 // CheckLoopback holds the address of the status page to this machine's own: the
-// page asks nobody who he is.
+// page authenticates nobody.
 func CheckLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err == nil {
 		_, err = splitAddress(address)
 	}
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return errors.New(`must be a loopback address with a port, as in "127.0.0.1:8084": the page asks nobody who he is`)
+		return errors.New(`must be a loopback address with a port, as in "127.0.0.1:8084": the page authenticates nobody`)
 	}
 	return nil
 }

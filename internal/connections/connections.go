@@ -1,4 +1,4 @@
-// Package connections bounds those of a server.
+// Package connections limits the connections that a server has open.
 package connections
 
 import (
@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// AtMost bounds the connections that are open at a time, as a server's
-// ConnState. One too many closes another that does nothing: refusing it would let
+// Limit limits the connections that are open at a time, by a server's ConnState. One too many closes another that does nothing: refusing it would let
 // whoever opens connections first keep all others out. closed is called for each;
 // it may be nil.
-func AtMost(most int, closed func()) func(net.Conn, http.ConnState) {
-	b := newBooks(most)
+func Limit(limit int, closed func()) func(net.Conn, http.ConnState) {
+	b := newTracker(limit)
 	return func(conn net.Conn, state http.ConnState) {
 		if victim := b.note(conn, state); victim != nil {
 			_ = victim.Close() // the server learns of it by its next read
@@ -24,20 +23,20 @@ func AtMost(most int, closed func()) func(net.Conn, http.ConnState) {
 	}
 }
 
-// Few are the connections of a port that only scrapers and probes use.
-const Few = 64
+// SmallLimit are the connections of a port that only scrapers and probes use.
+const SmallLimit = 64
 
 // Small returns a server for such a port, with bounds on what a client may take.
 func Small(handler http.Handler, closed func()) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ConnState: AtMost(Few, closed),
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ConnState: Limit(SmallLimit, closed),
 	}
 }
 
-// books are kept of the connections of a server.
-type books struct {
-	most int
+// tracker knows the open connections of a server.
+type tracker struct {
+	limit int
 
 	mu   sync.Mutex
 	open map[net.Conn]connection
@@ -52,19 +51,19 @@ type connection struct {
 	busy bool
 }
 
-func newBooks(most int) *books {
-	return &books{most: most, open: map[net.Conn]connection{}}
+func newTracker(limit int) *tracker {
+	return &tracker{limit: limit, open: map[net.Conn]connection{}}
 }
 
 // note writes down a change, and returns the connection to close.
-func (b *books) note(conn net.Conn, state http.ConnState) net.Conn {
+func (b *tracker) note(conn net.Conn, state http.ConnState) net.Conn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch state {
 	case http.StateNew:
 		b.open[conn] = connection{since: time.Now()}
-		if len(b.open) > b.most {
-			return b.idlest(conn)
+		if len(b.open) > b.limit {
+			return b.idleLongest(conn)
 		}
 	case http.StateActive, http.StateIdle:
 		b.open[conn] = connection{since: time.Now(), spoke: true, busy: state == http.StateActive}
@@ -74,9 +73,9 @@ func (b *books) note(conn net.Conn, state http.ConnState) net.Conn {
 	return nil
 }
 
-// idlest takes out the connection that is missed least: of those that never
+// idleLongest takes out the connection that is missed least: of those that never
 // sent a request the oldest, else of those that wait for one, else the new one.
-func (b *books) idlest(newest net.Conn) net.Conn {
+func (b *tracker) idleLongest(newest net.Conn) net.Conn {
 	victim, of := newest, connection{spoke: true, busy: true}
 	for conn, candidate := range b.open {
 		if conn != newest && candidate.missedLess(of) {

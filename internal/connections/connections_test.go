@@ -7,7 +7,7 @@ import (
 )
 
 func TestIdlestConnection(t *testing.T) {
-	b := newBooks(2)
+	b := newTracker(2)
 	var conns [5]net.Conn
 	for i := range conns {
 		conns[i], _ = net.Pipe()

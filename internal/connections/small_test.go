@@ -18,7 +18,7 @@ func TestSmall(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	const more = 36
-	for range connections.Few + more {
+	for range connections.SmallLimit + more {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -30,6 +30,6 @@ func TestSmall(t *testing.T) {
 	}
 	response, err := server.Client().Get(server.URL)
 	if err != nil || response.StatusCode != http.StatusOK || response.Body.Close() != nil {
-		t.Errorf("beside %d idle connections: %v", connections.Few, err)
+		t.Errorf("beside %d idle connections: %v", connections.SmallLimit, err)
 	}
 }

@@ -19,7 +19,7 @@ func checkAdmission(in Input) Finding {
 		return broken(in.restartServer(), "the API server cannot reach the webhook: %s", r.text)
 	case r.ours:
 		return broken(in.denialFix(r.text), "%s", r.text)
-	case r.kind != refusedNot:
+	case r.kind != notRefused:
 		return unseen("the pod was refused before it was complete, and not by envgraft")
 	case in.Admission.State != clusterview.Found:
 		return unseen(in.Admission.Cause)

@@ -41,7 +41,7 @@ type Finding struct {
 	// Fix is a command that fixes the link; only with Broken. It overwrites and
 	// deletes nothing that it did not read.
 	Fix string `json:"fix,omitempty"`
-	// Ask says what to ask of whom, where the fix is not the reader's to make.
+	// Ask says what to ask the owner for, where the reader cannot make the fix.
 	Ask string `json:"ask,omitempty"`
 
 	// fixName names the function of fixes.go, for the test that runs them all.

@@ -23,7 +23,7 @@ import (
 	"github.com/envgraft/envgraft/internal/parameters"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // findingCase is one thing that is wrong, or looks so.
 type findingCase struct {
@@ -296,10 +296,10 @@ func secretCases() map[string]findingCase {
 			in.StoreRef = clusterview.StoreRef{Kind: graft.KindSecretStore, Name: "own"}
 			in.Store.Value.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: metav1.ConditionFalse, Reason: "InvalidProviderConfig", Message: "no role"}}
 		}},
-		"store-closed": {"whom it is open to is its owner's decision", "store", func(_ *testing.T, in *Input) {
+		"store-closed": {"its owner decides who may use it", "store", func(_ *testing.T, in *Input) {
 			in.Store.Value.Spec.Conditions = externalsecret.StoreConditions{{Namespaces: []string{"other"}}}
 		}},
-		"no-externalsecret": {"the controller is away", "externalsecret", func(_ *testing.T, in *Input) { in.App.ExternalSecret = nil }},
+		"no-externalsecret": {"the controller does not run", "externalsecret", func(_ *testing.T, in *Input) { in.App.ExternalSecret = nil }},
 		"unmanaged-missing": {"envgraft makes none, and nothing else does", "externalsecret", func(_ *testing.T, in *Input) {
 			in.Settings.Configuration.ExternalSecrets.Enabled = false
 			in.App.ExternalSecret, in.App.Secret = nil, missing[clusterview.Secret]()
@@ -492,7 +492,7 @@ func podCases() map[string]findingCase {
 	partial := pod("shop-1", "3")
 	partial.Status, partial.Partial = corev1.PodStatus{}, true
 	return map[string]findingCase{
-		"bare":          {"created while the webhook was away", "pods", pods("deploy", pod("shop-1", "3"), pod("shop-2", "bare"))},
+		"uninjected":    {"created while the webhook was away", "pods", pods("deploy", pod("shop-1", "3"), pod("shop-2", "uninjected"))},
 		"stale":         {"admitted by an older version", "pods", pods("sts", pod("shop-1", "2"), pod("shop-2", "2"))},
 		"stale-rollout": {"its template stays as it is", "pods", pods("rollout", pod("shop-1", "2"))},
 		"stale-cronjob": {"the next run is fresh", "pods", pods("cronjob", pod("shop-1", "2"))},
@@ -500,7 +500,7 @@ func podCases() map[string]findingCase {
 		"stale-pod":     {"a pod of its own would be gone", "pods", pods("pod", pod("shop", "2"))},
 		"stuck":         {"the Secret lacks a key", "pods", pods("job", waiting("shop-1", "CreateContainerConfigError", "couldn't find key DEBUG"))},
 		"pulling":       {"for its image, which is not the chain's", "!pods", pods("deploy", waiting("shop-1", "ImagePullBackOff", "Back-off pulling image"))},
-		"ended":         {"what has ended reads nothing anew", "", pods("cronjob", ended)},
+		"ended":         {"what has ended reads nothing again", "", pods("cronjob", ended)},
 		"partial":       {"its metadata alone", "", pods("deploy", partial)},
 		"quota": {"no pod comes, and that is no ok", "pods", func(t *testing.T, in *Input) {
 			t.Helper()

@@ -18,9 +18,9 @@ import (
 // into a file, edited and written from there; objects are created, never
 // applied over what may be there; labels and annotations change one key; Helm
 // keeps its values. What is somebody else's decision is no command at all, but
-// says whom to ask for what. TestFixesLoseNothing runs every one.
+// says what to ask its owner for. TestFixesLoseNothing runs every one.
 
-// fix is a command, or what to ask of whom, or both.
+// fix is a command, or what to ask an owner for, or both.
 type fix struct{ name, command, ask string }
 
 // none is for findings that have no command.
@@ -62,7 +62,7 @@ func (in Input) upgrade() fix {
 	return fix{name: "upgrade", command: fmt.Sprintf("helm upgrade %s deploy/chart --namespace %s --reuse-values", release, namespace)}
 }
 
-// restartServer has all replicas start anew.
+// restartServer replaces all replicas.
 func (in Input) restartServer() fix {
 	namespace, name := in.installation()
 	return fix{name: "restartServer", command: fmt.Sprintf("kubectl -n %s rollout restart deployment/%s", namespace, name)}

@@ -162,10 +162,10 @@ func setReady(e *clusterview.ExternalSecret, status metav1.ConditionStatus, reas
 }
 
 // pod is one that was admitted by a version and started an hour ago; version
-// "bare" was not injected.
+// "uninjected" was not injected.
 func pod(name, version string) clusterview.Pod {
 	p := clusterview.Pod{Metadata: metav1.ObjectMeta{Name: name, Annotations: map[string]string{}}}
-	if version != "bare" {
+	if version != "uninjected" {
 		p.Metadata.Annotations[api.AnnotationInjected], p.Metadata.Annotations[api.AnnotationParameterVersion] = "Secret/shop-secrets", version
 	}
 	p.Status.Phase = corev1.PodRunning

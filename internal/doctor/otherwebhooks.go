@@ -23,9 +23,9 @@ func checkOtherWebhooks(in Input) Finding {
 	}
 	w := in.App.Workload
 	switch r := in.refusal(); {
-	case r.kind == refusedNot && in.Admission.State != clusterview.Found:
+	case r.kind == notRefused && in.Admission.State != clusterview.Found:
 		return unseen(in.Admission.Cause)
-	case r.kind == refusedNot:
+	case r.kind == notRefused:
 	case r.kind == refusedDenied:
 		return broken(ask("whoever runs %s, which is not envgraft's, what it wants of pods of %s", r.by, w),
 			"another webhook or policy denies pods of %s: %s", w, r.text)

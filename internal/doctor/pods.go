@@ -26,7 +26,7 @@ func checkPods(in Input) Finding {
 	if f, found := in.notCreated(j.running); found {
 		return f
 	}
-	if f, found := in.outdated(j); found {
+	if f, found := in.mustReplace(j); found {
 		return f
 	}
 	switch {
@@ -42,8 +42,8 @@ func checkPods(in Input) Finding {
 
 // judged sums the pods up; each text is of the first pod of its sort.
 type judged struct {
-	running, bare, stale                    int
-	bareAs, staleAs, stuck, waiting, unsure string
+	running, notInjected, stale                     int
+	notInjectedWhy, staleAs, stuck, waiting, unsure string
 }
 
 func (j *judged) add(pod clusterview.Pod, of clusterview.Judgement) {
@@ -55,8 +55,8 @@ func (j *judged) add(pod clusterview.Pod, of clusterview.Judgement) {
 	}
 	switch of.Freshness {
 	case clusterview.Bare:
-		j.bare++
-		say(&j.bareAs, "pod %s: %s")
+		j.notInjected++
+		say(&j.notInjectedWhy, "pod %s: %s")
 	case clusterview.Stale:
 		j.stale++
 		say(&j.staleAs, "pod %s: %s")
@@ -74,13 +74,13 @@ func (j *judged) add(pod clusterview.Pod, of clusterview.Judgement) {
 	}
 }
 
-// outdated is for pods that must be replaced.
-func (in Input) outdated(j judged) (Finding, bool) {
+// mustReplace is for pods that must be replaced.
+func (in Input) mustReplace(j judged) (Finding, bool) {
 	switch {
 	case j.stuck != "":
 		return broken(in.restart(), "%s", j.stuck), true
-	case j.bare > 0:
-		return broken(in.restart(), "%d of %d pods are not injected: %s", j.bare, j.running, j.bareAs), true
+	case j.notInjected > 0:
+		return broken(in.restart(), "%d of %d pods are not injected: %s", j.notInjected, j.running, j.notInjectedWhy), true
 	case j.stale > 0:
 		return broken(in.restart(), "%d of %d pods are stale: %s", j.stale, j.running, j.staleAs), true
 	}

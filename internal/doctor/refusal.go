@@ -7,14 +7,14 @@ import (
 	"github.com/envgraft/envgraft/internal/clusterview"
 )
 
-// The rule: a pod is refused by whom the API server names. Only envgraft's own
-// webhooks and policies are fixed by what envgraft prints.
+// The rule: the API server's message names the webhook or policy that refused a
+// pod. doctor prints fixes only for envgraft's own.
 
 // refusalKind says how a pod was refused.
 type refusalKind int
 
 const (
-	refusedNot refusalKind = iota
+	notRefused refusalKind = iota
 	// refusedDenied is a webhook or policy that said no.
 	refusedDenied
 	// refusedUnreachable is a webhook that could not be called.

@@ -50,7 +50,7 @@ func checkReloader(in Input) Finding {
 		"no Reloader restarts %s: %s", in.App.Workload, deaf)
 }
 
-// restarting looks at the Reloaders that hear of the Secret.
+// restarting looks at the Reloaders that watch the Secret.
 func (in Input) restarting(hearing []clusterview.Deployment) Finding {
 	if in.App.Workload.Kind.Kind != workload.Rollout {
 		return anyReady(hearing)

@@ -139,18 +139,18 @@ func labelsOf(state clusterview.State, set map[string]string) labels.Set {
 
 // selects evaluates a selector, in Reloader's older form "key:value", too.
 func (a *arguments) selects(flag string, set labels.Set) hearing {
-	terms := slices.Clone(a.flags[flag])
-	if len(terms) == 0 {
+	requirements := slices.Clone(a.flags[flag])
+	if len(requirements) == 0 {
 		return hearing{}
 	}
-	for i, term := range terms {
+	for i, term := range requirements {
 		key, value, old := strings.Cut(term, ":")
 		if old {
 			term = key + "=" + value
 		}
-		terms[i] = strings.TrimSuffix(term, "=*")
+		requirements[i] = strings.TrimSuffix(term, "=*")
 	}
-	selector, err := labels.Parse(strings.Join(terms, ","))
+	selector, err := labels.Parse(strings.Join(requirements, ","))
 	switch {
 	case err != nil || set == nil:
 		return hearing{unsure: fmt.Sprintf("%s was started with %s", a.reloader, a.text(flag))}

@@ -3,7 +3,7 @@ package doctor
 import "github.com/envgraft/envgraft/internal/clusterview"
 
 // The rule: the store exists, ESO calls it ready, and it admits the namespace.
-// What a store may read, and for whom, is its owner's decision: nothing here
+// The owner of a store decides what it may read and who may use it: nothing here
 // creates or opens one.
 
 func checkStore(in Input) Finding {

@@ -13,7 +13,7 @@ import (
 // that are admitted meanwhile are bound by the new version, which the Secret has
 // within seconds. When ESO does not answer in answerBound, they are bound by what
 // the Secret has: a literal bound to a key that is not there would keep its
-// container from starting for as long as ESO is away.
+// container from starting while ESO does not run.
 
 const (
 	// answerBound is how long ESO may take to answer a refresh.

@@ -1,5 +1,4 @@
-// Package externalsecret is the one model of an app's ExternalSecret: how it is
-// read, what is recorded on it of its parameter, which version its Secret has, and
-// how it fares. Webhook, controller and commands all decide by it. It makes no
-// calls and has no client.
+// Package externalsecret is the model of an app's ExternalSecret: its fields, the
+// record of its parameter's keys, the version that its Secret has, and its state.
+// Webhook, controller and commands all use it. It has no client and makes no calls.
 package externalsecret

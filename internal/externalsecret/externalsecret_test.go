@@ -72,7 +72,7 @@ func TestOurs(t *testing.T) {
 func TestCompact(t *testing.T) {
 	e := &ExternalSecret{ObjectMeta: metav1.ObjectMeta{
 		Annotations: map[string]string{"large": "…", api.AnnotationForcedVersion: "/x@1", api.AnnotationKeys: `{"version":1,"keys":["A"]}`},
-		Labels:      map[string]string{LabelManagedBy: ManagedBy, api.LabelApp: "shop", "theirs": "x"},
+		Labels:      map[string]string{LabelManagedBy: ManagedBy, api.LabelApp: "shop", "foreign": "x"},
 		ManagedFields: []metav1.ManagedFieldsEntry{{
 			Manager: api.FieldManager, Operation: metav1.ManagedFieldsOperationApply,
 			FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"u1\"}":{}}}}`),

@@ -14,7 +14,7 @@ import (
 // ExternalSecret before that is worth a warning.
 const unattendedAfter = time.Minute
 
-// State is how an app's ExternalSecret fares. It is the value of a metric label,
+// State is the state of an app's ExternalSecret. It is the value of a metric label,
 // so the set is closed.
 type State string
 
@@ -67,7 +67,7 @@ func Reasons() []string {
 	}
 }
 
-// Health is how an app's ExternalSecret fares, and what to say of it.
+// Health is the state of an app's ExternalSecret, and the Event that reports it.
 type Health struct {
 	State State
 	// Reason and Message are an Event's, for people; empty when all is well.
@@ -87,8 +87,8 @@ type Surroundings struct {
 	Lacks func(StoreRef) bool
 }
 
-// Examine tells how the ExternalSecret e of an app fares, which is nil where none
-// was made yet.
+// Examine returns the health of an app's ExternalSecret e, which is nil where none
+// was created yet.
 func (s Surroundings) Examine(id identity.Identity, e *ExternalSecret, now time.Time) Health {
 	if !s.Installed {
 		return Health{State: StateNotInstalled, Reason: ReasonNotInstalled, Message: fmt.Sprintf(
@@ -117,7 +117,7 @@ func (s Surroundings) Examine(id identity.Identity, e *ExternalSecret, now time.
 	return e.Health(now)
 }
 
-// Health is how an ExternalSecret fares that fills the Secret it should.
+// Health is that of an ExternalSecret that fills the Secret it should.
 func (e *ExternalSecret) Health(now time.Time) Health {
 	ready := e.Ready()
 	switch {
@@ -158,7 +158,7 @@ func (e *ExternalSecret) readyHealth(now time.Time) Health {
 
 func (e *ExternalSecret) deletingHealth() Health {
 	return Health{State: StateDeleting, Reason: ReasonDeleting, Message: fmt.Sprintf(
-		"ExternalSecret %q is being deleted since %s, and Secret %q goes with it; envgraft makes it anew once it is gone. "+
+		"ExternalSecret %q is being deleted since %s, and Secret %q goes with it; envgraft creates it again once it is gone. "+
 			"Its finalizer waits for the External Secrets Operator: check that it runs",
 		e.Name, e.DeletionTimestamp.UTC().Format(time.RFC3339), e.SecretName())}
 }

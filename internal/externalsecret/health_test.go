@@ -42,8 +42,8 @@ func TestHealthFitsAWarning(t *testing.T) {
 	} {
 		h := surroundings(tc.version).Examine(id, tc.e, now)
 		line := warning.Line(h.Message)
-		if !strings.Contains(line, ": "+fix) || utf8.RuneCountInString(line) > warning.Most {
-			t.Errorf("want at most %d characters with the fix %q, got %d: %s", warning.Most, fix, utf8.RuneCountInString(line), line)
+		if !strings.Contains(line, ": "+fix) || utf8.RuneCountInString(line) > warning.MaxLength {
+			t.Errorf("want at most %d characters with the fix %q, got %d: %s", warning.MaxLength, fix, utf8.RuneCountInString(line), line)
 		}
 	}
 }

@@ -100,15 +100,15 @@ func TestVersionAfter(t *testing.T) {
 		isAfter bool
 	}{
 		{"the next version", Version{Number: 3, Modified: noon()}, Version{Number: 2, Modified: noon().Add(-time.Hour)}, true},
-		{"created anew it begins at 1", Version{Number: 1, Modified: noon()}, Version{Number: 3, Modified: noon().Add(-time.Hour)}, true},
-		{"an answer from before it was created anew", Version{Number: 3, Modified: noon().Add(-time.Hour)}, Version{Number: 1, Modified: noon()}, false},
-		{"created anew, it has the same number", Version{Number: 1, Modified: noon()}, Version{Number: 1, Modified: noon().Add(-time.Hour)}, true},
+		{"created again it begins at 1", Version{Number: 1, Modified: noon()}, Version{Number: 3, Modified: noon().Add(-time.Hour)}, true},
+		{"an answer from before it was created again", Version{Number: 3, Modified: noon().Add(-time.Hour)}, Version{Number: 1, Modified: noon()}, false},
+		{"created again, it has the same number", Version{Number: 1, Modified: noon()}, Version{Number: 1, Modified: noon().Add(-time.Hour)}, true},
 		{"the same", Version{Number: 3, Modified: noon()}, Version{Number: 3, Modified: noon()}, false},
 		{"two changes in one millisecond", Version{Number: 3, Modified: noon()}, Version{Number: 2, Modified: noon()}, true},
 		{"an old record of an older version", Version{Number: 3, Modified: noon().Add(-time.Hour)}, Version{Number: 2, Seen: noon()}, true},
 		{"an old record of this version", Version{Number: 3, Modified: noon().Add(-time.Hour)}, Version{Number: 3, Seen: noon()}, false},
-		{"an old record, and created anew since", Version{Number: 1, Modified: noon()}, Version{Number: 3, Seen: noon().Add(-time.Hour)}, true},
-		{"seen before it was created anew", Version{Number: 3, Seen: noon().Add(-time.Hour)}, Version{Number: 1, Modified: noon()}, false},
+		{"an old record, and created again since", Version{Number: 1, Modified: noon()}, Version{Number: 3, Seen: noon().Add(-time.Hour)}, true},
+		{"seen before it was created again", Version{Number: 3, Seen: noon().Add(-time.Hour)}, Version{Number: 1, Modified: noon()}, false},
 		{"numbers, where nothing else is known", Version{Number: 3}, Version{Number: 2}, true},
 	} {
 		if got := test.v.After(test.other); got != test.isAfter {
@@ -147,7 +147,7 @@ func TestNextRecord(t *testing.T) {
 	const hour = time.Hour
 	v2 := record(2, noon().Add(-3*hour), noon().Add(-2*hour), "A", "B")
 	v3 := record(3, noon(), noon(), "A", "C")
-	anew := record(1, noon(), noon(), "A")
+	again := record(1, noon(), noon(), "A")
 	for _, test := range []struct {
 		reason string
 		e      *ExternalSecret
@@ -161,7 +161,7 @@ func TestNextRecord(t *testing.T) {
 		{"a newer one says what the Secret has", filled(v2, noon().Add(-hour)), v3, noon(), with(v3, func(r *Record) {
 			r.Previous = &Previous{Version: 2, Modified: noon().Add(-3 * hour), Keys: []string{"A", "B"}}
 		})},
-		{"so does one that was created anew", filled(v2, noon().Add(-hour)), anew, noon(), with(anew, func(r *Record) {
+		{"so does one that was created again", filled(v2, noon().Add(-hour)), again, noon(), with(again, func(r *Record) {
 			r.Previous = &Previous{Version: 2, Modified: noon().Add(-3 * hour), Keys: []string{"A", "B"}}
 		})},
 		{"an older answer is none", filled(v3, noon()), v2, noon(), v3},

@@ -3,7 +3,7 @@ package externalsecret
 import "time"
 
 // The rule: SSM begins again at version 1 when a parameter is deleted and created
-// anew, so numbers alone do not order. A state of a parameter is later than another
+// again, so numbers alone do not order. A state of a parameter is later than another
 // if it was modified later, and by its number where the times do not tell. Only
 // states of one parameter are compared: see Record.Of and Record.From.
 

@@ -115,7 +115,7 @@ var errNoneToSpare = errors.New("envgraft's budget of SSM calls has none to spar
 // GetToken is asked before each retry; a retry costs one call, whatever the
 // SDK's own price of it.
 func (s spare) GetToken(context.Context, uint) (func() error, error) {
-	if s.budget.take("") != refusedNot {
+	if s.budget.take("") != inFlight {
 		return nil, errNoneToSpare
 	}
 	return func() error { return nil }, nil

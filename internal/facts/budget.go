@@ -23,5 +23,5 @@ func (b *Budget) take(namespace string) refusal {
 		return refusedShare
 	case fair.Granted:
 	}
-	return refusedNot
+	return inFlight
 }

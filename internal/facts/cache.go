@@ -135,7 +135,7 @@ func (c *Cache) late(who asker, why refusal) Parameter {
 			"namespace %q has used up its share of envgraft's budget of SSM calls for now: see facts.burst", who.namespace))}
 	case refusedRoom:
 		return Parameter{Parameter: c.noRoom(who.namespace)}
-	case refusedNot:
+	case inFlight:
 	}
 	return Parameter{Parameter: without(graft.ParameterUnreachable,
 		"no answer within this admission's time; it is kept for the next one")}

@@ -27,7 +27,7 @@ type slowSource struct {
 	latency time.Duration
 	calls   []Key
 	busy    int // calls under way
-	most    int // calls under way at once
+	maxBusy int // calls under way at once
 }
 
 func (s *slowSource) Name() metrics.Source       { return metrics.SourceSSM }
@@ -43,7 +43,7 @@ func (s *slowSource) slow(latency time.Duration) {
 }
 
 // peak is the most calls that were under way at once.
-func (s *slowSource) peak() int { s.mu.Lock(); defer s.mu.Unlock(); return s.most }
+func (s *slowSource) peak() int { s.mu.Lock(); defer s.mu.Unlock(); return s.maxBusy }
 
 func found(keys ...string) graft.Parameter {
 	return graft.Parameter{State: graft.ParameterFound, Keys: keys}
@@ -53,7 +53,7 @@ func (s *slowSource) Read(ctx context.Context, key Key) Parameter {
 	s.mu.Lock()
 	s.calls = append(s.calls, key)
 	s.busy++
-	s.most = max(s.most, s.busy)
+	s.maxBusy = max(s.maxBusy, s.busy)
 	answer, latency := s.answer, s.latency
 	s.mu.Unlock()
 	defer func() { s.mu.Lock(); s.busy--; s.mu.Unlock() }()
@@ -183,7 +183,7 @@ func TestCacheNegatives(t *testing.T) {
 			h.expect("remembered", negative, 0, 1)
 			h.set(found("A"))
 			time.Sleep(time.Second)
-			h.expect("asked anew, and waited for", found("A"), 20*time.Millisecond, 2)
+			h.expect("asked again, and waited for", found("A"), 20*time.Millisecond, 2)
 		})
 	}
 }
@@ -238,7 +238,7 @@ func TestCacheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(t, CacheOptions{})
 		h.slow(2 * time.Second)
-		h.expect("the admission does not wait for ever", graft.Parameter{State: graft.ParameterUnreachable}, 300*time.Millisecond, 1)
+		h.expect("the admission does not wait forever", graft.Parameter{State: graft.ParameterUnreachable}, 300*time.Millisecond, 1)
 		h.expect("nor does the next, which makes no call of its own", graft.Parameter{State: graft.ParameterUnreachable}, 300*time.Millisecond, 1)
 		time.Sleep(1400 * time.Millisecond)
 		h.expect("the call went on and serves the next", found("A"), 0, 1)
@@ -371,8 +371,8 @@ func TestCacheProperty(t *testing.T) {
 			if h.peak() > 1 {
 				t.Errorf("%d calls at once, want 1", h.peak())
 			}
-			if most := 5 + int(5*time.Since(start).Seconds()); h.made() > most {
-				t.Errorf("%d calls, want %d at most by the budget", h.made(), most)
+			if limit := 5 + int(5*time.Since(start).Seconds()); h.made() > limit {
+				t.Errorf("%d calls, want %d at most by the budget", h.made(), limit)
 			}
 		})
 	}

@@ -55,18 +55,18 @@ func TestCacheChurn(t *testing.T) {
 			return now.HeapAlloc, runtime.NumGoroutine(), series
 		}
 		heap, goroutines, series := rest()
-		most := 0
+		peak := 0
 		for n := range 100_000 {
 			admit(n)
-			most = max(most, len(cache.memory.entries))
+			peak = max(peak, len(cache.memory.entries))
 			time.Sleep(864 * time.Millisecond)
 		}
 		heapAfter, goroutinesAfter, seriesAfter := rest()
 		if held := len(cache.memory.entries); held != 1 || len(cache.memory.shares) != 1 {
 			t.Errorf("%d parameters of %d namespaces are remembered, want 1", held, len(cache.memory.shares))
 		}
-		if most > 3000 {
-			t.Errorf("%d parameters were remembered at a time, of some 1,400 that were asked for within two times ten TTLs", most)
+		if peak > 3000 {
+			t.Errorf("%d parameters were remembered at a time, of some 1,400 that were asked for within two times ten TTLs", peak)
 		}
 		if seriesAfter != series || goroutinesAfter > goroutines {
 			t.Errorf("%d series and %d goroutines, at first %d and %d", seriesAfter, goroutinesAfter, series, goroutines)

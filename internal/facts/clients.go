@@ -79,7 +79,7 @@ func (c *SSMClients) connect(access Access) *ssm.Client {
 }
 
 // assumedRole are the credentials of a role, which last an hour and are had
-// anew in time.
+// again in time.
 func assumedRole(loaded aws.Config, access Access, budget *Budget) aws.CredentialsProvider {
 	client := sts.NewFromConfig(loaded, func(o *sts.Options) { o.Retryer = newRetryer(budget) })
 	provider := stscreds.NewAssumeRoleProvider(client, access.Role, func(o *stscreds.AssumeRoleOptions) {

@@ -29,9 +29,9 @@ func clockCause(message string) string {
 	const layout = "20060102T150405Z"
 	if match := signatureTimes.FindStringSubmatch(message); match != nil {
 		ours, err := time.Parse(layout, match[1])
-		theirs, other := time.Parse(layout, match[2])
+		aws, other := time.Parse(layout, match[2])
 		if err == nil && other == nil {
-			direction, off := "slow", theirs.Sub(ours)
+			direction, off := "slow", aws.Sub(ours)
 			if off < 0 {
 				direction, off = "fast", -off
 			}

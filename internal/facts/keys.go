@@ -96,9 +96,9 @@ func secretKeyRune(r rune) rune {
 
 // abridge keeps a cause readable whatever is in it.
 func abridge(text string) string {
-	const most = 64
-	if utf8.RuneCountInString(text) <= most {
+	const limit = 64
+	if utf8.RuneCountInString(text) <= limit {
 		return text
 	}
-	return string([]rune(text)[:most]) + "…"
+	return string([]rune(text)[:limit]) + "…"
 }

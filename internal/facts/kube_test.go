@@ -154,7 +154,7 @@ func TestConfigMapsCache(t *testing.T) {
 		expect("remembered", graft.ConfigMapFound, 1)
 		api.set(refuse(apierrors.NewNotFound(corev1.Resource("configmaps"), "x")), 10*time.Millisecond)
 		time.Sleep(100 * time.Millisecond)
-		expect("asked anew after 5 s", graft.ConfigMapNotFound, 2)
+		expect("asked again after 5 s", graft.ConfigMapNotFound, 2)
 		api.set(refuse(errors.New("down")), 10*time.Millisecond)
 		time.Sleep(5 * time.Second)
 		expect("nothing old is served", graft.ConfigMapUnknown, 3)

@@ -23,7 +23,7 @@ type shelfLife struct {
 	fault bool
 }
 
-// asker is for whom something is asked.
+// asker is the namespace that a call is made for.
 type asker struct {
 	namespace string
 	// budget is what the call is taken from; nil is for calls without bounds.
@@ -34,8 +34,8 @@ type asker struct {
 type refusal int
 
 const (
-	// refusedNot: the call is under way, and its answer will be kept.
-	refusedNot refusal = iota
+	// inFlight: the call is under way, and its answer will be kept.
+	inFlight refusal = iota
 	// refusedBudget: there is no call left for anybody.
 	refusedBudget
 	// refusedShare: the namespace has used up its share of the calls.
@@ -116,7 +116,7 @@ func (m *memory[K, V]) get(ctx context.Context, who asker, key K, freshAfter tim
 		case f == nil:
 			return found, outcome
 		case !waits(ctx, f):
-			return m.settle(who, key, freshAfter)
+			return m.answerNow(who, key, freshAfter)
 		case f.answer.since(freshAfter):
 			value, stale := m.bestOf(key, f.answer, freshAfter)
 			if stale {
@@ -124,7 +124,7 @@ func (m *memory[K, V]) get(ctx context.Context, who asker, key K, freshAfter tim
 			}
 			return value, outcome
 		}
-		// The call was under way before freshAfter: ask anew.
+		// The call was under way before freshAfter: ask again.
 	}
 }
 
@@ -167,7 +167,7 @@ func (m *memory[K, V]) look(ctx context.Context, who asker, key K, freshAfter ti
 	if e.flight != nil {
 		return e.good.value, e.flight, metrics.CacheWait
 	}
-	if why := m.launch(ctx, who, key, e); why != refusedNot {
+	if why := m.launch(ctx, who, key, e); why != inFlight {
 		value, outcome := m.keptOrLate(who, e, now, freshAfter, why)
 		return value, nil, outcome
 	}
@@ -178,7 +178,7 @@ func (m *memory[K, V]) look(ctx context.Context, who asker, key K, freshAfter ti
 // is not to be had at once would mostly come after its admission was answered.
 func (m *memory[K, V]) launch(ctx context.Context, who asker, key K, e *entry[V]) refusal {
 	if who.budget != nil {
-		if why := who.budget.take(who.namespace); why != refusedNot {
+		if why := who.budget.take(who.namespace); why != inFlight {
 			return why
 		}
 	}
@@ -187,7 +187,7 @@ func (m *memory[K, V]) launch(ctx context.Context, who asker, key K, e *entry[V]
 	m.keep(key, e)
 	// The call is for the next one who asks too, so it does not end with ctx.
 	go m.fly(context.WithoutCancel(ctx), key, e, f)
-	return refusedNot
+	return inFlight
 }
 
 // fly makes the call and remembers its answer.
@@ -220,15 +220,15 @@ func (m *memory[K, V]) bestOf(key K, a answer[V], freshAfter time.Time) (value V
 	return a.value, false
 }
 
-// settle answers one who cannot wait for the call.
-func (m *memory[K, V]) settle(who asker, key K, freshAfter time.Time) (V, metrics.CacheOutcome) {
+// answerNow answers one who cannot wait for the call.
+func (m *memory[K, V]) answerNow(who asker, key K, freshAfter time.Time) (V, metrics.CacheOutcome) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entries[key]
 	if e == nil {
-		return m.late(who, refusedNot), metrics.CacheMiss
+		return m.late(who, inFlight), metrics.CacheMiss
 	}
-	return m.keptOrLate(who, e, time.Now(), freshAfter, refusedNot)
+	return m.keptOrLate(who, e, time.Now(), freshAfter, inFlight)
 }
 
 func (m *memory[K, V]) keptOrLate(who asker, e *entry[V], now, freshAfter time.Time, why refusal) (V, metrics.CacheOutcome) {
@@ -251,12 +251,12 @@ func (m *memory[K, V]) entry(who asker, key K, now time.Time) *entry[V] {
 	}
 	// Not each time, while nothing has become idle: a sweep looks at all.
 	const often = 10
-	full := m.full(who.namespace)
-	if len(m.entries) >= m.size || now.Sub(m.swept) > m.idle || full && now.Sub(m.swept) > m.idle/often {
+	overQuota := m.overQuota(who.namespace)
+	if len(m.entries) >= m.size || now.Sub(m.swept) > m.idle || overQuota && now.Sub(m.swept) > m.idle/often {
 		m.sweep(now)
-		full = m.full(who.namespace)
+		overQuota = m.overQuota(who.namespace)
 	}
-	if full {
+	if overQuota {
 		return nil
 	}
 	return &entry[V]{namespace: who.namespace}
@@ -270,7 +270,7 @@ func (m *memory[K, V]) keep(key K, e *entry[V]) {
 	}
 }
 
-func (m *memory[K, V]) full(namespace string) bool {
+func (m *memory[K, V]) overQuota(namespace string) bool {
 	return m.share > 0 && m.shares[namespace] >= m.share
 }
 

@@ -135,10 +135,10 @@ func innermost(err error) error {
 
 // oneLine fits a message of someone else into a warning.
 func oneLine(text string) string {
-	const most = 300
+	const limit = 300
 	line := strings.Join(strings.Fields(text), " ")
-	if runes := []rune(line); len(runes) > most {
-		return string(runes[:most]) + "…"
+	if runes := []rune(line); len(runes) > limit {
+		return string(runes[:limit]) + "…"
 	}
 	return line
 }

@@ -21,7 +21,7 @@ func TestRollout(t *testing.T) {
 		fault       ssmfake.Kind
 		credentials bool
 		want        graft.ParameterState
-		most        int
+		limit       int
 	}{
 		"Well":               {"", true, graft.ParameterFound, 1},
 		"Hanging":            {ssmfake.Hang, true, graft.ParameterUnreachable, 1},
@@ -62,8 +62,8 @@ func TestRollout(t *testing.T) {
 			pods.Wait()
 			calls := fake.Calls("GetParameter")
 			t.Logf("1,000 pods: %d calls, %v", calls, states)
-			if calls > tc.most {
-				t.Errorf("%d calls, want %d at most", calls, tc.most)
+			if calls > tc.limit {
+				t.Errorf("%d calls, want %d at most", calls, tc.limit)
 			}
 			// A busy machine may answer some after their time, which is Unreachable.
 			delete(states, graft.ParameterUnreachable)

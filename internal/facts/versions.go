@@ -183,7 +183,7 @@ func (r *round) readBatch(ctx context.Context, access Access, batch []Key) (faul
 			answered = true
 		case one.refused:
 			r.set([]Key{key}, one.Version)
-		default: // SSM cannot answer now: the other names would fare the same
+		default: // SSM cannot answer now: it would answer the same of the other names
 			r.set(batch, one.Version)
 			return one, answered, true
 		}

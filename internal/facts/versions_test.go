@@ -94,7 +94,7 @@ func TestVersionsFaults(t *testing.T) {
 			4,
 		},
 		"Down": {
-			"after two batches, each tried twice, SSM is away",
+			"after two batches, each tried twice, SSM does not answer",
 			ssmfake.Fault{Kind: ssmfake.Fail},
 			map[graft.ParameterState]int{graft.ParameterUnreachable: 25},
 			4,

@@ -19,13 +19,13 @@ func bubble(t *testing.T, name string, test func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
-func takes(b *Budget, namespace string, most int) int {
-	for n := range most {
+func takes(b *Budget, namespace string, limit int) int {
+	for n := range limit {
 		if b.Take(namespace) != Granted {
 			return n
 		}
 	}
-	return most
+	return limit
 }
 
 func TestBudgetLeavesSomeToOthers(t *testing.T) {
@@ -111,8 +111,8 @@ func TestBudgetProperty(t *testing.T) {
 				}
 				time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
 			}
-			if most := float64(burst) + perSecond*time.Since(start).Seconds(); float64(got) > most+1e-6 {
-				t.Errorf("%d calls, want %f at most", got, most)
+			if limit := float64(burst) + perSecond*time.Since(start).Seconds(); float64(got) > limit+1e-6 {
+				t.Errorf("%d calls, want %f at most", got, limit)
 			}
 		})
 	}

@@ -8,14 +8,14 @@ import (
 
 // The rule: a pod may be admitted again. The API server calls the webhook a
 // second time where another admission plug-in changed the pod since the first
-// (reinvocationPolicy), and people create anew what they exported. The marks in
+// (reinvocationPolicy), and people create again what they exported. The marks in
 // a pod say so. Its author could have written them, so they are only ever good
 // for what the author could have anyway: a pod that leaves a container out, or
 // whose variables follow the tiers.
 
 // markedContainers returns the containers that an earlier admission injected;
 // nil where the pod has no such mark, or one that is of another pod. The others
-// were added since, by an injector of sidecars: what is the app's is not theirs.
+// were added since, by an injector of sidecars: the app's environment is not for their containers.
 func (s *Subject) markedContainers() Names {
 	if s.pod.Metadata == nil {
 		return nil

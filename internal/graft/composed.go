@@ -70,7 +70,7 @@ func (c *composition) ofItsKey(i int, name string, bindings []keyRef) bool {
 // madeOf says that the value of the literal at an index is made of a key.
 func (c *composition) madeOf(i int, key keyRef, depth int) bool {
 	if depth > 0 {
-		c.followed += len(c.env[i].value) / 16 // it is read anew for each question
+		c.followed += len(c.env[i].value) / 16 // it is read again for each question
 	}
 	if c.followed > maxReferences || depth > maxReferenceDepth {
 		return false

@@ -46,7 +46,7 @@ type Parameter struct {
 	// that is not known.
 	Version int64
 	// Modified is when SSM says that the parameter changed last; zero where that is
-	// not known. Versions begin again at 1 when a parameter is created anew.
+	// not known. Versions begin again at 1 when a parameter was deleted and created again.
 	Modified time.Time
 	// Cause says for people why the keys are not known. It holds no value.
 	Cause string

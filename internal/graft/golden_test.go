@@ -11,7 +11,7 @@ import (
 	"github.com/envgraft/envgraft/test/golden"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // scenario is a file testdata/NAME.yaml; testdata/NAME.golden.yaml holds what
 // comes of it.

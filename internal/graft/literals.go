@@ -20,7 +20,7 @@ import (
 // it does not.
 //
 // A literal that is made of its own key stays, see composed.go. What an earlier
-// admission bound, and others changed since, is mended, see again.go.
+// admission bound, and others changed since, is repaired, see again.go.
 
 // tiers are what the literals of a pod are checked against.
 type tiers struct {

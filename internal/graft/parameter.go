@@ -74,7 +74,7 @@ func (e *Engine) missing(d Decision, facts Facts) effect {
 
 // runsWithout says that a pod is none of ours, as far as anybody can tell: every
 // Helm chart labels its pods app.kubernetes.io/name, so a Namespace that opted
-// in holds pods of others' charts, which would wait for a Secret for ever. What
+// in holds pods of others' charts, which would wait for a Secret forever. What
 // is not known is not guessed: both the parameter and the ConfigMap were looked
 // for and are not there, and nothing says that they ever were.
 func (e *Engine) runsWithout(d Decision, facts Facts) bool {

@@ -281,15 +281,15 @@ type tooLargeError struct{ what string }
 func (e tooLargeError) Error() string { return "the pod has " + e.what }
 
 // add counts, and ends the reading where it is too much.
-func (c *counts) add(s *jsonscan.Scanner, count *int, n, most int) bool {
-	if *count += n; *count <= most {
+func (c *counts) add(s *jsonscan.Scanner, count *int, n, limit int) bool {
+	if *count += n; *count <= limit {
 		return true
 	}
 	what := map[*int]string{
-		&c.containers: fmt.Sprintf("more than %d containers", most),
-		&c.env:        fmt.Sprintf("more than %d env entries", most),
-		&c.envFrom:    fmt.Sprintf("more than %d envFrom entries", most),
-		&c.marks:      fmt.Sprintf("more than %d bytes of labels and annotations for envgraft", most),
+		&c.containers: fmt.Sprintf("more than %d containers", limit),
+		&c.env:        fmt.Sprintf("more than %d env entries", limit),
+		&c.envFrom:    fmt.Sprintf("more than %d envFrom entries", limit),
+		&c.marks:      fmt.Sprintf("more than %d bytes of labels and annotations for envgraft", limit),
 	}[count]
 	s.Fail(tooLargeError{what: what + ", more than any pod that runs: take some out"})
 	return false
@@ -398,9 +398,9 @@ func shownNames(lists ...[]containerView) string {
 			names = append(names, cut(c.Name))
 		}
 	}
-	const most = 20
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	const limit = 20
+	if len(names) > limit {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
 	}
 	return strings.Join(names, ", ")
 }

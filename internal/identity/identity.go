@@ -10,7 +10,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 )
 
-// Tenancy says whose word counts for the system that a pod belongs to.
+// Tenancy says what decides the system of a pod: its Namespace, or its own labels.
 type Tenancy string
 
 const (

@@ -1,6 +1,6 @@
-// Package inventory is what the leader holds of workloads and pods, and who owns
-// whom. It holds rows of the few labels and annotations that decide, in
-// bounded texts, and no objects: those are strangers', and may be large.
+// Package inventory holds what the leader needs of workloads and pods, and which
+// owns which. It keeps rows of the few labels and annotations that matter, each
+// bounded in length, and no objects: anybody can make an object large.
 package inventory
 
 import (
@@ -51,7 +51,7 @@ func (i *Inventory) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	go reflect(ctx, i.connection.Name+"/pods", pods, &metav1.PartialObjectMetadata{}, i.pods)
+	go watchInto(ctx, i.connection.Name+"/pods", pods, &metav1.PartialObjectMetadata{}, i.pods)
 	return i.workloads.start(ctx, i.connection)
 }
 

@@ -41,7 +41,7 @@ type Owners struct {
 type above struct {
 	// gone says that there is none of that name and UID. Neither comes back.
 	gone bool
-	// controller is whom it names; nil where that is nobody.
+	// controller is the owner that it names, nil where it names none.
 	controller *workload.Ref
 	// again says that it was read once more because its controller is not held.
 	again bool
@@ -78,7 +78,7 @@ func (o *Owners) over(ctx context.Context, w workload.Ref) (*workload.Ref, error
 	if err != nil {
 		return nil, err
 	}
-	top, sure := o.settle(w, a)
+	top, sure := o.topOf(w, a)
 	if sure || a.again {
 		return top, nil
 	}
@@ -87,12 +87,12 @@ func (o *Owners) over(ctx context.Context, w workload.Ref) (*workload.Ref, error
 	if a, err = o.readAbove(ctx, w, true); err != nil {
 		return nil, err
 	}
-	top, _ = o.settle(w, a)
+	top, _ = o.topOf(w, a)
 	return top, nil
 }
 
-// settle says who is above, and whether that is sure to be so.
-func (o *Owners) settle(w workload.Ref, a above) (top *workload.Ref, sure bool) {
+// topOf returns the workload that people deployed, and whether that is certain.
+func (o *Owners) topOf(w workload.Ref, a above) (top *workload.Ref, sure bool) {
 	if a.gone {
 		return nil, true
 	}

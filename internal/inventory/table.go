@@ -34,7 +34,7 @@ type table[R row] struct {
 	read func(object runtime.Object) R
 	// same says that nothing changed that anybody reads.
 	same func(last, next R) bool
-	// changed hears of each app whose rows are others than they were.
+	// changed is called for each app whose rows changed.
 	changed func(app client.ObjectKey)
 	// held hears how much the table holds, when that changes.
 	held func(objects, bytes int)

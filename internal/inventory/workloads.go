@@ -42,10 +42,10 @@ func (w *workloads) start(ctx context.Context, c Connection) error {
 		}
 		t := w.tables[k.GroupKind()]
 		if k.Optional {
-			go reflectServed(ctx, c, k.Resource, lw, &workloadObject{}, t)
+			go watchServed(ctx, c, k.Resource, lw, &workloadObject{}, t)
 			continue
 		}
-		go reflect(ctx, c.Name+"/"+k.Resource, lw, &workloadObject{}, t)
+		go watchInto(ctx, c.Name+"/"+k.Resource, lw, &workloadObject{}, t)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func decode(t *testing.T, data []byte) any {
 }
 
 // FuzzRoundTrip holds three properties for any text: nothing panics; what is
-// not changed comes out as it went in; and a document written anew means to
+// not changed comes out as it went in; and a document written again means to
 // kubectl's YAML parser what it meant before.
 func FuzzRoundTrip(f *testing.F) {
 	for _, seed := range []string{
@@ -144,11 +144,11 @@ func checkRewritten(t *testing.T, d *Document) {
 		t.Fatalf("cannot write %s: %v", before, err)
 	}
 	written = bytes.TrimPrefix(written, []byte("---\n"))
-	theirs, err := sigsyaml.YAMLToJSON(written)
+	expected, err := sigsyaml.YAMLToJSON(written)
 	if err != nil {
 		t.Fatalf("kubectl could not read %q: %v", written, err)
 	}
-	if diff := cmp.Diff(evened(decode(t, before)), evened(decode(t, theirs))); diff != "" {
+	if diff := cmp.Diff(evened(decode(t, before)), evened(decode(t, expected))); diff != "" {
 		t.Fatalf("to kubectl %q means something else: -before, +after:\n%s", written, diff)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // change. An encoder would move comments, drop blank lines and indent lists its
 // own way, and people have these files in git. What is spliced is read back: where
 // it does not mean what it must, or where the text is such that an entry does not
-// stand on lines of its own, the entry around it is written anew, and the whole
+// stand on lines of its own, the entry around it is written again, and the whole
 // document in the end.
 
 // place is what a node held when it was read. Only nodes that are in the text
@@ -51,7 +51,7 @@ type splicer struct {
 	compact bool
 }
 
-// splice returns the document's text with the entries that changed written anew.
+// splice returns the document's text with the entries that changed written again.
 func (d *Document) splice() ([]byte, bool) {
 	if d.places == nil || len(d.raw) == 0 {
 		return nil, false
@@ -88,7 +88,7 @@ func (d *Document) splice() ([]byte, bool) {
 }
 
 // node splices the changes below a node whose text ends in front of the line
-// limit. It returns false where the entry that holds the node must be written anew.
+// limit. It returns false where the entry that holds the node must be written again.
 func (s *splicer) node(n *yaml.Node, limit int) bool {
 	if !s.changed(n) {
 		return true
@@ -288,7 +288,7 @@ func (s *splicer) insert(at, column int, e entry) bool {
 	return ok
 }
 
-// rewrite writes an entry anew in its place.
+// rewrite writes an entry again in its place.
 func (s *splicer) rewrite(from, to, column int, e entry) bool {
 	lines, ok := s.written(e, s.lines[from][:column-1], column)
 	s.edits = append(s.edits, edit{from: from, to: to, lines: lines})

@@ -63,13 +63,13 @@ func TestSplice(t *testing.T) {
 			[]jsonpatch.Operation{add("/c/0/env/-", map[string]any{"name": "B"})},
 		},
 		{
-			"the first field of an item holds its dash: the item is written anew, the others are not",
+			"the first field of an item holds its dash: the item is written again, the others are not",
 			"c:\n- env: []\n  image: x\n\n- image:   y\n",
 			"c:\n- image: x\n\n- image:   y\n",
 			[]jsonpatch.Operation{remove("/c/0/env")},
 		},
 		{
-			"fields on one line are written anew together",
+			"fields on one line are written again together",
 			"a:   1\nm: {labels: {x: y}}\nz:   1\n",
 			"a:   1\nm: {labels: {x: y, b: c}}\nz:   1\n",
 			[]jsonpatch.Operation{add("/m/labels/b", "c")},
@@ -106,7 +106,7 @@ func TestSpliceKeepsLines(t *testing.T) {
 		}
 		files = append(files, found...)
 	}
-	checked, anew := 0, 0
+	checked, rewritten := 0, 0
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -142,16 +142,16 @@ func TestSpliceKeepsLines(t *testing.T) {
 				checked++
 				spliced, ok := d.splice()
 				if !ok || !means(spliced, want) {
-					anew++ // as where an alias refers to what changed
+					rewritten++ // as where an alias refers to what changed
 					continue
 				}
 				checkLines(t, file, op, string(documents[i].raw), string(spliced))
 			}
 		}
 	}
-	t.Logf("%d changes, %d of them wrote the document anew", checked, anew)
-	if checked < 300 || anew > checked/10 {
-		t.Errorf("%d changes, %d of them wrote the document anew: too few are spliced", checked, anew)
+	t.Logf("%d changes, %d of them rewrote the document", checked, rewritten)
+	if checked < 300 || rewritten > checked/10 {
+		t.Errorf("%d changes, %d of them rewrote the document: too few are spliced", checked, rewritten)
 	}
 }
 
@@ -185,7 +185,7 @@ func changesOf(n *yaml.Node, pointer string) []jsonpatch.Operation {
 }
 
 // checkLines fails where a line of after is neither new nor one of before, but for
-// the one entry that had to be written anew.
+// the one entry that had to be written again.
 func checkLines(t *testing.T, file string, op jsonpatch.Operation, before, after string) {
 	t.Helper()
 	have := strings.Split(before, "\n")

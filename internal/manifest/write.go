@@ -42,7 +42,7 @@ func separator(before, next []byte) string {
 	return end + "---\n"
 }
 
-// yaml returns the document as it was read, or written anew where it changed.
+// yaml returns the document as it was read, or rewritten where it changed.
 func (d *Document) yaml() ([]byte, error) {
 	if !d.changed {
 		return d.raw, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/envgraft/envgraft/internal/staleness"
 )
 
-// ExternalSecretState is how an app's ExternalSecret fares.
+// ExternalSecretState is the state of an app's ExternalSecret.
 type ExternalSecretState = externalsecret.State
 
 // The states.

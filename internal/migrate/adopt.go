@@ -117,7 +117,7 @@ func Make(w Workload, world World) (*Plan, error) {
 	return a.plan, a.prove()
 }
 
-// name sees to the labels that opt in and say who the app is.
+// name adds the labels that opt in and name the app.
 func (a *adoption) name() error {
 	if d := a.decide(); d.OptIn.Origin == identity.OriginNone {
 		if !a.LabelCopied {
@@ -137,7 +137,7 @@ func (a *adoption) name() error {
 	return nil
 }
 
-// decide is the engine's word on the template with what is planned.
+// decide is the engine's decision about the template with what is planned.
 func (a *adoption) decide() graft.Decision {
 	return a.world.Engine.Decide(a.Namespace, a.meta())
 }

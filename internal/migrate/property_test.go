@@ -95,7 +95,7 @@ var proofs = flag.Uint64("proofs", 2000, "how many workloads TestProofHolds plan
 
 // TestProofHolds checks the proof by other means: what is called proven is
 // injected as the webhook does it, by the objects' true keys, and the environment
-// of each container is computed anew. What the plan may not read is chosen at
+// of each container is computed again. What the plan may not read is chosen at
 // random. 100,000 workloads were planned once, by -proofs 100000: no proof was
 // wrong.
 func TestProofHolds(t *testing.T) {

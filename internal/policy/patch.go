@@ -105,7 +105,7 @@ func labels() string {
 		podLabel(api.LabelApp), quote("/metadata/labels/"+pointer(api.LabelApp)))
 }
 
-// annotations says what was done, and takes back marks of another admission.
+// annotations records what was done, and removes marks of another admission.
 func annotations(c graft.Config) string {
 	set := func(key, condition, value string) string {
 		return fmt.Sprintf("(%s ? [JSONPatch{op: 'add', path: %s, value: %s}] : [])", condition, quote("/metadata/annotations/"+pointer(key)), value)

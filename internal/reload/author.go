@@ -5,10 +5,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 )
 
-// The rule: an author who moves a label or an annotation from one place of the
-// workload to the other sends what looks like our copy of it. Taking that back
-// would take his, so what he sent is looked up where clients leave it: what a
-// webhook adds has no owner, and is in no manifest that was applied.
+// The rule: an author may move a label or an annotation from one place of the
+// workload to the other. It then looks like envgraft's copy, and reverting the copy
+// would remove the author's. So envgraft looks up what the author sent, where
+// clients record it: what a webhook adds has no field manager, and is in no manifest
+// that was applied.
 
 // authors knows what people and their tools sent.
 type authors struct {

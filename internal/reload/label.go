@@ -7,8 +7,8 @@ import (
 )
 
 // The rule: a workload's label envgraft.dev/inject goes to its pod template,
-// where pods get it from, and is taken out again with it. A label that the
-// author put into the template himself is nearer, and his.
+// where pods get it from, and is removed with it. A label that the author put into
+// the template is the author's, and wins.
 
 // resolveLabel finds the labels that the pod template must have. The value is
 // copied as it stands: one that is not understood then denies the pods, with
@@ -22,7 +22,7 @@ func (w *Workload) resolveLabel() {
 	if w.selectorNamesLabel() {
 		// The API server would refuse a template that its selector no longer matches.
 		if set && w.view.template().Labels[api.LabelInject] != value {
-			w.warn(value, "spec.selector names it: make the workload anew, with the label in its pod template")
+			w.warn(value, "spec.selector names it: delete the workload and create it again, with the label in its pod template")
 		}
 		return
 	}

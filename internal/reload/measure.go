@@ -10,8 +10,8 @@ import (
 // takes 256 KiB of annotations, but looks only after the webhooks did; and a
 // list of "{}" takes many times its length once it is decoded.
 
-// mostBytes is the most that one of a workload's fields may have to be decoded.
-const mostBytes = 512 << 10
+// maxBytes is the most that one of a workload's fields may have to be decoded.
+const maxBytes = 512 << 10
 
 // measure goes through a workload once. It returns the pod template's spec,
 // which is decoded by nobody, or what is too long.
@@ -58,7 +58,7 @@ func measureMetadata(s *jsonscan.Scanner, path string) {
 
 // within passes over a field, and refuses one that is too long.
 func within(s *jsonscan.Scanner, path string) {
-	if field := s.Raw(); len(field) > mostBytes {
-		s.Fail(fmt.Errorf("%s has %d bytes, and is looked at up to %d", path, len(field), mostBytes))
+	if field := s.Raw(); len(field) > maxBytes {
+		s.Fail(fmt.Errorf("%s has %d bytes, and is looked at up to %d", path, len(field), maxBytes))
 	}
 }

@@ -34,7 +34,7 @@ func Merge(value, name string) string {
 // of 3 KB can take hundreds of MiB. So no more than a few short ones are looked
 // at; what is not looked at does not cover, and costs a second entry at worst.
 const (
-	mostExpressions   = 32
+	maxExpressions    = 32
 	longestExpression = 128
 )
 
@@ -53,7 +53,7 @@ func covers(value, name string) bool {
 		if !cheap(entry) {
 			continue
 		}
-		if compiled++; compiled > mostExpressions {
+		if compiled++; compiled > maxExpressions {
 			return false
 		}
 		// Reloader puts no group around the expression, so "a|b" is "^a|b$".

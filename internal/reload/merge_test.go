@@ -68,8 +68,8 @@ func TestMergeIsBounded(t *testing.T) {
 			})
 			runtime.ReadMemStats(&after)
 			// AllocsPerRun runs it once more to warm up, and the result is a copy.
-			used, most := after.TotalAlloc-before.TotalAlloc, 2*uint64(len(merged))+8*mib
-			if allocations > 20000 || used > most {
+			used, limit := after.TotalAlloc-before.TotalAlloc, 2*uint64(len(merged))+8*mib
+			if allocations > 20000 || used > limit {
 				t.Errorf("%s\n%.0f allocations, %d bytes", tc.reason, allocations, used)
 			}
 			if want := tc.value + ",myapp-secrets"; merged != want {
@@ -91,7 +91,7 @@ func TestUnmerge(t *testing.T) {
 	}{
 		"Alone":     {"Nothing of the author's is left.", "x", "x", ""},
 		"Last":      {"Merge puts ours at the end.", " a ,b,x", "x", " a ,b"},
-		"Middle":    {"The author has since added his behind ours.", "a,x,b", "x", "a,b"},
+		"Middle":    {"The author has since added another behind ours.", "a,x,b", "x", "a,b"},
 		"Both":      {"Of two that are the same, the author's stays where it stands.", "x,a,x", "x", "x,a"},
 		"Gone":      {"The author has taken ours out himself.", "a,b", "x", "a,b"},
 		"Rewritten": {"What differs in a space was typed by somebody.", "a, x", "x", "a, x"},

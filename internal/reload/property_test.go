@@ -39,7 +39,7 @@ func generate(seed uint64) map[string]any {
 		maybe(annotations, api.ReloaderAuto, "true", "false", "", "yes", "1")
 		maybe(annotations, search, "true", "false", "")
 		maybe(annotations, "secrets.exclude."+api.ReloaderPrefix+"reload", "db")
-		maybe(annotations, "example.com/theirs", "x")
+		maybe(annotations, "example.com/foreign", "x")
 		return annotations
 	}
 	inject := func() map[string]any {
@@ -141,7 +141,7 @@ func FuzzAnnotate(f *testing.F) {
 		checkUntouched(t, unmarshal(t, original), unmarshal(t, patched))
 		checkReloader(t, unmarshal(t, original), unmarshal(t, patched))
 
-		// The author takes his labels off, and neither name is called for.
+		// The author removes the labels, and neither name is called for.
 		optOut := func(raw []byte) []byte {
 			object := unmarshal(t, raw)
 			delete(at(object, "metadata", "labels"), api.LabelInject)
@@ -193,7 +193,7 @@ func checkReloader(t *testing.T, before, after map[string]any) {
 	template := stringsAt(before, "spec", "template", "metadata", "annotations")
 	ours := []string{"myapp-secrets", "myapp-config", ""}
 	for i, w := range allWatched() {
-		for _, name := range []string{"db", "b", "theirs", ours[i]} {
+		for _, name := range []string{"db", "b", "foreign", ours[i]} {
 			for _, autoAll := range []bool{false, true} {
 				was, is := shouldReload(w, name, metaBefore, template, autoAll), shouldReload(w, name, metaAfter, template, autoAll)
 				refused := w.refused(w.source(metaBefore, template))
@@ -228,9 +228,9 @@ func shouldReload(w watched, name string, annotations, podAnnotations map[string
 	return isAuto || isTyped || auto == "" && typed == "" && autoReloadAll
 }
 
-// FuzzResent holds that the outcome is the author's alone: his manifest with
+// FuzzResent holds that the outcome is the author's alone: a manifest with
 // our part of the object still there, as kubectl apply leaves it, comes to the
-// same as his manifest by itself.
+// same as the manifest by itself.
 func FuzzResent(f *testing.F) {
 	for seed := range uint64(250) {
 		f.Add(seed, seed+1)
@@ -297,8 +297,8 @@ func TestReadRefusesNonsense(t *testing.T) {
 
 func TestForeignRecord(t *testing.T) {
 	// Anybody can write the record; it must not reach what we never write.
-	record := `{"appended":{"example.com/theirs":"x"},"hoisted":{"example.com/theirs":"x","deployment.reloader.stakater.com/pause-period":"30s"}}`
-	annotations := map[string]string{"example.com/theirs": "x", "deployment.reloader.stakater.com/pause-period": "30s"}
+	record := `{"appended":{"example.com/foreign":"x"},"hoisted":{"example.com/foreign":"x","deployment.reloader.stakater.com/pause-period":"30s"}}`
+	annotations := map[string]string{"example.com/foreign": "x", "deployment.reloader.stakater.com/pause-period": "30s"}
 	for name, text := range map[string]string{"Reaching": record, "Malformed": "{", "OtherType": `["a"]`} {
 		t.Run(name, func(t *testing.T) {
 			have := maps.Clone(annotations)

@@ -8,9 +8,8 @@ import (
 )
 
 // The rule: what was written is recorded on the workload, and each admission
-// starts by taking it back. So the outcome depends on the author's part of the
-// object alone, whether he sends it with our part, as an update does, or
-// without, as kubectl apply and replace do.
+// starts by reverting it. So the result depends on the author's part of the object
+// alone. An update sends that with our part, kubectl apply and replace without it.
 
 // record is what envgraft wrote to a workload. Its JSON is compact and its
 // keys sorted, so that the same record is the same text.
@@ -26,7 +25,7 @@ type record struct {
 }
 
 // readRecord reads the record of an earlier admission. One that is no record
-// was not written by us, and there is nothing of ours to take back.
+// was not written by us, and there is nothing to revert.
 func readRecord(annotations map[string]string) record {
 	var r record
 	if json.Unmarshal([]byte(annotations[api.AnnotationWritten]), &r) != nil {
@@ -53,22 +52,22 @@ func (r *record) append(annotations map[string]string, key, name string) string 
 	r.Appended[key] = regexp.QuoteMeta(name)
 	value, ok := annotations[key]
 	if ok && value == "" {
-		// Set apart from an annotation that is ours alone, or taking ours back
-		// would take the author's empty one along.
+		// Set apart from an annotation that is ours alone, or reverting ours
+		// would remove the author's empty one.
 		return separator + r.Appended[key]
 	}
 	return Merge(value, name)
 }
 
-// takeBack returns the annotations without the record and what it says we
-// wrote. What somebody has changed since is his, and stays. The record could be
-// anybody's text, so keys that we never write are out of its reach.
-func (r *record) takeBack(annotations map[string]string, authors authors) map[string]string {
+// revert returns the annotations without the record and what it says we
+// wrote. What somebody has changed since stays. Anybody could have written the
+// record, so keys that envgraft never writes are not touched.
+func (r *record) revert(annotations map[string]string, authors authors) map[string]string {
 	own := clone(annotations)
 	delete(own, api.AnnotationWritten)
-	r.takeBackStrategy(own, authors)
+	r.revertStrategy(own, authors)
 	for _, w := range allWatched() {
-		r.takeBackAppended(own, w.named, authors)
+		r.revertAppended(own, w.named, authors)
 		for _, key := range w.keys() {
 			hoisted, ours := r.Hoisted[key]
 			if value, ok := own[key]; ok && ours && value == hoisted && !authors.sentAnnotation(key) {
@@ -79,7 +78,7 @@ func (r *record) takeBack(annotations map[string]string, authors authors) map[st
 	return own
 }
 
-func (r *record) takeBackAppended(annotations map[string]string, key string, authors authors) {
+func (r *record) revertAppended(annotations map[string]string, key string, authors authors) {
 	value, ok := annotations[key]
 	entry := r.Appended[key]
 	switch {

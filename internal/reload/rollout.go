@@ -26,9 +26,9 @@ func withStrategy(annotations map[string]string, written record, strategy string
 	return want, written
 }
 
-// takeBackStrategy removes the strategy if it is as we wrote it and nobody sent
+// revertStrategy removes the strategy if it is as we wrote it and nobody sent
 // it since.
-func (r *record) takeBackStrategy(annotations map[string]string, authors authors) {
+func (r *record) revertStrategy(annotations map[string]string, authors authors) {
 	value, ok := annotations[api.ReloaderRolloutStrategy]
 	if ok && r.Strategy != "" && value == r.Strategy && !authors.sentAnnotation(api.ReloaderRolloutStrategy) {
 		delete(annotations, api.ReloaderRolloutStrategy)

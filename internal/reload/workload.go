@@ -124,8 +124,8 @@ func (w *Workload) Template() ([]byte, error) {
 }
 
 // Annotate returns what makes Reloader replace the workload's pods when one of
-// the named objects changes, and takes back what an earlier admission wrote
-// and these names do not call for. It is the same for the same object and
+// the named objects changes, and reverts what an earlier admission wrote
+// and these names do not need. It is the same for the same object and
 // names, and nothing for its own output.
 func (w *Workload) Annotate(names Names) (Result, error) {
 	warnings := w.warnings
@@ -136,7 +136,7 @@ func (w *Workload) Annotate(names Names) (Result, error) {
 	if off {
 		names = Names{}
 	}
-	own := w.written.takeBack(w.view.metadata().Annotations, w.authors)
+	own := w.written.revert(w.view.metadata().Annotations, w.authors)
 	if w.view.Kind != workload.Rollout {
 		names.RolloutStrategy = ""
 	}

@@ -1,7 +1,8 @@
-// Package restarts decides when the controller may restart a workload: so many
-// at a time, within windows, and of those that share a parameter first one, and
-// the others once its new pods are ready. It asks nobody: whoever wants a
-// restart asks again, and says how those before it fare.
+// Package restarts decides when the controller may restart a workload: up to a
+// number at a time, and within windows. Of the workloads that share a parameter
+// one goes first, and the others follow when its new pods are ready. The queue
+// makes no calls: its caller asks again, and reports the state of the workloads
+// that were restarted before.
 package restarts
 
 import (
@@ -66,7 +67,7 @@ type Decision struct {
 	By Request
 }
 
-// Progress is how a workload that was restarted fares.
+// Progress is the state of a workload that was restarted.
 type Progress string
 
 // What may be seen of it.
@@ -240,7 +241,7 @@ func (q *Queue) isAhead(w *waiter) bool {
 	return ahead >= free
 }
 
-// blocked says that somebody waits for his group, not for a place.
+// blocked says that a workload waits for its group, not for a place.
 func (q *Queue) blocked(w *waiter) bool {
 	for _, r := range q.running {
 		if r.Group == w.Group && r.UID != w.UID && (r.held || q.proven[w.Group].version != w.Version) {
@@ -268,7 +269,7 @@ func (q *Queue) Due() []Request {
 	return due
 }
 
-// Observe notes how a restarted workload fares.
+// Observe records the state of a restarted workload.
 func (q *Queue) Observe(uid types.UID, p Progress) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

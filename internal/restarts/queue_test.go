@@ -27,7 +27,7 @@ func TestFiftyWorkloadsOfOneParameter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		counts := map[restarts.Reason]int{}
 		q := restarts.New(restarts.Options{MaxConcurrent: 5, Waiting: func(c map[restarts.Reason]int) { counts = c }})
-		restarted, most := map[types.UID]time.Time{}, 0
+		restarted, peak := map[types.UID]time.Time{}, 0
 		for round := range 60 {
 			for _, r := range q.Due() {
 				if time.Since(restarted[r.UID]) >= time.Minute {
@@ -57,11 +57,11 @@ func TestFiftyWorkloadsOfOneParameter(t *testing.T) {
 					under++
 				}
 			}
-			most = max(most, under)
+			peak = max(peak, under)
 			wait(restarts.Poll)
 		}
-		if len(restarted) != 50 || most != 5 || counts[restarts.Turn] != 0 {
-			t.Errorf("%d of 50 were restarted, %d at a time at most, %v wait; want all, 5, none", len(restarted), most, counts)
+		if len(restarted) != 50 || peak != 5 || counts[restarts.Turn] != 0 {
+			t.Errorf("%d of 50 were restarted, %d at a time at most, %v wait; want all, 5, none", len(restarted), peak, counts)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
-// ProgressOf says how a workload fares that was restarted for a version.
+// ProgressOf returns the state of a workload that was restarted for a version.
 func ProgressOf(object *unstructured.Unstructured, version string) restarts.Progress {
 	switch {
 	case object == nil:

@@ -1,5 +1,5 @@
-// Package rollout restarts workloads as kubectl does, remembers on them what for,
-// and reports how they fare. It has no client and no clock: objects come in, and
+// Package rollout restarts workloads as kubectl does, records the reason on them,
+// and reports their progress. It has no client and no clock: objects come in, and
 // patches go out.
 package rollout
 

@@ -79,7 +79,7 @@ func TestJudge(t *testing.T) {
 		{"the version that is recorded", app(), pod(), Fresh, "", "version 3", 0},
 		{"an older version", app(), pod(admittedBy(2, before)), Stale, OlderVersion, "version 2 of the parameter, which is at 3", 0},
 		{"an older version, while Reloader still has time", app(at(noon().Add(time.Minute))), pod(admittedBy(2, before)), Replacing, OlderVersion, "", 4 * time.Minute},
-		{"the parameter was created anew: a lower number is the newer version", app(recorded(func(e *externalsecret.ExternalSecret) { e.Record.Version = 1 })), pod(admittedBy(3, before)), Stale, OlderVersion, "version 3 of the parameter, which is at 1", 0},
+		{"the parameter was created again: a lower number is the newer version", app(recorded(func(e *externalsecret.ExternalSecret) { e.Record.Version = 1 })), pod(admittedBy(3, before)), Stale, OlderVersion, "version 3 of the parameter, which is at 1", 0},
 		{"so with a pod from before the time of modification was marked", app(recorded(func(e *externalsecret.ExternalSecret) { e.Record.Version = 1 })), pod(admittedBy(3, time.Time{})), Stale, OlderVersion, "", 0},
 		{"a record from before the time of modification was recorded", app(recorded(func(e *externalsecret.ExternalSecret) { e.Record.Modified = time.Time{} })), pod(admittedBy(2, time.Time{})), Stale, OlderVersion, "", 0},
 		{"a version that this replica has not seen recorded yet", app(), pod(admittedBy(4, noon().Add(time.Minute))), Unknown, "", "", 0},

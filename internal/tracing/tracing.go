@@ -102,7 +102,7 @@ func (t *Tracer) Start(ctx context.Context, name string) (context.Context, Span)
 type Span struct{ span trace.Span }
 
 // Set notes something about it: a name or a reason, never a value of an app's
-// environment. A long one is cut: spans are held while the collector is away.
+// environment. A long one is cut: spans are held while the collector does not answer.
 func (s Span) Set(key, value string) {
 	if s.span != nil {
 		s.span.SetAttributes(attribute.String(key, bounded.Text(value, bounded.Name)))

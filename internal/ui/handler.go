@@ -23,7 +23,7 @@ const Path = "/ui/"
 const (
 	// readTimeout bounds what a page waits for the API server.
 	readTimeout = 30 * time.Second
-	// kept is how long the overview is shown before it is read anew: it lists
+	// kept is how long the overview is shown before it is read again: it lists
 	// all of a cluster, and a browser asks as often as a key is held down.
 	kept = 5 * time.Second
 	// atOnce is how many pages are made at a time.
@@ -71,7 +71,7 @@ func Server(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: readTimeout + 10*time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ConnState: connections.AtMost(maxConnections, nil),
+		ConnState: connections.Limit(maxConnections, nil),
 	}
 }
 

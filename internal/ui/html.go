@@ -100,7 +100,7 @@ func notes(texts []string) g.Node {
 		each(texts, func(text string) g.Node { return h.Li(g.Text(text)) }))
 }
 
-// fix is a broken link with the command that fixes it, and whom to ask.
+// fix is a broken link with the command that fixes it, or what to ask its owner for.
 func fix(label string, f doctor.Finding) g.Node {
 	return h.Section(h.Class("card"), h.Aria("label", label), lines(
 		h.P(h.Class("problem"), g.Textf("%s %s: %s", mark(f.Status), f.Check, f.Message)),

@@ -27,7 +27,7 @@ import (
 	"github.com/envgraft/envgraft/internal/ui/uitest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // ask sends one request, as a browser of this machine unless change says otherwise.
 func ask(h http.Handler, method, target string, change func(*http.Request)) *httptest.ResponseRecorder {
@@ -213,7 +213,7 @@ func TestPages(t *testing.T) {
 }
 
 // large is a cluster of 20,000 apps, each in a namespace of its own. To read it
-// takes no memory here: a page may have it read anew at any time.
+// takes no memory here: a page may have it read again at any time.
 type large struct {
 	uitest.Cluster
 
@@ -235,9 +235,9 @@ func newLarge(t *testing.T) large {
 func (l large) Overview(context.Context) (ui.Overview, error) { return l.read, nil }
 
 // TestMemoryOfALargeCluster bounds what a page takes beside the overview, which
-// all share: whoever asks need not say who he is, and eight may ask at a time.
+// all share: no client authenticates, and eight are served at a time.
 func TestMemoryOfALargeCluster(t *testing.T) {
-	const most = 8 << 20
+	const limit = 8 << 20
 	h := ui.Handler(newLarge(t))
 	for _, target := range []string{"/ui/", "/ui/?page=200", "/ui/?namespace=team-00007", "/ui/?state=broken", "/ui/?q=no-app-has-this"} {
 		size := ask(h, http.MethodGet, target, nil).Body.Len() // the first one reads the overview
@@ -245,8 +245,8 @@ func TestMemoryOfALargeCluster(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		w := ask(h, http.MethodGet, target, nil)
 		runtime.ReadMemStats(&after)
-		if took := after.TotalAlloc - before.TotalAlloc; w.Code != http.StatusOK || took > most {
-			t.Errorf("%s: code %d, %d bytes allocated for a page of %d, want at most %d", target, w.Code, took, size, most)
+		if took := after.TotalAlloc - before.TotalAlloc; w.Code != http.StatusOK || took > limit {
+			t.Errorf("%s: code %d, %d bytes allocated for a page of %d, want at most %d", target, w.Code, took, size, limit)
 		}
 		if size > 256<<10 {
 			t.Errorf("%s: the page has %d bytes", target, size)
@@ -264,9 +264,9 @@ func TestIdleClients(t *testing.T) {
 	}
 	go func() { _ = server.Serve(listener) }() // until it is closed
 	t.Cleanup(func() { _ = server.Close() })
-	const most = 64
+	const limit = 64
 	var first net.Conn
-	for i := range most + 1 {
+	for i := range limit + 1 {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -280,7 +280,7 @@ func TestIdleClients(t *testing.T) {
 		}
 		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
-			t.Fatalf("connection %d, of at most %d, was not served: %v", i+1, most, err)
+			t.Fatalf("connection %d, of at most %d, was not served: %v", i+1, limit, err)
 		}
 		_, err = io.Copy(io.Discard, answer.Body)
 		_ = answer.Body.Close()
@@ -292,7 +292,7 @@ func TestIdleClients(t *testing.T) {
 		}
 	}
 	if _, err := first.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
-		t.Errorf("the one that idled longest of %d is still open: %v", most+1, err)
+		t.Errorf("the one that idled longest of %d is still open: %v", limit+1, err)
 	}
 }
 

@@ -16,13 +16,13 @@ import (
 // which stands last. So it is the names that are cut here, in their middle, and
 // then what stands in front of the fix.
 const (
-	// Most is the longest that a warning may be, in characters.
-	Most = 256
-	// mostTogether is what all warnings of an answer may be.
-	mostTogether = 4096
+	// MaxLength is the longest that a warning may be, in characters.
+	MaxLength = 256
+	// maxTotal is what all warnings of an answer may be.
+	maxTotal = 4096
 
-	// leastBefore is what stays of what stands in front of the fix.
-	leastBefore = 32
+	// minBefore is what stays of what stands in front of the fix.
+	minBefore = 32
 
 	prefix = "envgraft: "
 	cut    = "…"
@@ -34,7 +34,7 @@ const (
 // it says how much that is.
 func Fit(texts []string) []string {
 	var all []string
-	left := mostTogether - Most // for the last word
+	left := maxTotal - MaxLength // for the last word
 	for i, text := range texts {
 		line := Line(text)
 		if left -= utf8.RuneCountInString(line); left < 0 {
@@ -48,15 +48,15 @@ func Fit(texts []string) []string {
 // Line returns a text as one warning.
 func Line(text string) string {
 	words := strings.FieldsFunc(strings.ToValidUTF8(text, string(utf8.RuneError)), func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) })
-	most := Most - len(prefix)
+	limit := MaxLength - len(prefix)
 	line := strings.Join(words, " ")
 	for _, longest := range []int{64, 48, 36} {
-		if utf8.RuneCountInString(line) <= most {
+		if utf8.RuneCountInString(line) <= limit {
 			return prefix + line
 		}
 		line = joinCut(words, longest)
 	}
-	return prefix + cutBefore(line, most)
+	return prefix + cutBefore(line, limit)
 }
 
 // joinCut joins words, none of which is longer than so many characters.
@@ -83,16 +83,16 @@ func middleCut(word string, longest int) string {
 
 // cutBefore cuts what stands in front of the fix, or of the last half where no
 // fix is found in it.
-func cutBefore(line string, most int) string {
+func cutBefore(line string, limit int) string {
 	runes := []rune(line)
-	if len(runes) <= most {
+	if len(runes) <= limit {
 		return line
 	}
-	fix := runes[len(runes)-most/2:]
+	fix := runes[len(runes)-limit/2:]
 	if at := strings.LastIndex(line, fixFollows); at >= 0 {
-		if found := []rune(line[at:]); len(found) <= most-leastBefore {
+		if found := []rune(line[at:]); len(found) <= limit-minBefore {
 			fix = found
 		}
 	}
-	return string(runes[:most-len(fix)-1]) + cut + string(fix)
+	return string(runes[:limit-len(fix)-1]) + cut + string(fix)
 }

@@ -32,7 +32,7 @@ func TestLine(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" && tc.want != "" {
 				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
 			}
-			if n := utf8.RuneCountInString(got); n > Most {
+			if n := utf8.RuneCountInString(got); n > MaxLength {
 				t.Errorf("%d characters: %s", n, got)
 			}
 		})
@@ -48,7 +48,7 @@ func FuzzLine(f *testing.F) {
 	f.Add("\xff\xfe")
 	f.Fuzz(func(t *testing.T, text string) {
 		got := Line(text)
-		if n := utf8.RuneCountInString(got); n > Most {
+		if n := utf8.RuneCountInString(got); n > MaxLength {
 			t.Errorf("%d characters: %q", n, got)
 		}
 		if strings.ContainsFunc(got, unicode.IsControl) || !utf8.ValidString(got) {
@@ -71,8 +71,8 @@ func TestFit(t *testing.T) {
 	for _, line := range got {
 		total += utf8.RuneCountInString(line)
 	}
-	if total > mostTogether {
-		t.Errorf("%d characters together, want at most %d", total, mostTogether)
+	if total > maxTotal {
+		t.Errorf("%d characters together, want at most %d", total, maxTotal)
 	}
 	if want := fmt.Sprintf("envgraft: and %d warnings more", 201-len(got)); got[len(got)-1] != want || len(got) < 10 {
 		t.Errorf("the last of %d is %q, want %q", len(got), got[len(got)-1], want)

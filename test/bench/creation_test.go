@@ -158,7 +158,7 @@ func benchPod(namespace string, n int) *corev1.Pod {
 	return pod
 }
 
-// create makes pods, and reports what that cost whom.
+// create makes pods, and reports what that cost each program.
 func create(b *testing.B, restConfig *rest.Config, namespace string, round, program, apiServer int) {
 	b.Helper()
 	writer, err := client.New(restConfig, client.Options{})

@@ -27,7 +27,7 @@ import (
 	"github.com/envgraft/envgraft/internal/ui/uitest"
 )
 
-var update = flag.Bool("update", false, "take the picture of docs/ui.png anew")
+var update = flag.Bool("update", false, "take the picture of docs/ui.png again")
 
 // patience bounds a test: a browser that hangs fails it.
 const patience = 90 * time.Second
@@ -269,7 +269,7 @@ const brokenWords = `(() => {
 	return broken;
 })()`
 
-// TestPicture keeps the picture of the documentation small, and takes it anew
+// TestPicture keeps the picture of the documentation small, and takes it again
 // with -update.
 func TestPicture(t *testing.T) {
 	if *update {

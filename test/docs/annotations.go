@@ -55,9 +55,9 @@ func describeGroup(text *strings.Builder, group *ast.GenDecl, values map[string]
 func plain(comment string, values map[string]string) string {
 	words := strings.Fields(comment)
 	for i, word := range words {
-		bare := strings.Trim(word, ",.;:()")
-		if value, ok := values[bare]; ok && bare != "" {
-			words[i] = strings.Replace(word, bare, "`"+strings.TrimPrefix(value, values["Group"]+"/")+"`", 1)
+		trimmed := strings.Trim(word, ",.;:()")
+		if value, ok := values[trimmed]; ok && trimmed != "" {
+			words[i] = strings.Replace(word, trimmed, "`"+strings.TrimPrefix(value, values["Group"]+"/")+"`", 1)
 		}
 	}
 	return strings.Join(words, " ")

@@ -160,7 +160,7 @@ func (b *bench) testSeveralAppsExample(t *testing.T) {
 }
 
 // inTheEnd waits until the process of a pod has an environment: a pod that was
-// made before its Secret is made anew.
+// made before its Secret is created again.
 func (b *bench) inTheEnd(t *testing.T, namespace, name, container string, want map[string]string) {
 	t.Helper()
 	eventually(t, 2*time.Minute, fmt.Sprintf("%s of pod %s to have its environment", container, name), func() (bool, string) {

@@ -23,7 +23,7 @@ import (
 const (
 	// measuredApps are made for each way of wiring, one after the other in turn.
 	measuredApps = 8
-	// measuredPods are admitted for show, in turn with and without the webhook.
+	// measuredPods are created in a dry run, in turn with and without the webhook.
 	measuredPods = 500
 	// measuredRefresh is how often ESO asks SSM, for both.
 	measuredRefresh = "5s"
@@ -180,7 +180,7 @@ func measuredPod(byHand bool) *corev1.Pod {
 	}
 }
 
-// measureAdmission creates pods for show, one after the other, and asks the API
+// measureAdmission creates pods in a dry run, one after the other, and asks the API
 // server how long it waited for the webhook.
 func (m *measurement) measureAdmission(t *testing.T) {
 	t.Helper()
@@ -195,7 +195,7 @@ func (m *measurement) measureAdmission(t *testing.T) {
 			took[way] = append(took[way], time.Since(start))
 		}
 	}
-	m.row("creation of a pod, for show, until the API server answers", "ms", time.Millisecond, took[0], took[1])
+	m.row("creation of a pod in a dry run, until the API server answers", "ms", time.Millisecond, took[0], took[1])
 	after := m.webhookDuration(t)
 	count := after.count - before.count
 	var said strings.Builder

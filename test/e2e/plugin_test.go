@@ -23,7 +23,7 @@ type plugin struct {
 }
 
 // testPlugin asks as a person does who has the ClusterRole admin in one
-// namespace and no other right: explain, doctor and status tell him what he
+// namespace and no other right: explain, doctor and status list what they
 // needs, say what they could not see, and print no secret.
 func (b *bench) testPlugin(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ func (b *bench) testResilience(t *testing.T) {
 			t.Errorf("%s: a pod failed %s after it was over, with %s", what, r.lastFailedLate, r.example)
 		}
 	}
-	planned("the serving certificate is issued anew", b.renewLeaf)
+	planned("the serving certificate is issued again", b.renewLeaf)
 	planned("the CA is replaced", b.replaceCA)
 	planned("rolling update of envgraft", b.rollEnvgraft)
 	planned("one replica is deleted", b.deleteReplica)

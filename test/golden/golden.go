@@ -16,7 +16,7 @@ import (
 )
 
 // Run checks every scenario, and that no golden file is left over. With update
-// it writes the golden files anew. check returns the scenario's reason and its
+// it rewrites the golden files. check returns the scenario's reason and its
 // outcome, which is written as YAML.
 func Run[S any](t *testing.T, update bool, check func(t *testing.T, scenario S) (reason string, outcome any)) {
 	t.Helper()

@@ -63,7 +63,7 @@ func (s *shop) restoreWebhooks() {
 }
 
 // addOtherWebhook has the API server call, for pods of the namespace, a webhook
-// that is not ours and is away.
+// that is not ours and does not answer.
 func (s *shop) addOtherWebhook() {
 	s.t.Helper()
 	s.apply(`

@@ -53,9 +53,9 @@ func broken(findings []finding) finding {
 	return finding{}
 }
 
-// mend runs a command that doctor printed. What it asks of AWS, Helm and
+// repair runs a command that doctor printed. What it asks of AWS, Helm and
 // controllers that do not run here, the test plays.
-func (s *shop) mend(fix string) {
+func (s *shop) repair(fix string) {
 	s.t.Helper()
 	bin := s.t.TempDir()
 	for program, does := range map[string]string{"aws": "", "helm": "", "envgraft": "", "editor": `[ -s "$1" ] || echo A=b >"$1"`} {
@@ -79,7 +79,7 @@ func (s *shop) mend(fix string) {
 }
 
 // untilBroken runs doctor until the named link is the broken one; none for "".
-// The API server takes a moment to hear of changed webhooks and namespaces.
+// The API server takes a moment to notice changed webhooks and namespaces.
 func (s *shop) untilBroken(check, what string) finding {
 	s.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -299,7 +299,7 @@ func TestDoctorFindsEachBrokenLink(t *testing.T) {
 			if !strings.Contains(f.Fix, tc.fix) {
 				t.Errorf("the fix is %q, want something with %q", f.Fix, tc.fix)
 			}
-			s.mend(f.Fix)
+			s.repair(f.Fix)
 			if tc.play != nil {
 				tc.play(s)
 			}

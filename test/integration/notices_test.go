@@ -31,7 +31,7 @@ import (
 )
 
 // owner makes a Deployment and its ReplicaSet, as the controllers do that do
-// not run here, and returns the Deployment's UID and how the pods name theirs.
+// not run here, and returns the Deployment's UID and how the pods name their owner.
 func (b *bench) owner(t *testing.T, namespace, name string) (types.UID, metav1.OwnerReference) {
 	t.Helper()
 	isController := true

@@ -38,7 +38,7 @@ func TestOptionalBindings(t *testing.T) {
 			if diff := cmp.Diff(want, sources(&p)); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}
-			// What was read may be created anew: nothing is doubled twice.
+			// What was read may be created again: nothing is doubled twice.
 			again := &corev1.Pod{Spec: p.Spec}
 			again.Namespace, again.Name, again.Labels, again.Annotations = ns, "again", p.Labels, p.Annotations
 			if err := b.client.Create(t.Context(), again); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/envgraft/envgraft/test/rights"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestRights shows reviewers what an installation may do, in the cluster and in
 // its own namespace, as the API server itself says it.

@@ -172,7 +172,7 @@ func TestWorkloadOptsIn(t *testing.T) {
 }
 
 // TestWorkloadLabelMoved moves the label from the workload to its pod template
-// in one apply. What the template gets is the author's, whichever way he applies.
+// in one apply. What the template gets is the author's, however the author applies it.
 func TestWorkloadLabelMoved(t *testing.T) {
 	b := start(t)
 	for name, args := range map[string][]string{"ClientSide": {"apply", "-f", "-"}, "ServerSide": {"apply", "--server-side", "-f", "-"}} {
@@ -199,7 +199,7 @@ func TestWorkloadLabelMoved(t *testing.T) {
 			b.mustRun(t, manifest("", ""), args...)
 			b.get(t, d)
 			if got, ok := d.Spec.Template.Labels[api.LabelInject]; ok {
-				t.Errorf("the author took his label out, and it is %q", got)
+				t.Errorf("the author removed the label, and it is %q", got)
 			}
 		})
 	}
@@ -239,7 +239,7 @@ func TestWorkloadAppliedAgain(t *testing.T) {
 			twice := deployment(ns)
 			b.get(t, twice)
 			if tc.silent && once.ResourceVersion != twice.ResourceVersion {
-				t.Errorf("applied again, the object was written anew: -first, +second:\n%s", cmp.Diff(once, twice))
+				t.Errorf("applied again, the object was written again: -first, +second:\n%s", cmp.Diff(once, twice))
 			}
 			if diff := cmp.Diff(once.Annotations, twice.Annotations); diff != "" || once.Generation != twice.Generation {
 				t.Errorf("applied again, generation %d, was %d; annotations -first, +second:\n%s", twice.Generation, once.Generation, diff)
@@ -277,7 +277,7 @@ func TestWorkloadReloadersUpdate(t *testing.T) {
 	}
 }
 
-// TestWorkloadNamespaceOptsOut takes back what was written when the workload is
+// TestWorkloadNamespaceOptsOut has what was written removed when the workload is
 // next written, in a namespace that says no and in one that says nothing more.
 func TestWorkloadNamespaceOptsOut(t *testing.T) {
 	b := start(t)

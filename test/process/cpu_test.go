@@ -40,25 +40,25 @@ func (s *server) cpu(tb testing.TB) time.Duration {
 	return sum
 }
 
-// cost is the CPU time of one review, the least of several where the first was
+// cost is the CPU time of one review, the lowest of several where the first was
 // above the bound.
 func (s *server) cost(tb testing.TB, a attack, bound time.Duration) time.Duration {
 	tb.Helper()
-	least := time.Hour
-	for try := 0; try < 4 && least > bound; try++ {
+	lowest := time.Hour
+	for try := 0; try < 4 && lowest > bound; try++ {
 		before := s.cpu(tb)
 		if _, _, err := s.post(tb.Context(), a.path, a.body); err != nil {
 			tb.Fatalf("%s: %v", a.name, err)
 		}
-		least = min(least, s.cpu(tb)-before)
+		lowest = min(lowest, s.cpu(tb)-before)
 	}
-	return least
+	return lowest
 }
 
 // TestHostileCPU sends all hostile reviews one by one, and holds each to its CPU.
 func TestHostileCPU(t *testing.T) {
 	s := serve(t)
-	var most time.Duration
+	var longest time.Duration
 	var by string
 	reviews := 0
 	for a := range hostile() {
@@ -66,12 +66,12 @@ func TestHostileCPU(t *testing.T) {
 		if took > maxCPU {
 			t.Errorf("%s, a review of %d bytes, used %s of CPU, and may use %s", a.name, len(a.body), took, maxCPU)
 		}
-		if took > most {
-			most, by = took, a.name
+		if took > longest {
+			longest, by = took, a.name
 		}
 		reviews++
 	}
-	t.Logf("of %d hostile reviews %q used the most CPU, %s", reviews, by, most)
+	t.Logf("of %d hostile reviews %q used the most CPU, %s", reviews, by, longest)
 	if reviews < 1000 {
 		t.Errorf("%d reviews are not all kinds", reviews)
 	}
@@ -81,16 +81,16 @@ func TestHostileCPU(t *testing.T) {
 // for which docs/security.md has a goal of 50 ms.
 func BenchmarkHostileCPU(b *testing.B) {
 	s := serve(b)
-	var most time.Duration
+	var longest time.Duration
 	var by string
 	for b.Loop() {
-		most = 0
+		longest = 0
 		for a := range hostile() {
-			if took := s.cost(b, a, 0); took > most {
-				most, by = took, a.name
+			if took := s.cost(b, a, 0); took > longest {
+				longest, by = took, a.name
 			}
 		}
 	}
-	b.ReportMetric(float64(most.Microseconds())/1000, "cpu-ms/worst")
+	b.ReportMetric(float64(longest.Microseconds())/1000, "cpu-ms/worst")
 	b.Logf("the most expensive is %q", by)
 }

@@ -25,8 +25,8 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 )
 
-// mostResident is what hostile reviews may make of the server, together.
-const mostResident = 192 << 20
+// maxResident is what hostile reviews may make of the server, together.
+const maxResident = 192 << 20
 
 // server is the program, serving standalone.
 type server struct {
@@ -173,11 +173,11 @@ func TestHostileReviews(t *testing.T) {
 	over := make(chan struct{})
 	slowest := make(chan time.Duration, 1)
 	go func() {
-		var most time.Duration
+		var longest time.Duration
 		for {
 			select {
 			case <-over:
-				slowest <- most
+				slowest <- longest
 				return
 			default:
 			}
@@ -186,7 +186,7 @@ func TestHostileReviews(t *testing.T) {
 			if err != nil || code != http.StatusOK || !strings.Contains(answer, `"patch":"`) {
 				t.Errorf("an honest pod got %d, %v: %.300s", code, err, answer)
 			}
-			most = max(most, time.Since(start))
+			longest = max(longest, time.Since(start))
 		}
 	}()
 	for a := range hostile() {
@@ -200,7 +200,7 @@ func TestHostileReviews(t *testing.T) {
 	}
 	peak := s.memory(t, "VmHWM")
 	t.Logf("at most %d MiB resident, %d MiB now", peak>>20, s.memory(t, "VmRSS")>>20)
-	if peak > mostResident {
-		t.Errorf("hostile reviews made the server take %d MiB, and it may take %d", peak>>20, mostResident>>20)
+	if peak > maxResident {
+		t.Errorf("hostile reviews made the server take %d MiB, and it may take %d", peak>>20, maxResident>>20)
 	}
 }

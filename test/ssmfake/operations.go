@@ -237,9 +237,9 @@ func under(name, path string, recursive bool) bool {
 }
 
 // page cuts out what a token asks for; the token is the index of the next item.
-func page(key string, all []any, token string, size, most int) (any, error) {
+func page(key string, all []any, token string, size, limit int) (any, error) {
 	if size == 0 {
-		size = most
+		size = limit
 	}
 	start := 0
 	if token != "" {
@@ -248,8 +248,8 @@ func page(key string, all []any, token string, size, most int) (any, error) {
 			return nil, apiError{"InvalidNextToken", "The specified token is not valid."}
 		}
 	}
-	if size < 0 || size > most {
-		return nil, invalid("'maxResults' must be at most " + strconv.Itoa(most) + ".")
+	if size < 0 || size > limit {
+		return nil, invalid("'maxResults' must be at most " + strconv.Itoa(limit) + ".")
 	}
 	end := min(start+size, len(all))
 	answer := map[string]any{key: all[start:end]}

@@ -84,7 +84,7 @@ func (Cluster) App(_ context.Context, ref clusterview.Ref) (ui.App, error) {
 			{Check: "configuration", Status: doctor.OK},
 			{Check: "namespace", Status: doctor.OK},
 			{Check: "labels", Status: doctor.OK},
-			{Check: "admission", Status: doctor.Unseen, Message: "no pod was created for show here"},
+			{Check: "admission", Status: doctor.Unseen, Message: "no pod was created in a dry run here"},
 			{Check: "operator", Status: doctor.OK},
 			{Check: "store", Status: doctor.OK},
 			{Check: "sync", Status: doctor.OK},

@@ -44,7 +44,7 @@ func recorded(version int64, keys string) func(*unstructured.Unstructured) error
 }
 
 // TestRecord follows the keys of a parameter from one version to the next, and
-// through a restart of all replicas while SSM is away.
+// through a restart of all replicas while SSM does not answer.
 func TestRecord(t *testing.T) {
 	ready(t)
 	r := start(t, controller.Options{VersionCheckInterval: 50 * time.Millisecond})
@@ -74,7 +74,7 @@ func TestRecord(t *testing.T) {
 		t.Errorf("SSM was asked %d times for two versions", asked)
 	}
 
-	fresh := start(t, controller.Options{}) // SSM has never heard of the parameter
+	fresh := start(t, controller.Options{}) // SSM does not have the parameter
 	fresh.knows(t, p, "NEW", "URL")
 }
 
@@ -108,7 +108,7 @@ func TestFollowersWaitForNoSecondRecord(t *testing.T) {
 		return asksFor(follower.State(t.Context(), ns, d), path)
 	})
 
-	handMade(t, ns, "theirs", "other-secrets")
+	handMade(t, ns, "foreign", "other-secrets")
 	handMade(t, ns, "third-external", "elsewhere")
 	for app, want := range map[string]string{"other": "/" + ns + "/by-hand/stage/app", "third": "/" + ns + "/third/stage/app"} {
 		_, pod := deployment(t, ns, app, app, marks{})

@@ -72,7 +72,7 @@ func TestRepair(t *testing.T) {
 	}
 
 	waitSecond(t)
-	notInjected(t, rs, podHash, "2") // the webhook is away
+	notInjected(t, rs, podHash, "2") // no webhook answers
 	settle(t, ns)
 	again := notInjected(t, rs, podHash, "2")
 	settle(t, ns)

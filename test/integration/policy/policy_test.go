@@ -349,7 +349,7 @@ func (b *bench) testOutage(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	eventually(t, "the API server to call the webhook that is away", func() (bool, string) {
+	eventually(t, "the API server to call the webhook that does not answer", func() (bool, string) {
 		_, err := b.create(t.Context(), "shop", app(nil))
 		return err != nil && strings.Contains(err.Error(), "failed calling webhook"), fmt.Sprint(err)
 	})

@@ -80,23 +80,23 @@ func (c Connection) metadataWatch(gvr schema.GroupVersionResource, selector stri
 	}, nil
 }
 
-// reflect fills a table until ctx is done.
-func reflect[R row](ctx context.Context, name string, lw *toolscache.ListWatch, expected runtime.Object, t *table[R]) {
+// watchInto fills a table until ctx is done.
+func watchInto[R row](ctx context.Context, name string, lw *toolscache.ListWatch, expected runtime.Object, t *table[R]) {
 	options := toolscache.ReflectorOptions{Name: name}
 	toolscache.NewReflectorWithOptions(lw, expected, t, options).RunWithContext(ctx)
 }
 
-// reflectServed fills a table whenever the API server serves the kind: its CRD
+// watchServed fills a table whenever the API server serves the kind: its CRD
 // may come late, and go. The table of a kind that is not served is in sync: it
 // is empty.
-func reflectServed[R row](ctx context.Context, c Connection, name string, lw *toolscache.ListWatch, expected runtime.Object, t *table[R]) {
+func watchServed[R row](ctx context.Context, c Connection, name string, lw *toolscache.ListWatch, expected runtime.Object, t *table[R]) {
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		_, err := lw.ListWithContext(ctx, metav1.ListOptions{Limit: 1})
 		switch {
 		case err == nil:
 			ctx, stop := context.WithCancel(ctx)
 			defer stop()
-			reflect(ctx, c.Name+"/"+name, whileServed(lw, stop), expected, t)
+			watchInto(ctx, c.Name+"/"+name, whileServed(lw, stop), expected, t)
 		case apierrors.IsNotFound(err):
 			t.clear()
 			t.sync()
@@ -110,7 +110,7 @@ func reflectServed[R row](ctx context.Context, c Connection, name string, lw *to
 }
 
 // whileServed calls stop when the kind is not served any more: a reflector by
-// itself would ask on for ever, and keep what it has.
+// itself would ask without end, and keep what it has.
 func whileServed(lw *toolscache.ListWatch, stop func()) *toolscache.ListWatch {
 	check := func(err error) {
 		if apierrors.IsNotFound(err) {
