@@ -202,7 +202,7 @@ func (c *session) manifestOf(ctx context.Context, ref clusterview.Ref) (*manifes
 
 func worldOf(c *config.Configuration) migrate.World {
 	return migrate.World{
-		Engine: graft.New(c.Engine()), SkipContainers: c.SkipContainers,
+		Engine: graft.New(c.Engine()),
 		Defaults: func(environment string) migrate.Defaults {
 			s := c.ExternalSecretFor(environment)
 			return migrate.Defaults{

@@ -84,7 +84,7 @@ func Default() *Configuration {
 
 // defaultSkipContainers returns the names by which well-known projects inject
 // containers of their own. None of them is part of an app, and a variable of
-// the app's could reconfigure them.
+// the app's could reconfigure them. docs/configuration.md has the source of each.
 func defaultSkipContainers() []string {
 	return []string{
 		// Istio: the proxy, its iptables set-up, and the check that stands in
@@ -97,17 +97,18 @@ func defaultSkipContainers() []string {
 		// Consul service mesh.
 		"consul-dataplane", "consul-connect-inject-init",
 		// HashiCorp's Vault agent injector, and bank-vaults' webhook.
-		"vault-agent", "vault-agent-init", "copy-vault-env",
+		"vault-agent", "vault-agent-init", "copy-vault-env", "copy-vault-token",
 		// Dapr.
 		"daprd",
-		// Azure Workload Identity: the proxy and its iptables set-up, see
-		// https://github.com/Azure/azure-workload-identity/blob/main/pkg/webhook/consts.go.
+		// Azure Workload Identity: the proxy and its iptables set-up.
 		"azwi-proxy", "azwi-proxy-init",
-		// Datadog: what copies its libraries into a pod, one a language, see
-		// https://github.com/DataDog/datadog-agent/tree/main/pkg/clusteragent/admission/mutate/autoinstrumentation.
+		// Datadog, New Relic and OpenTelemetry: what copies their libraries into a
+		// pod, one a language; OpenTelemetry's sidecar for Go is called so, too.
 		"datadog-init-apm-inject", "datadog-lib-*-init",
-		// Knative Serving, whose own variables (USER_PORT, …) lead to the app, see
-		// https://github.com/knative/serving/blob/main/pkg/reconciler/revision/resources/queue.go.
+		"newrelic-instrumentation-*", "opentelemetry-auto-instrumentation*",
+		// Dynatrace: what installs its agent, and what older versions called it.
+		"dynatrace-operator", "install-oneagent",
+		// Knative Serving, whose own variables (USER_PORT, …) lead to the app.
 		"queue-proxy",
 	}
 }

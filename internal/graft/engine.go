@@ -82,6 +82,10 @@ func New(config Config) *Engine {
 	return &Engine{config: config, skips: newNamePatterns(config.SkipContainers)}
 }
 
+// Skips says that a container of the name is left alone where nothing names the
+// containers of its pod.
+func (e *Engine) Skips(container string) bool { return e.skips.has(container) }
+
 // Decision is what labels and annotations alone say of a pod. The webhook and
 // the controller both go by it, so that the controller need trust no mark
 // that a pod's author could have written.

@@ -45,8 +45,6 @@ type World struct {
 	Keys envresolve.Keys
 	// ExternalSecrets are those of the namespace.
 	ExternalSecrets []clusterview.ExternalSecret
-	// SkipContainers are those that envgraft leaves alone by itself.
-	SkipContainers []string
 	// Defaults are an environment's settings of an ExternalSecret.
 	Defaults func(environment string) Defaults
 }
@@ -268,7 +266,7 @@ func (a *adoption) wired() []string {
 func (a *adoption) byDefault() []string {
 	var names []string
 	for _, c := range a.containers() {
-		if !slices.Contains(a.world.SkipContainers, c.Name) {
+		if !a.world.Engine.Skips(c.Name) {
 			names = append(names, c.Name)
 		}
 	}

@@ -67,3 +67,21 @@ func TestUnknownKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestSkippedByPattern has an injector's container beside the app's, named by a
+// pattern: no annotation is needed to leave it out.
+func TestSkippedByPattern(t *testing.T) {
+	before := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{api.LabelName: "x"}}}
+	if err := yaml.UnmarshalStrict([]byte(`
+- {name: a, envFrom: [{configMapRef: {name: x-config, optional: true}}, {secretRef: {name: x-secrets}}]}
+- {name: datadog-lib-java-init}`), &before.Spec.Containers); err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := plan(t, before, func(string, string) ([]string, bool) { return nil, false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names, ok := p.Annotations[api.AnnotationContainers]; ok {
+		t.Errorf("the annotation lists %q, which envgraft chooses by itself", names)
+	}
+}

@@ -157,7 +157,7 @@ func plan(t *testing.T, before corev1.PodTemplateSpec, keys envresolve.Keys) (*P
 	e.Spec.DataFrom = []clusterview.DataFrom{{Extract: &clusterview.RemoteRef{Key: "/shop/x/stage/app"}}}
 	e.Spec.SecretStoreRef = clusterview.StoreRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}
 	world := World{
-		Engine: graft.New(c.Engine()), Keys: keys, ExternalSecrets: []clusterview.ExternalSecret{e}, SkipContainers: c.SkipContainers,
+		Engine: graft.New(c.Engine()), Keys: keys, ExternalSecrets: []clusterview.ExternalSecret{e},
 		Defaults: func(string) Defaults {
 			return Defaults{Store: "ClusterSecretStore/aws-ssm", RefreshInterval: "5m", DeletionPolicy: "Delete"}
 		},
