@@ -70,7 +70,7 @@ func TestParametersCheck(t *testing.T) {
 		"Warned":      {"warnings alone do not fail", []string{warned}, 0, "  warning  NotString  \"N\"  its value is a number"},
 		"Strict":      {"but where asked to", []string{warned, "--strict"}, 1, "NotString"},
 		"Broken":      {"fails", []string{good, broken}, 1, "  error  NotObject  -  "},
-		"NotFound":    {"fails", []string{"/a/none/stage/app"}, 1, "  error  NotFound  -  it does not exist: aws ssm put-parameter"},
+		"NotFound":    {"fails", []string{"/a/none/stage/app"}, 1, "  error  NotFound  -  it does not exist: put a JSON object into a file, and aws ssm put-parameter"},
 		"Unchecked":   {"is not the parameter's fault", []string{good, denied}, 3, "/a/denied/stage/app: not checked: AccessDenied: "},
 		"Both":        {"what breaks weighs more", []string{denied, broken}, 1, "not checked"},
 		"JSON":        {"for machines", []string{good, "-o", "json"}, 0, `"tier": "Standard",`},

@@ -55,7 +55,9 @@ func (e *Engine) parameterEffect(d Decision, facts Facts) effect {
 func (e *Engine) missing(d Decision, facts Facts) effect {
 	path := facts.Parameter.name(d)
 	message := fmt.Sprintf("SSM parameter %q does not exist", path)
-	create := fmt.Sprintf("aws ssm put-parameter --type SecureString --name %s --value '{\"KEY\":\"value\"}'", path)
+	// From a file, and without --overwrite: no value is in a shell's history, none is
+	// made up, and a parameter that somebody created since stays as it is.
+	create := fmt.Sprintf("aws ssm put-parameter --type SecureString --name %s --value file://FILE", path)
 	switch {
 	case e.config.MissingParameter == MissingDeny:
 		return effect{deny: ReasonMissingParameter, message: message + ": " + create}

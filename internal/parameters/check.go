@@ -97,7 +97,7 @@ func Check(ctx context.Context, client Reader, path string) *Checked {
 			return c
 		}
 		c.add(SeverityError, ReasonNotFound, "", fmt.Sprintf(
-			"it does not exist: aws ssm put-parameter --type SecureString --name %s --value '{\"KEY\":\"value\"}'", path))
+			"it does not exist: put a JSON object into a file, and aws ssm put-parameter --type SecureString --name %s --value file://FILE", path))
 		return c
 	}
 	if out.Parameter == nil || out.Parameter.Value == nil {
@@ -107,7 +107,7 @@ func Check(ctx context.Context, client Reader, path string) *Checked {
 	c.Type, c.Version = string(out.Parameter.Type), out.Parameter.Version
 	if out.Parameter.Type != types.ParameterTypeSecureString {
 		c.add(SeverityError, ReasonNotSecure, "", fmt.Sprintf(
-			"it is a %s, which is kept in plain text: SSM changes no types, delete it and create a SecureString", c.Type))
+			"it is a %s, which is kept in plain text, and SSM changes no types: read it into a file, delete it, and create a SecureString from the file", c.Type))
 	}
 	c.Tier = tierOf(ctx, client, path)
 	value := []byte(*out.Parameter.Value)

@@ -185,12 +185,19 @@ func checkNoValue(t *testing.T, got *parameters.Checked) {
 	if strings.Contains(string(text), secret) {
 		t.Errorf("a value is in the findings: %s", text)
 	}
+	for _, loses := range []string{"--overwrite", "--value '", "delete-parameter"} {
+		if strings.Contains(string(text), loses) {
+			t.Errorf("who pastes %q may lose keys: %s", loses, text)
+		}
+	}
 }
 
 func TestCheckWithoutValue(t *testing.T) {
 	fake, client := start(t)
 	if got := parameters.Check(t.Context(), client, path); len(got.Findings) != 1 || got.Findings[0].Reason != parameters.ReasonNotFound || !got.Breaks() {
 		t.Errorf("a parameter that does not exist: %+v", got)
+	} else {
+		checkNoValue(t, got)
 	}
 	fake.Put(path, `{"A":"hunter2"}`)
 	for kind, want := range map[ssmfake.Kind]string{

@@ -32,7 +32,7 @@ func (c *Checked) checkSize(size int) {
 	if size*100 < c.Limit*nearlyFull {
 		return
 	}
-	remedy := "the advanced tier holds 8 KB: aws ssm put-parameter --overwrite --tier Advanced"
+	remedy := "the advanced tier holds 8 KB: give --tier Advanced when you put it the next time"
 	if c.Limit == advancedLimit {
 		remedy = "no tier holds more: move keys to the ConfigMap or to a second app"
 	}
