@@ -50,6 +50,20 @@ func record(in *Input, state, more string) {
 		`{"parameter":"/shop/shop/stage/app","store":"ClusterSecretStore/aws-ssm","state":%q,"version":%d,"asOf":"2026-03-01T09:00:00Z","keys":%s%s}`, state, version, keys, more)
 }
 
+// runWithout makes it an app that never had a parameter.
+func runWithout(in *Input) {
+	in.App.Secret, in.App.ConfigMap = missing[clusterview.Secret](), missing[clusterview.ConfigMap]()
+	delete(in.App.ExternalSecret.Metadata.Annotations, api.AnnotationKeys)
+	in.App.ExternalSecret.Status.RefreshTime = metav1.Time{}
+	complain(in, "error processing spec.dataFrom[0].extract, err: Secret does not exist")
+	in.Admission.Value.Pod.Metadata.Annotations[api.AnnotationAwaitsSecret] = "true"
+	for i := range in.App.Pods.Value {
+		annotations := in.App.Pods.Value[i].Metadata.Annotations
+		delete(annotations, api.AnnotationParameterVersion)
+		annotations[api.AnnotationAwaitsSecret] = "true"
+	}
+}
+
 // bind has an entry take the key of its name from the app's Secret.
 func bind(e *corev1.EnvVar) {
 	e.Value, e.ValueFrom = "", &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
@@ -348,6 +362,23 @@ func parameterCases() map[string]findingCase {
 		return func(_ *testing.T, in *Input) { complain(in, complaint) }
 	}
 	return map[string]findingCase{
+		"without": {"a chart of somebody in a namespace that opted in", "!parameter", func(_ *testing.T, in *Input) { runWithout(in) }},
+		"without-status": {"what the pods' marks say is enough", "!parameter", func(_ *testing.T, in *Input) {
+			runWithout(in)
+			in.Admission = clusterview.Seen[clusterview.Admission]{Cause: "no dry run"}
+		}},
+		"without-next-waits": {"the next pod waits: the parameter was known since", "parameter", func(_ *testing.T, in *Input) {
+			runWithout(in)
+			delete(in.Admission.Value.Pod.Metadata.Annotations, api.AnnotationAwaitsSecret)
+		}},
+		"without-one-waits": {"one of the pods waits", "parameter", func(_ *testing.T, in *Input) {
+			runWithout(in)
+			delete(in.App.Pods.Value[0].Metadata.Annotations, api.AnnotationAwaitsSecret)
+		}},
+		"without-named": {"the app is named for envgraft, and waits", "parameter", func(_ *testing.T, in *Input) {
+			runWithout(in)
+			in.App.Subject.ByName = false
+		}},
 		"parameter-missing": {"ESO says so", "parameter", text("error processing spec.dataFrom[0].extract, err: Secret does not exist")},
 		"parameter-exists-now": {"envgraft saw it since: creating it would fail", "parameter", func(_ *testing.T, in *Input) {
 			complain(in, "Secret does not exist")

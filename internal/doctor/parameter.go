@@ -46,7 +46,7 @@ func (in Input) recorded(state graft.ParameterState) Finding {
 	path := in.App.Subject.Identity.Parameter
 	switch state { //nolint:exhaustive // no other is recorded
 	case graft.ParameterNotFound:
-		return broken(in.editParameter(), "parameter %s does not exist", path)
+		return in.noParameter(path)
 	case graft.ParameterNotObject, graft.ParameterInvalidJSON:
 		return broken(in.editParameter(), "parameter %s holds no JSON object", path)
 	}
@@ -98,6 +98,14 @@ func (in Input) missingParameter(path string) Finding {
 	if record, found := in.App.Record(); found && record.Version > 0 && record.AsOf.After(in.Complaint.At) {
 		return broken(in.forceSync(), "parameter %s exists since %s, and the External Secrets Operator has not tried again since", path, stamp(record.AsOf))
 	}
+	return in.noParameter(path)
+}
+
+// noParameter is for a parameter that does not exist.
+func (in Input) noParameter(path string) Finding {
+	if in.runsWithout() {
+		return in.without()
+	}
 	return broken(in.editParameter(), "parameter %s does not exist", path)
 }
 
@@ -109,7 +117,7 @@ func (in Input) checkedParameter(c *parameters.Checked) Finding {
 		switch {
 		case f.Severity != parameters.SeverityError:
 		case f.Reason == parameters.ReasonNotFound:
-			return broken(in.editParameter(), "parameter %s does not exist", c.Path)
+			return in.noParameter(c.Path)
 		case f.Reason == parameters.ReasonNotSecure:
 			return broken(in.encryptParameter(), "%s: %s", c.Path, f.Message)
 		default:

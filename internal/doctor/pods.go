@@ -34,6 +34,8 @@ func checkPods(in Input) Finding {
 		return warn("%s", j.waiting)
 	case j.running == 0:
 		return in.noPods()
+	case j.unsure != "" && in.runsWithout():
+		return ok("%d injected, running without a parameter", j.running)
 	case j.unsure != "":
 		return ok("%d injected; how fresh is not known: %s", j.running, j.unsure)
 	}

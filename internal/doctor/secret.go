@@ -38,6 +38,8 @@ func (in Input) missingSecret() Finding {
 	name, e := in.App.Subject.Identity.Secret, in.App.ExternalSecret
 	record, recorded := in.App.Record()
 	switch {
+	case in.runsWithout():
+		return unneeded("there is no parameter to make a Secret of")
 	case recorded && record.Known() && len(record.Keys) == 0:
 		return unneeded("the External Secrets Operator makes no Secret of a parameter without keys")
 	case e == nil:

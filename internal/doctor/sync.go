@@ -17,6 +17,8 @@ func checkSync(in Input) Finding {
 	}
 	ready := e.Ready()
 	switch {
+	case in.runsWithout():
+		return unneeded("there is no parameter to sync")
 	case ready == nil:
 		return broken(in.describeExternalSecret(),
 			"the External Secrets Operator has not processed ExternalSecret %q: check that it runs, and its controller class", e.Metadata.Name)
