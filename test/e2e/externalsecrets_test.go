@@ -26,6 +26,7 @@ func (b *bench) testExternalSecrets(t *testing.T) {
 	b.installForPeople(t, "5s")
 	t.Run("FromOneLabel", b.testFromOneLabel)
 	t.Run("Placeholder", b.testPlaceholder)
+	t.Run("ChartOfOthers", b.testChartOfOthers)
 	t.Run("Rotation", b.testRotation)
 	t.Run("LastWorkload", b.testLastWorkload)
 	t.Run("WorkloadOptsIn", b.testWorkloadOptsIn)
