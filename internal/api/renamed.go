@@ -6,8 +6,9 @@ import "fmt"
 // to write instead; nil where none has. Such an annotation must not be ignored
 // in silence: the pod would run with another environment than its author wrote.
 func RenamedError(annotations map[string]string) error {
-	for _, was := range []string{"secret", "config-map", "environments", "parameter-prefixes", "secret-names"} {
-		key := Group + "/" + was
+	for _, key := range [...]string{
+		Group + "/secret", Group + "/config-map", Group + "/environments", Group + "/parameter-prefixes", Group + "/secret-names",
+	} {
 		if _, ok := annotations[key]; ok {
 			is, _ := renamed(key)
 			return fmt.Errorf("annotation %s was renamed: write %s", key, is)

@@ -22,8 +22,10 @@ func newInject(streams Streams) *cobra.Command {
 
 A name stands once in a container's env, as server-side apply asks for. So a
 literal that hides an optional key is replaced by it, where the webhook would
-keep it for when the key is gone. What the API server refuses is denied here too,
-and never made valid.
+keep it for when the key is gone. A literal that gave way to a key becomes the
+empty value, so that kubectl apply takes the output, with --server-side or
+without, also for objects that were never applied before. What the API server
+refuses is denied here too, and never made valid.
 
 Documents that are not concerned come out byte for byte, and of those that are,
 every line that does not change. Warnings, and why a
@@ -31,9 +33,10 @@ pod was passed through, go to standard error.
 
 Exit code 0: printed. 1: a document was denied or malformed; nothing was
 printed. 2: the command line was not understood.`,
-		Example: `  # Review what a namespace that opted in would run, against what was applied by
-  # server-side apply. What changes for pods that run, Jobs too: envgraft diff
-  envgraft inject -f deploy/ --parameters parameters/ | kubectl diff --server-side -f -
+		Example: `  # Review what a namespace that opted in would run. The template of a Job cannot
+  # change, so kubectl diff refuses Jobs: envgraft diff compares the pods that run
+  envgraft inject -f deploy/ --parameters parameters/ | kubectl diff --server-side --force-conflicts -f -
+  envgraft diff -f deploy/
 
   # In a pipeline, where the Namespace is not among the manifests
   kustomize build . | envgraft inject -f - -n popapps \

@@ -11,6 +11,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/parameters"
 )
 
@@ -60,6 +61,8 @@ type Input struct {
 	// Backends are the pods behind the Service that the API server calls.
 	Backends  clusterview.Seen[clusterview.Backends]
 	Operators clusterview.Seen[clusterview.Operators]
+	// OperatorNamespaces are those of the operators that are not excluded, by name.
+	OperatorNamespaces map[string]clusterview.Seen[identity.Namespace]
 	// ESO is the version of ExternalSecrets that the cluster serves.
 	ESO       clusterview.Seen[string]
 	StoreRef  clusterview.StoreRef

@@ -299,6 +299,17 @@ func secretCases() map[string]findingCase {
 	return map[string]findingCase{
 		"no-eso":      {"it is not installed", "operator", func(_ *testing.T, in *Input) { in.ESO = missing[string]() }},
 		"no-eso-pods": {"its CRDs were left behind", "operator", func(_ *testing.T, in *Input) { in.Operators.Value.ESO = nil }},
+		"eso-opted-in": {"it and envgraft would wait for each other", "!operator", func(_ *testing.T, in *Input) {
+			in.OperatorNamespaces = map[string]clusterview.Seen[identity.Namespace]{"external-secrets": found(identity.Namespace{Labels: optedIn()})}
+		}},
+		"eso-namespace": {"it did not opt in", "", func(_ *testing.T, in *Input) {
+			in.OperatorNamespaces = map[string]clusterview.Seen[identity.Namespace]{
+				"external-secrets": found(identity.Namespace{}), "infra": forbidden[identity.Namespace]("get namespaces/infra"),
+			}
+		}},
+		"reloader-opted-in": {"likewise", "!reloader", func(_ *testing.T, in *Input) {
+			in.OperatorNamespaces = map[string]clusterview.Seen[identity.Namespace]{"infra": found(identity.Namespace{Labels: optedIn()})}
+		}},
 		"eso-down": {"scaled down", "operator", func(_ *testing.T, in *Input) {
 			in.Operators.Value.ESO[0] = scaledDown("external-secrets", "external-secrets")
 		}},

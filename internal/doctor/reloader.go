@@ -26,7 +26,7 @@ func checkReloader(in Input) Finding {
 		return broken(installReloader(), "no Deployment of Reloader was found, so that nothing restarts pods after a rotation")
 	}
 	if in.App == nil {
-		return anyReady(all)
+		return in.independent(all)
 	}
 	var hearing []clusterview.Deployment
 	var deaf, unsure string
@@ -53,7 +53,7 @@ func checkReloader(in Input) Finding {
 // restarting looks at the Reloaders that watch the Secret.
 func (in Input) restarting(hearing []clusterview.Deployment) Finding {
 	if in.App.Workload.Kind.Kind != workload.Rollout {
-		return anyReady(hearing)
+		return in.independent(hearing)
 	}
 	var able []clusterview.Deployment
 	for _, d := range hearing {
@@ -64,5 +64,5 @@ func (in Input) restarting(hearing []clusterview.Deployment) Finding {
 	if len(able) == 0 {
 		return broken(enableRollouts(hearing[0].Metadata), "%s restarts no Rollouts: it was not started with --is-Argo-Rollouts=true", hearing[0])
 	}
-	return anyReady(able)
+	return in.independent(able)
 }

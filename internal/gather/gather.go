@@ -8,11 +8,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/parameters"
 )
 
@@ -50,8 +52,21 @@ func (g *Gatherer) Base(ctx context.Context) (doctor.Input, error) {
 	if in.Webhooks.State == clusterview.Found {
 		in.Backends = g.Backends(ctx, in.Webhooks.Value)
 	}
+	in.OperatorNamespaces = g.operatorNamespaces(ctx, in)
 	in.Store = g.Store(ctx, "", g.version(in), in.StoreRef)
 	return in, nil
+}
+
+// operatorNamespaces reads those of the operators that envgraft may be asked about.
+func (g *Gatherer) operatorNamespaces(ctx context.Context, in doctor.Input) map[string]clusterview.Seen[identity.Namespace] {
+	namespaces := map[string]clusterview.Seen[identity.Namespace]{}
+	for _, d := range slices.Concat(in.Operators.Value.ESO, in.Operators.Value.Reloader) {
+		name := d.Metadata.Namespace
+		if _, read := namespaces[name]; !read && !slices.Contains(g.Settings.Configuration.ExcludedNamespaces, name) {
+			namespaces[name] = g.Namespace(ctx, name)
+		}
+	}
+	return namespaces
 }
 
 // version is that of ESO's API; the newest where it is not known.

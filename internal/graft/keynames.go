@@ -38,8 +38,8 @@ func CheckKeyName(key string) (Reason, bool) {
 }
 
 func (t *tiers) keyNameWarnings() []Warning {
-	return slices.Concat(keyNameWarnings(t.parameter.String(), t.parameterKeys.sorted),
-		keyNameWarnings(t.configMap.String(), t.configMapKeys.sorted), t.caseWarnings())
+	return slices.Concat(keyNameWarnings(t.parameter, t.parameterKeys.sorted),
+		keyNameWarnings(t.configMap, t.configMapKeys.sorted), t.caseWarnings())
 }
 
 // caseWarnings are for Windows, where keys of the two tiers that differ by case
@@ -69,17 +69,25 @@ func KeyNameFault(reason Reason) string {
 
 // keyNameWarnings returns at most a warning a reason and source: a parameter
 // can hold hundreds of keys, an admission response few warnings.
-func keyNameWarnings(source string, keys []string) []Warning {
-	odd := map[Reason]*handful{WarnKeyName: {}, WarnDangerousKey: {}}
+func keyNameWarnings(source reference, keys []string) []Warning {
+	var names, dangerous handful
 	for _, key := range keys {
-		if reason, ok := CheckKeyName(key); ok {
-			odd[reason].add(key)
+		switch reason, odd := CheckKeyName(key); {
+		case !odd:
+		case reason == WarnDangerousKey:
+			dangerous.add(key)
+		default:
+			names.add(key)
 		}
 	}
 	var warnings []Warning
-	for _, reason := range []Reason{WarnKeyName, WarnDangerousKey} {
-		if names := odd[reason]; names.count > 0 {
-			warnings = append(warnings, Warning{reason, fmt.Sprintf("%s has keys that %s (%s): rename them", source, KeyNameFault(reason), names.quoted())})
+	for _, found := range []struct {
+		reason Reason
+		keys   *handful
+	}{{WarnKeyName, &names}, {WarnDangerousKey, &dangerous}} {
+		if found.keys.count > 0 {
+			warnings = append(warnings, Warning{found.reason, fmt.Sprintf(
+				"%s has keys that %s (%s): rename them", source, KeyNameFault(found.reason), found.keys.quoted())})
 		}
 	}
 	return warnings

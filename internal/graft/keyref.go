@@ -117,6 +117,9 @@ func (k keySet) find(name string) (key string, ok bool) {
 	if _, ok := slices.BinarySearch(k.sorted, name); ok {
 		return name, true
 	}
+	if k.folded == nil {
+		return "", false
+	}
 	key, ok = k.folded[strings.ToLower(name)]
 	return key, ok
 }

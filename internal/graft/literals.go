@@ -163,10 +163,16 @@ func (v *variables) append(i int, name string, bindings []keyRef) (behind int) {
 }
 
 // replace replaces what an entry takes its value from and nothing else, so that
-// fields unknown to us survive.
+// fields unknown to us survive. In a manifest the value becomes empty, as the API
+// server has it beside a valueFrom: what merges a manifest without the field into
+// an object that nobody applied keeps the old value, and is refused.
 func (v *variables) replace(i int, to keyRef) {
 	pointer := v.at(i)
-	if v.env[i].value != nil {
+	switch {
+	case v.env[i].value == nil:
+	case v.namesOnce:
+		v.operations = append(v.operations, jsonpatch.NewOperation("replace", pointer+"/"+fieldValue, ""))
+	default:
 		v.operations = append(v.operations, jsonpatch.NewOperation("remove", pointer+"/"+fieldValue, nil))
 	}
 	v.operations = append(v.operations, add(pointer+"/"+fieldValueFrom, to.valueFrom()))

@@ -35,7 +35,7 @@ func mapOperations(pointer string, have, want map[string]string) []jsonpatch.Ope
 	if have == nil {
 		return []jsonpatch.Operation{add(pointer, want)}
 	}
-	var operations []jsonpatch.Operation
+	operations := make([]jsonpatch.Operation, 0, len(want))
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if value, ok := have[key]; !ok || value != want[key] {
 			operations = append(operations, add(pointer+"/"+escape(key), want[key]))
@@ -48,6 +48,7 @@ func mapOperations(pointer string, have, want map[string]string) []jsonpatch.Ope
 // earlier admission that no longer hold.
 func (e *Engine) writtenAnnotations(d Decision, p Parameter, have map[string]string, refs []reference, awaits bool) (want map[string]string, stale []string) {
 	want = map[string]string{api.AnnotationInjected: d.Injects()}
+	stale = make([]string, 0, 4) // one for each mark that may be left out
 	if d.Settings.Secrets {
 		want[api.AnnotationParameter] = d.Identity.Parameter
 	}
