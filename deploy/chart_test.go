@@ -201,7 +201,7 @@ func TestRestricted(t *testing.T) {
 // that the program knows: a typing mistake in a selector selects nothing.
 func TestKeys(t *testing.T) {
 	known := map[string]bool{
-		api.LabelInject: true, api.LabelBypass: true, api.LabelSystem: true, api.LabelEnvironment: true, api.LabelApp: true, api.AnnotationWritten: true,
+		api.LabelInject: true, api.LabelBypass: true, api.LabelSystem: true, api.LabelEnvironment: true, api.LabelApp: true, api.AnnotationWritten: true, api.AnnotationInjectedContainers: true,
 		api.AnnotationReload: true, api.AnnotationSecrets: true, // of helm test
 		"config." + api.Group + "/v1alpha1": true,
 		api.Group + "/image":                true, // of Chart.yaml, for the chart itself
