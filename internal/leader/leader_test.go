@@ -68,11 +68,13 @@ func TestTerms(t *testing.T) {
 		}
 		stopA := start(a)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if a.Elsewhere() || a.began != 1 {
 			t.Fatalf("alone, a ran %d times; elsewhere: %t", a.began, a.Elsewhere())
 		}
 		stopB := start(b)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if b.began != 0 || !b.Elsewhere() {
 			t.Fatalf("beside a leader, b ran %d times; elsewhere: %t", b.began, b.Elsewhere())
 		}
@@ -81,6 +83,7 @@ func TestTerms(t *testing.T) {
 			t.Errorf("a did not end its term")
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if b.began != 1 || b.Elsewhere() {
 			t.Errorf("after a, b ran %d times; elsewhere: %t", b.began, b.Elsewhere())
 		}
@@ -96,12 +99,14 @@ func TestTerms(t *testing.T) {
 		})
 		hold(t, objects, taken, "thief")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if b.ended != 1 || !b.Elsewhere() {
 			t.Errorf("without the lease, b ended %d terms; elsewhere: %t", b.ended, b.Elsewhere())
 		}
 		stolen = false
 		hold(t, objects, taken, "")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if b.began != 2 {
 			t.Errorf("b leads again: it ran %d times", b.began)
 		}
