@@ -174,6 +174,7 @@ func TestChecks(t *testing.T) {
 			id := b.receive(shop, Update)
 			b.wantDeleted(t) // before the record is written it must come again to the next leader
 			time.Sleep(3 * time.Second)
+			synctest.Wait()
 			b.wantDeleted(t, id)
 			if a.calls != 1 || len(b.lags) != 1 || b.lags[0] > 2*time.Second {
 				t.Errorf("%d calls, lags %v: want one call and one lag below 2 s of the bubble", a.calls, b.lags)
@@ -188,6 +189,7 @@ func TestChecks(t *testing.T) {
 			a.put(shop)
 			id := b.receive(shop, Update)
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			b.wantDeleted(t, id)
 			if a.recorded[shop] != 2 || a.calls != 3 {
 				t.Errorf("version %d after %d calls, want 2 after one at once, one after 1 s and one after 5 s", a.recorded[shop], a.calls)
@@ -200,6 +202,7 @@ func TestChecks(t *testing.T) {
 			b := startChecks(t, a)
 			id := b.receive(shop, Update)
 			time.Sleep(visibility)
+			synctest.Wait()
 			b.wantDeleted(t, id)
 			if a.calls != 4 {
 				t.Errorf("%d calls, want one at once and after 1, 5 and 30 s", a.calls)
@@ -214,8 +217,10 @@ func TestChecks(t *testing.T) {
 			id := b.receive(shop, Update)
 			b.redeliver(id, shop, Update)
 			time.Sleep(3 * time.Second)
+			synctest.Wait()
 			b.redeliver(id, shop, Update)
 			time.Sleep(visibility)
+			synctest.Wait()
 			if a.calls != 1 || b.seen[ResultDuplicate] != 1 {
 				t.Errorf("%d calls, results %v: want one call for three deliveries of one event", a.calls, b.seen)
 			}
@@ -231,9 +236,11 @@ func TestChecks(t *testing.T) {
 			a.put(shop)
 			first := b.receive(shop, Update)
 			time.Sleep(500 * time.Millisecond) // asked for, and not recorded yet
+			synctest.Wait()
 			a.put(shop)
 			second := b.receive(shop, Update)
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			b.wantDeleted(t, first, second)
 			if a.recorded[shop] != 3 {
 				t.Errorf("version %d is recorded, want the second change's", a.recorded[shop])
@@ -248,10 +255,12 @@ func TestChecks(t *testing.T) {
 			a.put(shop)
 			id := b.receive(shop, Update)
 			time.Sleep(visibility)
+			synctest.Wait()
 			b.wantDeleted(t)
 			a.down = false
 			b.redeliver(id, shop, Update)
 			time.Sleep(3 * time.Second)
+			synctest.Wait()
 			b.wantDeleted(t, id)
 		})
 	})
@@ -263,6 +272,7 @@ func TestChecks(t *testing.T) {
 			a.put(shop)
 			b.receive(shop, Update)
 			time.Sleep(visibility)
+			synctest.Wait()
 			b.wantDeleted(t)
 			if len(b.pending) != 0 {
 				t.Errorf("%d parameters are pending when the message is visible again", len(b.pending))
@@ -276,6 +286,7 @@ func TestChecks(t *testing.T) {
 			foreign, gone := b.receive("/payments/api/prod/app", Update), b.receive(shop, Delete)
 			b.wantDeleted(t, foreign, gone)
 			time.Sleep(visibility)
+			synctest.Wait()
 			if a.calls != 0 {
 				t.Errorf("%d calls for a foreign parameter and a deleted one", a.calls)
 			}
@@ -297,6 +308,7 @@ func TestBurst(t *testing.T) {
 			b.redeliver(b.receive(name, Update), name, Update)
 		}
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		for _, name := range names {
 			if a.recorded[name] != 2 {
 				t.Fatalf("%s is not recorded", name)
@@ -317,10 +329,12 @@ func TestFlood(t *testing.T) {
 			a.put("/popapps/noisy/stage/app")
 			b.receive("/popapps/noisy/stage/app", Update)
 			time.Sleep(50 * time.Millisecond)
+			synctest.Wait()
 		}
 		a.put("/popapps/shop/stage/app")
 		b.receive("/popapps/shop/stage/app", Update)
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if a.recorded["/popapps/shop/stage/app"] != 2 {
 			t.Error("the quiet parameter is not recorded")
 		}
