@@ -123,6 +123,10 @@ const (
 	// AnnotationUnusedSince, on an ExternalSecret that nothing owns, is when the
 	// last Job or pod that used it was gone, in RFC 3339.
 	AnnotationUnusedSince = Group + "/unused-since"
+	// AnnotationSecretRemoved, on an ExternalSecret, is when the controller saw that
+	// ESO had removed the Secret, in RFC 3339: pods that are older are restarted
+	// once the Secret is there again.
+	AnnotationSecretRemoved = Group + "/secret-removed"
 )
 
 // Reloader's annotations, see

@@ -32,7 +32,8 @@ func Known(key string) bool {
 
 		AnnotationInjected, AnnotationInjectedContainers, AnnotationAwaitsSecret, AnnotationParameterVersion, AnnotationParameterModified,
 		AnnotationRestartedFor, AnnotationRestartedAt,
-		AnnotationWritten, AnnotationForcedVersion, AnnotationKeys, AnnotationRevoked, AnnotationUnusedSince:
+		AnnotationWritten, AnnotationForcedVersion, AnnotationKeys, AnnotationRevoked, AnnotationUnusedSince,
+		AnnotationSecretRemoved:
 		return true
 	}
 	_, was := renamed(key)

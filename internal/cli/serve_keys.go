@@ -10,6 +10,7 @@ import (
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/controller"
 	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/lookup"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/ssmevents"
 	"github.com/envgraft/envgraft/webhook"
@@ -21,7 +22,7 @@ type keys struct {
 	// by a budget of its own, so that neither waits for the other.
 	pods, controller webhook.ParameterGetter
 	// versions tells versions without values; nil where the source has none.
-	versions controller.Versions
+	versions lookup.Versions
 	// queues get events of parameters, of which those without a region are of region.
 	queues []controller.EventQueue
 	region string

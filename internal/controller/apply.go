@@ -37,11 +37,41 @@ func (p *pass) isNew(name string) bool {
 	if !ok {
 		return false
 	}
-	age := time.Since(value.(lastApply).at) //nolint:forcetypeassert // nothing else is put there
+	age := p.clock.Since(value.(lastApply).at) //nolint:forcetypeassert // nothing else is put there
 	if age >= informerLag {
 		return false
 	}
 	p.waitAtMost(informerLag - age)
+	return true
+}
+
+// changeInterval is the least time between two changes of what one ExternalSecret
+// is made by: each costs a write, a lookup and a refresh by ESO, and whoever may
+// change a Deployment could ask for 25 of them a second.
+const changeInterval = 30 * time.Second
+
+// madeBy is what an ExternalSecret was made by. Its deletion policy follows later
+// than all else, and is no change of what is wanted.
+func (p *pass) madeBy(e *eso.ExternalSecret, w eso.Wants) eso.Wants {
+	was := e.Made()
+	was.DeletionPolicy = w.DeletionPolicy
+	if interval, err := time.ParseDuration(e.Spec.RefreshInterval); err == nil {
+		was.RefreshInterval = interval
+	}
+	return was
+}
+
+// mayChange says that an ExternalSecret may be made to be of something else now.
+// The first change is made at once.
+func (p *pass) mayChange(name string) bool {
+	key := types.NamespacedName{Namespace: p.app.Namespace, Name: name}
+	if last, ok := p.changes.Get(key); ok {
+		if rest := changeInterval - p.clock.Since(last.(time.Time)); rest > 0 { //nolint:forcetypeassert // nothing else is put there
+			p.waitAtMost(rest)
+			return false
+		}
+	}
+	p.changes.Add(key, p.clock.Now(), changeInterval)
 	return true
 }
 
@@ -65,7 +95,7 @@ func (p *pass) apply(ctx context.Context, d desired, existing *eso.ExternalSecre
 		if last.object == fingerprint && existing != nil && existing.ResourceVersion == last.resourceVersion {
 			return false, nil // the API server made of it what it is: asking again would not help
 		}
-		if age := time.Since(last.at); last.object == fingerprint && age < informerLag {
+		if age := p.clock.Since(last.at); last.object == fingerprint && age < informerLag {
 			p.waitAtMost(informerLag - age)
 			return false, nil
 		}
@@ -78,7 +108,7 @@ func (p *pass) apply(ctx context.Context, d desired, existing *eso.ExternalSecre
 	if err := p.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), options...); err != nil {
 		return false, fmt.Errorf("cannot apply ExternalSecret %q: %w", d.Name, err)
 	}
-	p.applied.Add(key, lastApply{object: fingerprint, resourceVersion: object.GetResourceVersion(), at: time.Now()}, appliedTTL)
+	p.applied.Add(key, lastApply{object: fingerprint, resourceVersion: object.GetResourceVersion(), at: p.clock.Now()}, appliedTTL)
 	p.log(ctx).Info("Applied ExternalSecret", "externalSecret", d.Name, "parameter", d.Wants.Parameter, "owners", len(d.Owners))
 	return true, nil
 }

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -37,7 +38,7 @@ func TestApply(t *testing.T) {
 				},
 			})
 			p := &pass{
-				reconciler:   &reconciler{client: recording, applied: utilcache.NewLRUExpireCache(10)},
+				reconciler:   &reconciler{client: recording, applied: utilcache.NewLRUExpireCache(10), clock: clock.RealClock{}},
 				installation: &eso.Installation{Version: "v1"},
 			}
 			for range 2 { // the second comes before the informer saw the first

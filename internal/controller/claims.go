@@ -2,13 +2,10 @@ package controller
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -20,18 +17,12 @@ import (
 // claims returns what an app's workloads ask for by their own templates, and
 // what pods do that no workload stands above. No mark on a pod is trusted, nor
 // whom it says that it belongs to: whoever may create pods can write both.
-func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*inventory.Pod) ([]claim, error) {
-	rows := r.inventory.Workloads(app)
-	if len(rows)+len(pods) == 0 {
+func (p *pass) claims(ctx context.Context, pods []*inventory.Pod) ([]claim, error) {
+	r, rows := p.reconciler, p.inventory.Workloads(p.app)
+	if len(rows)+len(pods) == 0 || p.ns == nil {
 		return nil, nil
 	}
-	ns, err := r.Namespaces.Namespace(ctx, app.Namespace)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot get namespace %q: %w", app.Namespace, err)
-	}
+	ns := *p.ns
 	var claims []claim
 	for _, row := range rows {
 		if row.Deleting {
@@ -42,7 +33,8 @@ func (r *reconciler) claims(ctx context.Context, app client.ObjectKey, pods []*i
 		}
 	}
 	slices.SortFunc(claims, func(a, b claim) int { return workload.Compare(a.Workload, b.Workload) })
-	if claims, err = r.addUnowned(ctx, ns, claims, pods); err != nil {
+	claims, err := r.addUnowned(ctx, ns, claims, pods)
+	if err != nil {
 		return nil, err
 	}
 	if len(claims) == 0 {

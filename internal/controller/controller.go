@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/time/rate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -17,11 +17,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	crconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	crcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
+	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/inventory"
+	"github.com/envgraft/envgraft/internal/lookup"
 	"github.com/envgraft/envgraft/internal/restarts"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
@@ -62,9 +67,9 @@ func (c *terms) run(ctx context.Context) error {
 	if err := runs.Watch(s); err != nil {
 		return fmt.Errorf("cannot watch workloads: %w", err)
 	}
-	check := &versionCheck{versions: c.needs.Versions, external: c.external, lookups: r.lookups, log: c.connection.Log}
+	check := &lookup.VersionCheck{Versions: c.needs.Versions, External: made{c.external}, Lookups: r.lookups, Log: c.connection.Log}
 	c.receive(ctx, check)
-	go check.run(ctx, c.options.VersionCheckInterval)
+	go check.Run(ctx, c.options.VersionCheckInterval)
 	go func() {
 		if err := s.inventory.Scan(ctx, c.informers, c.options.ScanInterval); err != nil {
 			c.connection.Log.Error(err, "Cannot look for pods that were not injected")
@@ -88,14 +93,20 @@ func (c *terms) reconciler(s *tables) *reconciler {
 		owners:       s.inventory.Owners(c.client),
 		events:       workloadevents.New(c.recorder, c.options.Clock),
 		clock:        c.options.Clock,
-		applied:      utilcache.NewLRUExpireCache(remembered),
-		checked:      utilcache.NewLRUExpireCache(remembered),
-		settled:      utilcache.NewLRUExpireCache(remembered),
-		hiding:       utilcache.NewLRUExpireCache(remembered),
-		unused:       utilcache.NewLRUExpireCache(remembered),
+		applied:      c.remember(),
+		changes:      c.remember(),
+		checked:      c.remember(),
+		settled:      c.remember(),
+		hiding:       c.remember(),
+		unused:       c.remember(),
+		failures:     c.remember(),
 		queue:        c.queue(),
-		lookups:      newLookups(c.needs.Parameters, rate.NewLimiter(rate.Limit(c.options.LookupsPerSecond), lookupBurst), s.changed),
+		lookups:      lookup.New(c.needs.Parameters, c.options.Clock, c.options.LookupsPerSecond, s.changed),
 	}
+}
+
+func (c *terms) remember() *utilcache.LRUExpireCache {
+	return utilcache.NewLRUExpireCacheWithClock(remembered, c.options.Clock)
 }
 
 // queue is that of this term: whoever led before did not say what he waited for.
@@ -114,10 +125,29 @@ type tables struct {
 	inventory *inventory.Inventory
 	ledger    *ledger
 	queue     workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// listed says that all is listed: what changes from now on is news.
+	listed atomic.Bool
 }
 
-// changed has an app reconciled.
-func (t *tables) changed(app client.ObjectKey) { t.queue.Add(reconcile.Request{NamespacedName: app}) }
+// changed has an app reconciled. What a new leader lists waits behind what
+// changes meanwhile: a new app would be the last of thousands else.
+func (t *tables) changed(app client.ObjectKey) {
+	if !t.listed.Load() {
+		t.later(app)
+		return
+	}
+	t.queue.Add(reconcile.Request{NamespacedName: app})
+}
+
+// later has an app reconciled when nothing is more urgent.
+func (t *tables) later(app client.ObjectKey) {
+	request := reconcile.Request{NamespacedName: app}
+	if queue, ok := t.queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request)
+		return
+	}
+	t.queue.Add(request)
+}
 
 // Start implements source.Source. It ends with ctx.
 func (t *tables) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
@@ -142,12 +172,18 @@ func (t *tables) Start(ctx context.Context, queue workqueue.TypedRateLimitingInt
 
 // WaitForSync implements source.SyncingSource: a workload that is not listed
 // yet must not be taken for one that is gone.
-func (t *tables) WaitForSync(ctx context.Context) error { return t.inventory.Wait(ctx) }
+func (t *tables) WaitForSync(ctx context.Context) error {
+	if err := t.inventory.Wait(ctx); err != nil {
+		return err
+	}
+	t.listed.Store(true)
+	return nil
+}
 
 // everything has all apps reconciled, those that only an ExternalSecret tells
 // of included.
 func (t *tables) everything(ctx context.Context) {
-	t.all("")
+	t.all("", t.later)
 	i := t.external.Current()
 	if i == nil {
 		return
@@ -157,14 +193,32 @@ func (t *tables) everything(ctx context.Context) {
 		t.log.Error(err, "Cannot tell which ExternalSecrets nothing owns")
 	}
 	for _, app := range apps {
-		t.changed(app)
+		t.later(app)
 	}
 }
 
 // all has the apps of a namespace reconciled, with "" those of all.
-func (t *tables) all(namespace string) {
+func (t *tables) all(namespace string, reconcile func(client.ObjectKey)) {
 	for _, app := range t.inventory.Apps(namespace) {
-		t.changed(app)
+		reconcile(app)
+	}
+}
+
+// relabel has the apps of a namespace reconciled whose labels or annotations
+// changed. Those that only Jobs or pods used that are gone are known by their
+// ExternalSecret alone, which the Namespace may no longer have.
+func (t *tables) relabel(ctx context.Context, namespace string) {
+	t.all(namespace, t.changed)
+	i := t.external.Current()
+	if i == nil {
+		return
+	}
+	made, err := i.Made(ctx, namespace, "")
+	if err != nil {
+		t.log.Error(err, "Cannot tell which ExternalSecrets a namespace has", "namespace", namespace)
+	}
+	for _, e := range made {
+		t.changed(client.ObjectKey{Namespace: namespace, Name: e.App})
 	}
 }
 
@@ -179,7 +233,7 @@ func (t *tables) watchNamespaces(ctx context.Context) error {
 		a, ok := last.(*metav1.PartialObjectMetadata)
 		b, ok2 := next.(*metav1.PartialObjectMetadata)
 		if ok && ok2 && !(maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Annotations, b.Annotations)) {
-			t.all(b.Name)
+			t.relabel(ctx, b.Name)
 		}
 		if ok && ok2 && a.Labels[api.LabelInject] != b.Labels[api.LabelInject] {
 			t.inventory.LookFor(b.Name)
@@ -198,4 +252,25 @@ func (t *tables) watchNamespaces(ctx context.Context) error {
 
 func partialNamespace() *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
+}
+
+// made are the ExternalSecrets whose parameters are checked for new versions.
+type made struct{ external *eso.ExternalSecrets }
+
+// Made lists those that envgraft made.
+func (m made) Made(ctx context.Context) ([]*externalsecret.ExternalSecret, error) {
+	i := m.external.Current()
+	if i == nil {
+		return nil, nil
+	}
+	return i.Made(ctx, "", "")
+}
+
+// Question asks for the parameter of a namespace's app, or says why nobody may.
+func (m made) Question(ctx context.Context, namespace string, w externalsecret.Wants) (q facts.Question, unchecked string) {
+	i := m.external.Current()
+	if i == nil {
+		return facts.Question{}, "it is not known whether the External Secrets Operator is installed"
+	}
+	return m.external.Ask(ctx, i, w, namespace, time.Time{})
 }

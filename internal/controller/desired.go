@@ -26,6 +26,8 @@ type desired struct {
 	Wants   eso.Wants
 	// Record is what is known of the keys; nil where nothing is.
 	Record *eso.Record
+	// Removed is when the Secret was found removed, in RFC 3339; empty where it never was.
+	Removed string
 	// Owners are sorted, so that equal sets are applied as equal objects.
 	Owners []workload.Ref
 }
@@ -75,7 +77,7 @@ func (d desired) matches(existing *eso.ExternalSecret) bool {
 	if existing.App != d.App || !existing.Managed {
 		return false
 	}
-	if existing.Annotations[api.AnnotationRevoked] != d.Revoked || d.Record != nil && !d.Record.Same(existing.Record) {
+	if existing.Annotations[api.AnnotationRevoked] != d.Revoked || existing.Annotations[api.AnnotationSecretRemoved] != d.Removed || d.Record != nil && !d.Record.Same(existing.Record) {
 		return false
 	}
 	spec := existing.Spec
@@ -135,6 +137,9 @@ func (d desired) annotations() (map[string]any, error) {
 	annotations := make(map[string]any)
 	if d.Revoked != "" {
 		annotations[api.AnnotationRevoked] = d.Revoked
+	}
+	if d.Removed != "" {
+		annotations[api.AnnotationSecretRemoved] = d.Removed
 	}
 	if d.Record != nil {
 		text, err := d.Record.String()

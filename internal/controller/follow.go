@@ -14,16 +14,15 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/lookup"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
 const (
 	// clockSkew is how far AWS's clock may be behind the cluster's before a
 	// change is missed. One that was in time after all costs one refresh.
-	clockSkew = 5 * time.Second
-	// lookupRetry is when to ask again after SSM, or a budget, gave no answer.
-	lookupRetry = 30 * time.Second
-	checkedTTL  = 24 * time.Hour
+	clockSkew  = 5 * time.Second
+	checkedTTL = lookup.TTL
 )
 
 // follow compares a synced ExternalSecret with its parameter where pods are
@@ -32,14 +31,18 @@ const (
 func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim, ours bool) error {
 	admitted := p.admitted(e, claims, ours)
 	awaiting := p.awaiting(e, claims)
-	if admitted.IsZero() && len(awaiting) == 0 {
+	outlived, err := p.outlived(ctx, e, claims)
+	if err != nil {
+		return err
+	}
+	if admitted.IsZero() && len(awaiting)+len(outlived) == 0 {
 		if e.Record.Of(claims[0].Wants) { // as long as it is not synced, its pods may come to wait for it
-			p.lookups.recorded(p.app, claims[0].Wants, e.Record.At())
+			p.lookups.Recorded(lookup.SubjectOf(p.app, claims[0].Wants), e.Record.At())
 		}
 		return nil
 	}
 	freshAfter := admitted
-	if len(awaiting) > 0 && e.Status.RefreshTime.After(freshAfter) {
+	if len(awaiting)+len(outlived) > 0 && e.Status.RefreshTime.After(freshAfter) {
 		freshAfter = e.Status.RefreshTime.Time
 	}
 	parameter, ok := p.ask(ctx, claims[0].Wants, freshAfter)
@@ -51,15 +54,22 @@ func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim
 	}
 	version := versionOf(claims[0].Wants.Parameter, parameter)
 	if ours && isNewer(parameter, e) && e.Annotations[api.AnnotationForcedVersion] != version {
-		return p.forceSync(ctx, e, claims[0], version)
+		p.try(ctx, eventNotWritten, fmt.Sprintf("ask for a refresh of ExternalSecret %q", e.Name), workloadsOf(claims), func() error {
+			return p.forceSync(ctx, e, claims[0], version)
+		})
+		return nil
 	}
 	if parameter.State != graft.ParameterFound || parameter.Modified.After(e.Status.RefreshTime.Time) {
 		return nil
 	}
 	for _, c := range awaiting {
-		if err := p.restart(ctx, appeared(c, version)); err != nil {
-			return err
-		}
+		p.try(ctx, "", "restart "+c.Workload.String(), nil, func() error {
+			return p.restart(ctx, appeared(c, version))
+		})
+	}
+	for _, again := range outlived {
+		c := again(version)
+		p.try(ctx, "", "restart "+c.workload.String(), nil, func() error { return p.restart(ctx, c) })
 	}
 	return nil
 }

@@ -2,12 +2,12 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/utils/clock"
@@ -16,7 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
+	"github.com/envgraft/envgraft/internal/lookup"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/restarts"
 	"github.com/envgraft/envgraft/internal/workloadevents"
@@ -35,8 +37,9 @@ type reconciler struct {
 	events    *workloadevents.Recorder
 	clock     clock.PassiveClock
 
-	// applied is the last apply of each ExternalSecret.
-	applied *utilcache.LRUExpireCache
+	// applied is the last apply of each ExternalSecret, and changes when one was last
+	// made to be of something else.
+	applied, changes *utilcache.LRUExpireCache
 	// checked is the newest pod for which an app's parameter was looked up.
 	checked *utilcache.LRUExpireCache
 	// settled are pods that waited for a Secret and need no more thought.
@@ -44,9 +47,11 @@ type reconciler struct {
 	// hiding is whether the templates of revisions hide keys.
 	hiding *utilcache.LRUExpireCache
 	// unused is since when ExternalSecrets were seen that nobody asks for, by UID.
-	unused  *utilcache.LRUExpireCache
-	lookups *lookups
-	queue   *restarts.Queue
+	unused *utilcache.LRUExpireCache
+	// failures are the steps that failed, by step.
+	failures *utilcache.LRUExpireCache
+	lookups  *lookup.Lookups
+	queue    *restarts.Queue
 }
 
 // Reconcile implements reconcile.Reconciler. The request's name is an app's.
@@ -56,22 +61,26 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if i == nil {
 		return reconcile.Result{}, nil // the first discovery has all apps reconciled
 	}
-	claims, err := r.claims(ctx, app, r.inventory.Pods(app))
+	p := &pass{reconciler: r, installation: i, app: app}
+	// Once for all: two reads could have one pass decide by two states of it.
+	ns, err := r.Namespaces.Namespace(ctx, app.Namespace)
+	switch {
+	case err == nil:
+		p.ns = &ns
+	case !apierrors.IsNotFound(err):
+		return reconcile.Result{}, fmt.Errorf("cannot get namespace %q: %w", app.Namespace, err)
+	}
+	p.try(ctx, "", "judge pods", nil, func() error { return p.tellStale(ctx) })
+	claims, err := p.claims(ctx, r.inventory.Pods(app))
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	p := &pass{reconciler: r, installation: i, app: app}
-	if err := p.tellStale(ctx); err != nil {
-		return reconcile.Result{}, err
-	}
 	claims = p.fillable(claims)
-	if err := p.revoke(ctx, claims); err != nil {
-		return reconcile.Result{}, err
-	}
+	p.try(ctx, "", "revoke", nil, func() error { return p.revoke(ctx, claims) })
 	if len(claims) == 0 {
 		r.ledger.forget(app)
-		err := p.sweep(ctx)
-		return reconcile.Result{RequeueAfter: p.wait}, err
+		p.try(ctx, "", "see to unused ExternalSecrets", nil, func() error { return p.sweep(ctx) })
+		return reconcile.Result{RequeueAfter: p.wait}, nil
 	}
 
 	// Nearly always one; a name template with {environment} in it makes more.
@@ -80,15 +89,11 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		groups[c.Identity.ExternalSecret] = append(groups[c.Identity.ExternalSecret], c)
 	}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		err := p.reconcile(ctx, name, groups[name])
-		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
-			return reconcile.Result{}, nil // its workloads are about to go, too
-		}
-		if err != nil {
-			return reconcile.Result{}, err
-		}
+		p.try(ctx, "", fmt.Sprintf("see to ExternalSecret %q", name), nil, func() error { return p.reconcile(ctx, name, groups[name]) })
 	}
-	r.ledger.record(app, p.state, p.uses)
+	if p.state != "" { // else nothing could be told
+		r.ledger.record(app, p.state, p.uses)
+	}
 	return reconcile.Result{RequeueAfter: p.wait}, nil
 }
 
@@ -97,6 +102,8 @@ type pass struct {
 	*reconciler
 	installation *eso.Installation
 	app          client.ObjectKey
+	// ns is the Namespace; nil where it is gone.
+	ns *identity.Namespace
 
 	// What comes of it.
 	state metrics.ExternalSecretState
@@ -166,13 +173,13 @@ func (p *pass) foreign(ctx context.Context, existing *eso.ExternalSecret, c clai
 // keep applies our ExternalSecret for the workloads that are to have it.
 func (p *pass) keep(ctx context.Context, name string, existing *eso.ExternalSecret, claims []claim) error {
 	winner := p.decide(claims)
-	if err := p.inUse(ctx, existing); err != nil {
+	about := workloadsOf(claims)
+	p.try(ctx, eventNotWritten, fmt.Sprintf("mark ExternalSecret %q as in use", name), about, func() error { return p.inUse(ctx, existing) })
+	var again bool
+	p.try(ctx, eventNotWritten, fmt.Sprintf("write ExternalSecret %q", name), about, func() (err error) {
+		again, err = p.ensure(ctx, name, existing, winner, claims)
 		return err
-	}
-	again, err := p.ensure(ctx, name, existing, winner, claims)
-	if err != nil {
-		return err
-	}
+	})
 	if again { // what is known of it is history
 		p.fares(metrics.ExternalSecretPending)
 		return nil
@@ -211,13 +218,16 @@ func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSe
 		}
 	}
 	p.unrecorded(ctx, existing, winner.Wants)
-	if wait := p.lookups.soon(p.app, winner.Wants); existing == nil && wait > 0 {
+	if wait := p.lookups.Soon(lookup.SubjectOf(p.app, winner.Wants)); existing == nil && wait > 0 {
 		p.waitAtMost(wait) // its answer brings us back, and is recorded with the first write
 		return true, nil
 	}
+	if existing != nil && winner.Wants != p.madeBy(existing, winner.Wants) && !p.mayChange(name) {
+		return false, nil
+	}
 	return p.apply(ctx, desired{
 		Namespace: p.app.Namespace, Name: name, App: p.app.Name, Phase: existing.NextPhase(winner.Wants.Secret),
-		Wants: winner.Wants, Owners: owners, Record: p.record(existing, winner.Wants),
+		Wants: winner.Wants, Owners: owners, Record: p.record(existing, winner.Wants), Removed: p.removed(existing, winner.Wants.Secret),
 	}, existing)
 }
 
@@ -245,7 +255,7 @@ func (p *pass) decide(claims []claim) claim {
 func (p *pass) observe(ctx context.Context, e *eso.ExternalSecret, claims []claim, ours bool) error {
 	c := claims[0]
 	store := eso.StoreRef{Kind: c.Wants.Store.Kind, Name: c.Wants.Store.Name}
-	h := p.installation.Examine(ctx, p.app.Namespace, c.Identity, store, e, time.Now())
+	h := p.installation.Examine(ctx, p.app.Namespace, c.Identity, store, e, p.clock.Now())
 	p.report(h, claims, ours)
 	p.waitAtMost(h.Recheck)
 	if e == nil || h.State != metrics.ExternalSecretReady {

@@ -6,17 +6,22 @@ import (
 
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/lookup"
 )
 
 // record is what the ExternalSecret is to say of the parameter.
 func (p *pass) record(existing *eso.ExternalSecret, w eso.Wants) *eso.Record {
-	return existing.NextRecord(w, p.lookups.last(p.app, w), p.clock.Now())
+	var found *eso.Record
+	if last, q, ok := p.lookups.Last(lookup.SubjectOf(p.app, w)); ok {
+		found = eso.NewRecord(w, last, q)
+	}
+	return existing.NextRecord(w, found, p.clock.Now())
 }
 
 // unrecorded has the keys looked up of an ExternalSecret that does not say
 // them, or says those of an older version, so that admissions need not.
 func (p *pass) unrecorded(ctx context.Context, existing *eso.ExternalSecret, w eso.Wants) {
-	if newer := p.lookups.newest(p.app, w); !newer.IsZero() {
+	if newer := p.lookups.Newest(lookup.SubjectOf(p.app, w)); !newer.IsZero() {
 		p.ask(ctx, w, newer)
 		return
 	}
@@ -32,7 +37,7 @@ func (p *pass) ask(ctx context.Context, w eso.Wants, freshAfter time.Time) (para
 	if unchecked != "" {
 		return facts.Parameter{}, false
 	}
-	parameter, ok, wait := p.lookups.ask(p.app, w, q) //nolint:contextcheck // a lookup goes on when the pass that asked has ended
+	parameter, ok, wait := p.lookups.Ask(lookup.SubjectOf(p.app, w), q) //nolint:contextcheck // a lookup goes on when the pass that asked has ended
 	p.waitAtMost(wait)
 	return parameter, ok
 }

@@ -77,7 +77,7 @@ func (p *pass) restart(ctx context.Context, c cause) error {
 	}
 	object, err := p.read(ctx, w)
 	if err != nil {
-		return err
+		return p.refused(ctx, c, err)
 	}
 	if object == nil {
 		p.settle(c)
@@ -118,17 +118,17 @@ func (p *pass) restart(ctx context.Context, c cause) error {
 	return nil
 }
 
-// refusedRetry is when a restart that the API server refused is tried again.
+// refusedRetry is when a restart that failed is tried again.
 const refusedRetry = time.Minute
 
-// refused has a restart that failed cost nothing but itself: a policy or a quota
-// that refuses it must not keep the app from its ExternalSecret.
+// refused reports a restart that failed on its workload, and has it tried again. A
+// policy or a quota that refuses it must not keep the app from its ExternalSecret.
 func (p *pass) refused(ctx context.Context, c cause, err error) error {
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // it is gone, or another has its name: its row brings us back
 	}
 	p.log(ctx).Error(err, "Cannot restart a workload", "kind", c.workload.Kind, "workload", c.workload.Name, "for", c.version)
-	p.events.Say(c.workload, workloadevents.Warn(c.left.reason, "Restart", fmt.Sprintf("%s (a restart by envgraft was refused: %s)", c.left.note, err)))
+	p.events.Say(c.workload, workloadevents.Warn(c.left.reason, "Restart", fmt.Sprintf("%s (envgraft cannot restart it: %s)", c.left.note, err)))
 	p.waitAtMost(refusedRetry)
 	return nil
 }

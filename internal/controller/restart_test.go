@@ -51,7 +51,7 @@ func TestRefusedRestart(t *testing.T) {
 	if _, settled := p.settled.Get("about"); settled {
 		t.Error("it is not tried again")
 	}
-	if len(recorder.Events) != 1 || !strings.Contains(<-recorder.Events, "refused") {
+	if len(recorder.Events) != 1 || !strings.Contains(<-recorder.Events, "envgraft cannot restart it") {
 		t.Error("nobody is told")
 	}
 	if d := queue.Ask(restarts.Request{UID: "2", Kind: "Deployment", Name: "other", Group: restarts.Group{Namespace: "shop", Parameter: "/a"}, Version: "/a@1"}); d.Reason != "" {

@@ -6,10 +6,7 @@ import (
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	"github.com/envgraft/envgraft/internal/eso"
-	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
@@ -28,24 +25,17 @@ func (p *pass) revoke(ctx context.Context, claims []claim) error {
 	made = slices.DeleteFunc(made, func(e *eso.ExternalSecret) bool {
 		return slices.ContainsFunc(claims, func(c claim) bool { return c.Identity.ExternalSecret == e.Name })
 	})
-	if len(made) == 0 {
+	if len(made) == 0 || p.ns == nil {
 		return nil
-	}
-	ns, err := p.Namespaces.Namespace(ctx, p.app.Namespace)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("cannot get namespace %q: %w", p.app.Namespace, err)
 	}
 	for _, e := range made {
-		cause := p.Decider.CheckReach(ns, e.Parameter(), storeOf(e))
+		cause := p.Decider.CheckReach(*p.ns, e.Parameter(), e.Store())
 		if cause == nil {
 			continue // nobody asks for it; its owners keep it
 		}
-		if err := p.revokeOne(ctx, e, fmt.Sprintf("namespace %q may no longer have parameter %q: %s", ns.Name, e.Parameter(), cause)); err != nil {
-			return err
-		}
+		p.try(ctx, eventNotWritten, fmt.Sprintf("revoke ExternalSecret %q", e.Name), p.ownersOf(e), func() error {
+			return p.revokeOne(ctx, e, fmt.Sprintf("namespace %q may no longer have parameter %q: %s", p.ns.Name, e.Parameter(), cause))
+		})
 	}
 	return nil
 }
@@ -57,7 +47,7 @@ func (p *pass) revokeOne(ctx context.Context, e *eso.ExternalSecret, why string)
 	}
 	d := desired{
 		Namespace: e.Namespace, Name: e.Name, App: p.app.Name, Phase: eso.PhaseRevoked, Revoked: why,
-		Wants:  eso.Wants{Parameter: e.Parameter(), Secret: e.SecretName(), RefreshInterval: interval, Store: storeOf(e)},
+		Wants:  eso.Wants{Parameter: e.Parameter(), Secret: e.SecretName(), RefreshInterval: interval, Store: e.Store()},
 		Owners: p.ownersOf(e),
 	}
 	if _, err := p.apply(ctx, d, e); err != nil {
@@ -80,8 +70,4 @@ func (p *pass) ownersOf(e *eso.ExternalSecret) []workload.Ref {
 	}
 	slices.SortFunc(owners, workload.Compare)
 	return owners
-}
-
-func storeOf(e *eso.ExternalSecret) graft.Store {
-	return graft.Store{Kind: e.Spec.SecretStoreRef.Kind, Name: e.Spec.SecretStoreRef.Name}
 }

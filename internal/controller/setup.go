@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -14,11 +13,11 @@ import (
 
 	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/eso"
-	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/leader"
+	"github.com/envgraft/envgraft/internal/lookup"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/restarts"
 )
@@ -37,18 +36,13 @@ type Decider interface {
 // Namespaces returns Namespaces as they are.
 type Namespaces = eso.NamespaceGetter
 
-// Parameters looks parameters up. It is expected to keep to a budget of its own.
-type Parameters interface {
-	Parameter(ctx context.Context, q facts.Question) facts.Parameter
-}
-
 // Dependencies are what the controller cannot do without.
 type Dependencies struct {
 	Decider    Decider
 	Namespaces Namespaces
-	Parameters Parameters
+	Parameters lookup.Parameters
 	// Versions tells the versions of parameters; nil where their source has none.
-	Versions Versions
+	Versions lookup.Versions
 	Metrics  *metrics.Metrics
 	Settings eso.Settings
 	// Reach says how the parameters of a store are read.
@@ -123,9 +117,6 @@ func setDefault[T comparable](field *T, value T) {
 		*field = value
 	}
 }
-
-// lookupBurst is how many lookups are let through at once.
-const lookupBurst = 20
 
 // remembered bounds what the reconciler remembers of apps and pods.
 const remembered = 65536

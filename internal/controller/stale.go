@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -68,16 +67,10 @@ func (p *pass) tellStale(ctx context.Context) error {
 	pods := p.inventory.AllPods(p.app)
 	counts := make(map[metrics.StaleReason]int)
 	defer func() { p.ledger.stale(p.app, counts) }()
-	if len(pods) == 0 {
+	if len(pods) == 0 || p.ns == nil {
 		return nil
 	}
-	ns, err := p.Namespaces.Namespace(ctx, p.app.Namespace)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("cannot get namespace %q: %w", p.app.Namespace, err)
-	}
+	ns := *p.ns
 	if _, bypassed := ns.Labels[api.LabelBypass]; bypassed {
 		return nil // new pods would be as these are
 	}
@@ -86,9 +79,7 @@ func (p *pass) tellStale(ctx context.Context) error {
 		return err
 	}
 	for _, c := range crews {
-		if err := p.tellCrew(ctx, c, counts); err != nil {
-			return err
-		}
+		p.try(ctx, "", "judge the pods of "+c.workload.String(), nil, func() error { return p.tellCrew(ctx, c, counts) })
 	}
 	return nil
 }
@@ -209,9 +200,7 @@ func (p *pass) tellCrew(ctx context.Context, c *crew, counts map[metrics.StaleRe
 		}
 		counts[reason] += len(pods)
 		p.events.Say(c.workload, workloadevents.Warn(eventStale(reason), "Admit", c.what(reason, pods[len(pods)-1])+": "+c.remedy()))
-		if err := p.repair(ctx, c, reason, pods); err != nil {
-			return err
-		}
+		p.try(ctx, "", "restart "+c.workload.String(), nil, func() error { return p.repair(ctx, c, reason, pods) })
 	}
 	return nil
 }

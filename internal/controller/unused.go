@@ -31,9 +31,7 @@ func (p *pass) sweep(ctx context.Context) error {
 	}
 	for n := range all {
 		if e := &all[n]; e.Abandonable(p.app.Name) {
-			if err := p.abandon(ctx, e); err != nil {
-				return err
-			}
+			p.try(ctx, "", fmt.Sprintf("delete ExternalSecret %q, which nothing uses", e.Name), nil, func() error { return p.abandon(ctx, e) })
 		}
 	}
 	return nil

@@ -35,3 +35,13 @@ func WantsOf(d graft.Decision, s config.ExternalSecretSettings) Wants {
 	}
 	return w
 }
+
+// Made is what an ExternalSecret of ours was made by, as far as it says.
+func (e *ExternalSecret) Made() Wants {
+	return Wants{Parameter: e.Parameter(), Secret: e.SecretName(), Store: e.Store()}
+}
+
+// Store is the one that it names.
+func (e *ExternalSecret) Store() graft.Store {
+	return graft.Store{Kind: e.Spec.SecretStoreRef.Kind, Name: e.Spec.SecretStoreRef.Name}
+}

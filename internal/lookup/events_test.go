@@ -1,4 +1,4 @@
-package controller
+package lookup
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/ssmevents"
 )
@@ -18,9 +18,9 @@ func TestConcerned(t *testing.T) {
 	const name = "/popapps/shop/stage/app"
 	home, role := facts.Key{Name: name}, facts.Key{Name: name, Access: facts.Access{Role: "arn:aws:iam::222222222222:role/store"}}
 	abroad := facts.Key{Name: name, Access: facts.Access{Region: "us-east-1"}}
-	p := newParameterEvents(&versionCheck{}, "eu-central-1")
-	p.current = func(context.Context) (map[facts.Key][]*eso.ExternalSecret, map[string][]facts.Key) {
-		return map[facts.Key][]*eso.ExternalSecret{home: nil, role: nil, abroad: nil}, nil
+	p := NewEvents(&VersionCheck{}, "eu-central-1")
+	p.current = func(context.Context) (map[facts.Key][]*externalsecret.ExternalSecret, map[string][]facts.Key) {
+		return map[facts.Key][]*externalsecret.ExternalSecret{home: nil, role: nil, abroad: nil}, nil
 	}
 	for _, test := range []struct {
 		reason string
@@ -47,7 +47,7 @@ func TestConcerned(t *testing.T) {
 func TestFallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		up := true
-		v := &versionCheck{eventsUp: func() bool { return up }, fallback: time.Hour}
+		v := &VersionCheck{EventsUp: func() bool { return up }, Fallback: time.Hour}
 		checks := func() (n int) {
 			for range 120 {
 				if v.due(time.Now()) {
