@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -48,7 +49,11 @@ func (p *pass) isNew(name string) bool {
 // changeInterval is the least time between two changes of what one ExternalSecret
 // is made by: each costs a write, a lookup and a refresh by ESO, and whoever may
 // change a Deployment could ask for 25 of them a second.
-const changeInterval = 30 * time.Second
+// The first changeBurst are made at once: a person who tries things out waits for none.
+const (
+	changeInterval = 30 * time.Second
+	changeBurst    = 5
+)
 
 // madeBy is what an ExternalSecret was made by. Its deletion policy follows later
 // than all else, and is no change of what is wanted.
@@ -62,16 +67,21 @@ func (p *pass) madeBy(e *eso.ExternalSecret, w eso.Wants) eso.Wants {
 }
 
 // mayChange says that an ExternalSecret may be made to be of something else now.
-// The first change is made at once.
+// Where it may not, it says when another pass is to come.
 func (p *pass) mayChange(name string) bool {
 	key := types.NamespacedName{Namespace: p.app.Namespace, Name: name}
-	if last, ok := p.changes.Get(key); ok {
-		if rest := changeInterval - p.clock.Since(last.(time.Time)); rest > 0 { //nolint:forcetypeassert // nothing else is put there
-			p.waitAtMost(rest)
-			return false
-		}
+	limiter := rate.NewLimiter(rate.Every(changeInterval), changeBurst)
+	if known, ok := p.changes.Get(key); ok {
+		limiter = known.(*rate.Limiter) //nolint:forcetypeassert // nothing else is put there
 	}
-	p.changes.Add(key, p.clock.Now(), changeInterval)
+	now := p.clock.Now()
+	change := limiter.ReserveN(now, 1)
+	if rest := change.DelayFrom(now); rest > 0 {
+		change.CancelAt(now)
+		p.waitAtMost(rest)
+		return false
+	}
+	p.changes.Add(key, limiter, changeBurst*changeInterval)
 	return true
 }
 

@@ -37,8 +37,8 @@ type reconciler struct {
 	events    *workloadevents.Recorder
 	clock     clock.PassiveClock
 
-	// applied is the last apply of each ExternalSecret, and changes when one was last
-	// made to be of something else.
+	// applied is the last apply of each ExternalSecret, and changes bounds how
+	// often one is made to be of something else.
 	applied, changes *utilcache.LRUExpireCache
 	// checked is the newest pod for which an app's parameter was looked up.
 	checked *utilcache.LRUExpireCache
