@@ -84,7 +84,7 @@ func TestRecord(t *testing.T) {
 // and be admitted unchecked.
 func TestFollowersWaitForNoSecondRecord(t *testing.T) {
 	ready(t)
-	leader := startDefault(t)
+	leader := start(t, controller.Options{VersionCheckInterval: 50 * time.Millisecond}) // which finds the parameter when it comes
 	lease, release := takenLease(t)
 	defer release()
 	follower := start(t, controller.Options{Lease: lease})
