@@ -104,6 +104,8 @@ func TestVersionAfter(t *testing.T) {
 		{"an answer from before it was created again", Version{Number: 3, Modified: noon().Add(-time.Hour)}, Version{Number: 1, Modified: noon()}, false},
 		{"created again, it has the same number", Version{Number: 1, Modified: noon()}, Version{Number: 1, Modified: noon().Add(-time.Hour)}, true},
 		{"the same", Version{Number: 3, Modified: noon()}, Version{Number: 3, Modified: noon()}, false},
+		{"the same, one by the millisecond", Version{Number: 3, Modified: noon().Add(400 * time.Microsecond)}, Version{Number: 3, Modified: noon()}, false},
+		{"the same, one rounded up", Version{Number: 3, Modified: noon()}, Version{Number: 3, Modified: noon().Add(-400 * time.Microsecond)}, false},
 		{"two changes in one millisecond", Version{Number: 3, Modified: noon()}, Version{Number: 2, Modified: noon()}, true},
 		{"an old record of an older version", Version{Number: 3, Modified: noon().Add(-time.Hour)}, Version{Number: 2, Seen: noon()}, true},
 		{"an old record of this version", Version{Number: 3, Modified: noon().Add(-time.Hour)}, Version{Number: 3, Seen: noon()}, false},

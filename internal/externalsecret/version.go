@@ -19,8 +19,10 @@ type Version struct {
 	Seen time.Time
 }
 
-// After says that v is a later state of the parameter than other.
+// After says that v is a later state of the parameter than other. Times count by
+// the millisecond, as records have them: SSM's come as floating-point seconds.
 func (v Version) After(other Version) bool {
+	v.Modified, other.Modified = v.Modified.Round(time.Millisecond), other.Modified.Round(time.Millisecond)
 	switch {
 	case !v.Modified.IsZero() && !other.Modified.IsZero():
 		if !v.Modified.Equal(other.Modified) {

@@ -51,6 +51,7 @@ func TestRecord(t *testing.T) {
 	ns := namespace(t, optedIn())
 	path := "/" + ns + "/shop/stage/app"
 	r.parameters.put(path, 1, time.Now().Add(-time.Hour), "OLD", "URL")
+	waitSecond(t) // a pod of a later second than its Deployment's lookup would have another made
 	_, p := deployment(t, ns, "web", "shop", marks{})
 	// Replicas that do not lead know the keys by the record alone, and the first
 	// pods do not wait for ESO.
