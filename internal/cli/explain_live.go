@@ -288,12 +288,11 @@ func (o *objects) trueKeys(kind, name string) ([]string, bool) {
 		return seen.Value.Keys, true
 	}
 	for _, e := range o.ExternalSecrets(o.ctx, o.app.Workload.Namespace).Value.Items {
-		if e.Target() != name {
+		if e.SecretName() != name {
 			continue
 		}
-		parameter, whole := e.TakesWhole()
-		if record, noted := e.Record(); whole && noted && record.Parameter == parameter {
-			return record.Keys, true
+		if parameter := e.SoleParameter(); parameter != "" && e.Record.Known() && e.Record.Parameter == parameter {
+			return e.Record.Keys, true
 		}
 	}
 	return nil, false
@@ -373,15 +372,15 @@ func liveOf(app *clusterview.App) *liveExplanation {
 	l.Parameter.Version = app.Version()
 	l.Parameter.Since = pointer(app.Rotated())
 	if _, ok := app.Record(); ok {
-		l.Parameter.Keys = "ExternalSecret/" + app.ExternalSecret.Metadata.Name
+		l.Parameter.Keys = "ExternalSecret/" + app.ExternalSecret.Name
 	} else if app.Secret.State == clusterview.Found {
 		l.Parameter.Keys = "Secret/" + app.Subject.Identity.Secret
 	}
 	if e := app.ExternalSecret; e != nil {
 		l.ExternalSecret = &liveExternalSecret{
-			Name: e.Metadata.Name, Store: e.Spec.SecretStoreRef.String(), Synced: e.Synced(), Refreshed: pointer(e.Status.RefreshTime.Time),
+			Name: e.Name, Store: e.Spec.SecretStoreRef.String(), Synced: e.SecretExists(), Refreshed: pointer(e.Status.RefreshTime.Time),
 		}
-		if ready := e.Ready(); ready != nil && !e.Synced() {
+		if ready := e.Ready(); ready != nil && !e.SecretExists() {
 			l.ExternalSecret.Message = ready.Reason + ": " + ready.Message
 		}
 	}

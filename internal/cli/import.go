@@ -16,6 +16,7 @@ import (
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/envresolve"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -250,6 +251,7 @@ func externalSecretsIn(stream *manifest.Stream, namespace, otherwise string) ([]
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return nil, fmt.Errorf("%s: cannot read ExternalSecret %q", o.Document.File, o.Name)
 		}
+		_, _ = externalsecret.Compact(&e) // it fails for no ExternalSecret
 		all = append(all, e)
 	}
 	return all, nil
@@ -264,11 +266,11 @@ func (o offline) keysIn(ctx context.Context, namespace string, all []clusterview
 			return found.Keys, found.State != graft.ConfigMapUnknown
 		}
 		for _, e := range all {
-			if kind != envresolve.KindSecret || e.Target() != name {
+			if kind != envresolve.KindSecret || e.SecretName() != name {
 				continue
 			}
-			parameter, whole := e.TakesWhole()
-			if !whole {
+			parameter := e.SoleParameter()
+			if parameter == "" {
 				return nil, false
 			}
 			p := askParameter(ctx, o.parameters, namespace, parameter)

@@ -22,6 +22,9 @@ type App struct {
 	// told; empty where they can.
 	Failure string
 
+	// Now is when pods are judged; zero is when they are asked for.
+	Now time.Time
+
 	// Subject is the template as the engine decides on it.
 	Subject *graft.Subject
 
@@ -124,8 +127,12 @@ func (a *App) Record() (externalsecret.Record, bool) {
 	if a.ExternalSecret == nil {
 		return externalsecret.Record{}, false
 	}
-	record, ok := a.ExternalSecret.Record()
-	return record, ok && record.Parameter == a.Subject.Identity.Parameter
+	e := a.ExternalSecret
+	if r := e.Record; r != nil && r.Parameter == a.Subject.Identity.Parameter && r.Parameter == e.Parameter() &&
+		(r.Store == "" || r.Store == e.Spec.SecretStoreRef.String()) {
+		return *r, true
+	}
+	return externalsecret.Record{}, false
 }
 
 // Version is the parameter's newest version that is known; 0 where none is.

@@ -47,7 +47,7 @@ func (r *Reader) eventsOf(ctx context.Context, namespace string, fields ...strin
 
 // Complaint returns the last one about an ExternalSecret.
 func (r *Reader) Complaint(ctx context.Context, e *ExternalSecret) Complaint {
-	all := r.eventsOf(ctx, e.Metadata.Namespace, "involvedObject.kind=ExternalSecret", "involvedObject.name="+e.Metadata.Name, "type=Warning")
+	all := r.eventsOf(ctx, e.Namespace, "involvedObject.kind=ExternalSecret", "involvedObject.name="+e.Name, "type=Warning")
 	if len(all) == 0 {
 		return Complaint{}
 	}

@@ -2,145 +2,18 @@ package clusterview
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 const esoGroup = "external-secrets.io"
 
-// ExternalSecret is the part of one that tells how it fares, the same in all
-// versions that ESO has served.
-type ExternalSecret struct {
-	Metadata metav1.ObjectMeta    `json:"metadata"`
-	Spec     ExternalSecretSpec   `json:"spec"`
-	Status   ExternalSecretStatus `json:"status"`
-}
-
-// ExternalSecretSpec is what it asks for.
-type ExternalSecretSpec struct {
-	RefreshInterval string   `json:"refreshInterval"`
-	SecretStoreRef  StoreRef `json:"secretStoreRef"`
-	Target          struct {
-		Name           string          `json:"name"`
-		CreationPolicy string          `json:"creationPolicy"`
-		DeletionPolicy string          `json:"deletionPolicy"`
-		Template       json.RawMessage `json:"template"`
-	} `json:"target"`
-	Data     []ExternalSecretData `json:"data"`
-	DataFrom []DataFrom           `json:"dataFrom"`
-}
-
-// DataFrom is a source of many keys.
-type DataFrom struct {
-	Extract *RemoteRef      `json:"extract"`
-	Find    json.RawMessage `json:"find"`
-	Rewrite json.RawMessage `json:"rewrite"`
-	Source  json.RawMessage `json:"sourceRef"`
-}
-
-// ExternalSecretData maps one property to one key.
-type ExternalSecretData struct {
-	SecretKey string    `json:"secretKey"`
-	RemoteRef RemoteRef `json:"remoteRef"`
-}
-
-// RemoteRef names what is read.
-type RemoteRef struct {
-	Key                string `json:"key"`
-	Property           string `json:"property"`
-	Version            string `json:"version"`
-	MetadataPolicy     string `json:"metadataPolicy"`
-	DecodingStrategy   string `json:"decodingStrategy"`
-	ConversionStrategy string `json:"conversionStrategy"`
-}
-
-// StoreRef names a store.
-type StoreRef struct {
-	Kind string `json:"kind"`
-	Name string `json:"name"`
-}
-
-// String writes a store as "ClusterSecretStore/aws-ssm".
-func (s StoreRef) String() string { return s.kind() + "/" + s.Name }
-
-func (s StoreRef) kind() string {
-	if s.Kind == "" {
-		return "SecretStore"
-	}
-	return s.Kind
-}
-
-// ExternalSecretStatus is ESO's account.
-type ExternalSecretStatus struct {
-	RefreshTime metav1.Time `json:"refreshTime"`
-	Binding     struct {
-		Name string `json:"name"`
-	} `json:"binding"`
-	Conditions []metav1.Condition `json:"conditions"`
-}
-
-// Target is the name of the Secret that ESO fills.
-func (e ExternalSecret) Target() string {
-	if e.Spec.Target.Name != "" {
-		return e.Spec.Target.Name
-	}
-	return e.Metadata.Name
-}
-
-// Ours says that envgraft made it.
-func (e ExternalSecret) Ours() bool {
-	return e.Metadata.Labels["app.kubernetes.io/managed-by"] == "envgraft"
-}
-
-// Ready is ESO's condition; nil where ESO has not processed it.
-func (e ExternalSecret) Ready() *metav1.Condition {
-	for i := range e.Status.Conditions {
-		if e.Status.Conditions[i].Type == "Ready" {
-			return &e.Status.Conditions[i]
-		}
-	}
-	return nil
-}
-
-// Synced says that ESO made the Secret and it is still there, by the rule of
-// package externalsecret.
-func (e ExternalSecret) Synced() bool {
-	m := externalsecret.ExternalSecret{ObjectMeta: e.Metadata}
-	m.Spec.Target.Name = e.Spec.Target.Name
-	m.Status.Binding.Name, m.Status.Conditions = e.Status.Binding.Name, e.Status.Conditions
-	if t := e.Spec.Target.Template; len(t) > 0 && m.Spec.Target.Template.UnmarshalJSON(t) != nil {
-		return false
-	}
-	return m.SecretExists()
-}
-
-// Parameter is the parameter that is extracted; empty where it does more, or
-// something else.
-func (e ExternalSecret) Parameter() string {
-	if len(e.Spec.DataFrom) != 1 || len(e.Spec.Data) > 0 || e.Spec.DataFrom[0].Extract == nil {
-		return ""
-	}
-	from := e.Spec.DataFrom[0]
-	if len(from.Find)+len(from.Rewrite)+len(from.Source) > 0 || from.Extract.Property != "" {
-		return ""
-	}
-	return from.Extract.Key
-}
-
-// Record returns what envgraft noted, if it is about what the ExternalSecret
-// reads now.
-func (e ExternalSecret) Record() (externalsecret.Record, bool) {
-	record := externalsecret.ParseRecord(e.Metadata.Annotations[api.AnnotationKeys])
-	if record == nil || record.Parameter != e.Parameter() || record.Store != "" && record.Store != e.Spec.SecretStoreRef.String() {
-		return externalsecret.Record{}, false
-	}
-	return *record, true
-}
+// ExternalSecret and StoreRef are those that webhook and controller read.
+type (
+	ExternalSecret = externalsecret.ExternalSecret
+	StoreRef       = externalsecret.StoreRef
+)
 
 // ExternalSecrets are those of a namespace, or of all.
 type ExternalSecrets struct {
@@ -167,20 +40,20 @@ func (x ExternalSecrets) Filling(namespace, name, secret string) *ExternalSecret
 	var found *ExternalSecret
 	for i := range x.Items {
 		e := &x.Items[i]
-		if e.Metadata.Namespace != namespace || e.Target() != secret {
+		if e.Namespace != namespace || e.SecretName() != secret {
 			continue
 		}
-		if e.Metadata.Name == name {
+		if e.Name == name {
 			return e
 		}
-		if found == nil || e.Metadata.CreationTimestamp.Before(&found.Metadata.CreationTimestamp) {
+		if found == nil || e.CreationTimestamp.Before(&found.CreationTimestamp) {
 			found = e
 		}
 	}
 	if found != nil {
 		return found
 	}
-	at := slices.IndexFunc(x.Items, func(e ExternalSecret) bool { return e.Metadata.Namespace == namespace && e.Metadata.Name == name })
+	at := slices.IndexFunc(x.Items, func(e ExternalSecret) bool { return e.Namespace == namespace && e.Name == name })
 	if at < 0 {
 		return nil
 	}

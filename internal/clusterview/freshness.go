@@ -1,10 +1,13 @@
 package clusterview
 
 import (
-	"fmt"
+	"encoding/json"
+	"slices"
 	"time"
 
+	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/staleness"
 )
 
 // Freshness says which data a pod runs with.
@@ -15,6 +18,8 @@ const (
 	Fresh Freshness = "fresh"
 	// Stale pods run with data that has changed since.
 	Stale Freshness = "stale"
+	// Replacing pods do, too, and Reloader or ESO still has time to act.
+	Replacing Freshness = "being replaced"
 	// Bare pods were never injected, though the next one would be.
 	Bare Freshness = "not injected"
 	// Waiting pods have not started all their containers.
@@ -29,13 +34,7 @@ type Judgement struct {
 	Why       string
 }
 
-// The rule: a pod that was admitted by an older version of the parameter than
-// the recorded is stale, and by the same it is not. Where one of the two is not
-// known, times tell: a container reads Secret and ConfigMap when it starts. They
-// come second, as the Secret's changes with its annotations, too, which ESO
-// copies from the ExternalSecret.
-
-// Judge says how fresh a pod of the app is.
+// Judge says how fresh a pod of the app is, by the judgement of package staleness.
 func (a *App) Judge(p Pod) Judgement {
 	if !a.Decided() {
 		return Judgement{Unsure, "the labels of its namespace are not known"}
@@ -43,47 +42,87 @@ func (a *App) Judge(p Pod) Judgement {
 	if a.Subject.Status != graft.StatusInjected {
 		return Judgement{Unsure, "envgraft has no part in it: " + a.Subject.Message}
 	}
-	if !p.Injected() {
-		return Judgement{Bare, "it was created without envgraft; the next one would be injected"}
-	}
-	if have, want := p.Version(), a.Version(); have > 0 && have < want {
-		return Judgement{Stale, fmt.Sprintf("it was admitted by version %d of the parameter, which is at %d", have, want)}
-	}
-	started := p.oldestStart()
-	if p.Partial {
-		return a.fresh(p) // when it started was not read
-	}
-	if reason, message := p.Waiting(); started.IsZero() {
-		return Judgement{Waiting, join(reason, message)}
-	}
-	secretChanged := a.SecretChanged()
-	if p.Version() > 0 && p.Version() == a.Version() {
-		secretChanged = time.Time{}
-	}
-	for _, object := range []struct {
-		what    string
-		changed time.Time
-	}{
-		{"Secret " + a.Subject.Identity.Secret, secretChanged},
-		{"ConfigMap " + a.Subject.Identity.ConfigMap, a.ConfigMap.Value.Changed},
-	} {
-		if started.Before(object.changed) {
-			return Judgement{Stale, fmt.Sprintf("it started at %s, and %s changed at %s",
-				stamp(started), object.what, stamp(object.changed))}
+	judged := staleness.Judge(a.next(p), a.marked(p))
+	switch judged.Outcome {
+	case staleness.Stale:
+		if judged.Reason == staleness.NotInjected {
+			return Judgement{Bare, judged.Why}
 		}
+		return Judgement{Stale, judged.Why}
+	case staleness.Replacing:
+		return Judgement{Replacing, judged.Why}
+	case staleness.Waiting:
+		return Judgement{Waiting, judged.Why}
+	case staleness.Fresh:
+		return Judgement{Fresh, judged.Why}
+	case staleness.Unknown:
 	}
-	return a.fresh(p)
+	return Judgement{Unsure, judged.Why}
 }
 
-// fresh is for a pod that nothing speaks against.
-func (a *App) fresh(p Pod) Judgement {
-	switch {
-	case !a.Subject.Settings.Secrets, a.Secret.State == Found:
-		return Judgement{Fresh, ""}
-	case p.Version() > 0 && p.Version() == a.Version():
-		return Judgement{Fresh, fmt.Sprintf("it was admitted by version %d of the parameter", p.Version())}
+// next is what the app's next pod would get. Where the server's configuration is
+// not known, names are by its defaults, and a pod's own are as good.
+func (a *App) next(p Pod) staleness.App {
+	n := staleness.App{
+		Injects: a.Subject.Injects(), SecretSeen: a.Secret.State == Found, Secret: a.SecretChanged(), ConfigMap: a.ConfigMap.Value.Changed,
+		Grace: staleness.DefaultGrace, Now: a.now(),
 	}
-	return Judgement{Unsure, "neither the Secret's age nor the parameter's version is known"}
+	if a.Subject.Settings.Secrets {
+		n.Parameter = a.Subject.Identity.Parameter
+	}
+	if _, recorded := a.Record(); recorded {
+		n.ExternalSecret = a.ExternalSecret
+	}
+	marks := p.Metadata.Annotations
+	if injected := marks[api.AnnotationInjected]; a.Settings.Assumed != "" && injected != "" {
+		n.Injects = injected
+		if n.Parameter != "" && marks[api.AnnotationParameter] != n.Parameter {
+			n.Parameter, n.ExternalSecret, n.SecretSeen, n.Secret = marks[api.AnnotationParameter], nil, false, time.Time{}
+		}
+	}
+	return n
+}
+
+func (a *App) now() time.Time {
+	if a.Now.IsZero() {
+		return time.Now()
+	}
+	return a.Now
+}
+
+// marked is a pod as staleness judges it.
+func (a *App) marked(p Pod) staleness.Pod {
+	m := staleness.Marked(func(key string) string { return p.Metadata.Annotations[key] }, p.Metadata.CreationTimestamp.Time)
+	if p.Partial {
+		return m
+	}
+	m.StartSeen, m.Started, m.Hidden = true, p.oldestStart(), a.hidden(p)
+	m.WaitsFor = join(p.Waiting())
+	return m
+}
+
+// hidden are the keys that a pod's own literals hide: what the engine would bind,
+// were the pod admitted again as it runs.
+func (a *App) hidden(p Pod) []string {
+	record, recorded := a.Record()
+	if !recorded || !record.Known() || len(p.Spec.Containers) == 0 {
+		return nil
+	}
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	subject := graft.New(a.Settings.Configuration.Engine()).Inspect(a.identityNamespace(), raw)
+	for _, c := range subject.Graft(graft.Facts{Parameter: parameterOf(record.Keys), ConfigMap: graft.ConfigMap{State: graft.ConfigMapFound}}).Report.Containers {
+		for _, b := range c.Rebound {
+			if b.Tier == graft.TierParameter {
+				names = append(names, b.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -43,7 +43,8 @@ func TestJudge(t *testing.T) {
 	pod := func(version string, started int) Pod {
 		p := Pod{Metadata: metav1.ObjectMeta{Annotations: map[string]string{}}}
 		if version != "bare" {
-			p.Metadata.Annotations[api.AnnotationInjected] = "Secret/x"
+			p.Metadata.Annotations[api.AnnotationInjected] = "ConfigMap/x-config,Secret/x-secrets"
+			p.Metadata.Annotations[api.AnnotationParameter] = "/shop/x/stage/app"
 		}
 		if version != "" && version != "bare" {
 			p.Metadata.Annotations[api.AnnotationParameterVersion] = version
@@ -53,10 +54,14 @@ func TestJudge(t *testing.T) {
 		}
 		return p
 	}
-	recorded := &ExternalSecret{Metadata: metav1.ObjectMeta{Annotations: map[string]string{
-		api.AnnotationKeys: `{"parameter":"/shop/x/stage/app","version":3,"keys":["A"]}`,
-	}}}
-	recorded.Spec.DataFrom = []DataFrom{{Extract: &RemoteRef{Key: "/shop/x/stage/app"}}}
+	recorded := &ExternalSecret{Record: externalsecret.ParseRecord(`{"parameter":"/shop/x/stage/app","version":3,"asOf":"2026-01-01T12:00:00Z","keys":["A"]}`)}
+	recorded.Spec.DataFrom = []externalsecret.DataFrom{{Extract: &externalsecret.Extract{Key: "/shop/x/stage/app"}}}
+	recorded.Status.RefreshTime = metav1.NewTime(at(12))
+	hiding := pod("3", 13)
+	hiding.Metadata.Labels = map[string]string{api.LabelApp: "x"}
+	hiding.Spec.Containers = []corev1.Container{{Name: "app", Env: []corev1.EnvVar{{Name: "A", Value: "added by another webhook"}}}}
+	prod := pod("9", 13)
+	prod.Metadata.Annotations[api.AnnotationParameter] = "/shop/x/prod/app"
 	seen := Seen[Secret]{State: Found, Value: Secret{Changed: at(12)}}
 	for name, tc := range map[string]struct {
 		reason    string
@@ -66,6 +71,8 @@ func TestJudge(t *testing.T) {
 		configMap time.Time
 		want      Freshness
 	}{
+		"HidesKey":        {"a literal that came after envgraft hides a key, whatever the mark says", hiding, recorded, seen, at(1), Stale},
+		"OtherParameter":  {"versions of two parameters are not compared", prod, recorded, seen, at(1), Stale},
 		"Bare":            {"only its annotation says that a pod was injected", pod("bare", 13), recorded, seen, at(1), Bare},
 		"OlderVersion":    {"an older version is surely stale", pod("2", 13), recorded, seen, at(1), Stale},
 		"StartedBefore":   {"a container reads the Secret when it starts", pod("", 11), recorded, seen, at(1), Stale},
@@ -78,7 +85,7 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := app(t)
-			a.ExternalSecret, a.Secret = tc.record, tc.secret
+			a.ExternalSecret, a.Secret, a.Now, a.Settings.Assumed = tc.record, tc.secret, at(20), ""
 			a.ConfigMap = Seen[ConfigMap]{State: Found, Value: ConfigMap{Changed: tc.configMap}}
 			if got := a.Judge(tc.pod); got.Freshness != tc.want {
 				t.Errorf("%s: got %+v, want %q", tc.reason, got, tc.want)

@@ -71,7 +71,7 @@ func (r *Reader) Overview(ctx context.Context, settings Settings, namespace, sel
 // explainTroubles reads Events, one list each, where an app has a fault whose
 // cause only they say.
 func (r *Reader) explainTroubles(ctx context.Context, namespace string, o *Overview) {
-	if slices.ContainsFunc(o.Apps, func(a *App) bool { return a.ExternalSecret != nil && !a.ExternalSecret.Synced() }) {
+	if slices.ContainsFunc(o.Apps, func(a *App) bool { return a.ExternalSecret != nil && !a.ExternalSecret.SecretExists() }) {
 		o.Complaints = r.Complaints(ctx, namespace)
 	}
 	lacking := func(a *App) bool { return a.Workload.failsByEvents() && len(a.Pods.Value) < a.Workload.Wanted() }

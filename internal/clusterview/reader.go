@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 // The representations that are asked for. Metadata is enough for most things,
@@ -111,7 +113,7 @@ func trim(object any) {
 	case *Pod:
 		o.Metadata.ManagedFields = nil
 	case *ExternalSecret:
-		o.Metadata.ManagedFields = nil
+		_, _ = externalsecret.Compact(o) // it fails for no ExternalSecret
 	}
 }
 

@@ -82,7 +82,7 @@ func cluster() *server {
 	owner := func(kind, name string) string {
 		return `ownerReferences: [{apiVersion: apps/v1, kind: ` + kind + `, name: ` + name + `, uid: u, controller: true}]`
 	}
-	ours := `annotations: {envgraft.dev/injected: Secret/shop-secrets, envgraft.dev/parameter-version: "3"}`
+	ours := `annotations: {envgraft.dev/injected: Secret/shop-secrets, envgraft.dev/parameter: /shop/shop/prod/app, envgraft.dev/parameter-version: "3"}`
 	return &server{answers: map[string]string{
 		"GET /api/v1/namespaces":      `{items: [{metadata: {name: shop, labels: {envgraft.dev/inject: enabled}}}]}`,
 		"GET /api/v1/namespaces/shop": `{metadata: {name: shop, labels: {envgraft.dev/inject: enabled, envgraft.dev/environment: prod}}}`,
@@ -205,7 +205,7 @@ func TestApp(t *testing.T) {
 			t.Errorf("%s has %d pods of %d, %q; want %+v", target, len(a.Pods.Value), w.Value.Wanted(), a.Failure, want)
 		}
 		facts := a.Facts()
-		if a.Subject.Status != graft.StatusInjected || a.ExternalSecret.Synced() || a.Version() != 3 ||
+		if a.Subject.Status != graft.StatusInjected || a.ExternalSecret.SecretExists() || a.Version() != 3 ||
 			!slices.Equal(facts.Parameter.Keys, []string{"API_KEY"}) || !slices.Equal(facts.ConfigMap.Keys, []string{"MODE"}) {
 			t.Errorf("%s is %s, version %d, keys %v", target, a.Subject.Status, a.Version(), facts)
 		}

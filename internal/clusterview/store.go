@@ -32,7 +32,7 @@ type AWSProvider struct {
 
 // Store reads one. ESO's version is that of its ExternalSecrets.
 func (r *Reader) Store(ctx context.Context, namespace, version string, ref StoreRef) Seen[Store] {
-	k := Kind{Kind: ref.kind(), Group: esoGroup, Version: version, Resource: "secretstores"}
+	k := Kind{Kind: ref.KindOrDefault(), Group: esoGroup, Version: version, Resource: "secretstores"}
 	if k.Kind == "ClusterSecretStore" {
 		k.Resource, k.cluster = "clustersecretstores", true
 	}

@@ -46,8 +46,8 @@ func record(in *Input, state, more string) {
 	if state != "" {
 		version, keys = 0, "[]"
 	}
-	in.App.ExternalSecret.Metadata.Annotations[api.AnnotationKeys] = fmt.Sprintf(
-		`{"parameter":"/shop/shop/stage/app","store":"ClusterSecretStore/aws-ssm","state":%q,"version":%d,"asOf":"2026-03-01T09:00:00Z","keys":%s%s}`, state, version, keys, more)
+	in.App.ExternalSecret.Record = externalsecret.ParseRecord(fmt.Sprintf(
+		`{"parameter":"/shop/shop/stage/app","store":"ClusterSecretStore/aws-ssm","state":%q,"version":%d,"asOf":"2026-03-01T09:00:00Z","keys":%s%s}`, state, version, keys, more))
 }
 
 // runWithout makes it an app that never had a parameter.
@@ -211,6 +211,10 @@ func optInCases() map[string]findingCase {
 			t.Helper()
 
 			reinspect(t, in, "deploy", labelled(`},"annotations":{"envgraft.dev/secrets":"disabled"}`), optedIn())
+			for _, p := range in.App.Pods.Value { // as they were made
+				p.Metadata.Annotations[api.AnnotationInjected] = "ConfigMap/shop-config"
+				delete(p.Metadata.Annotations, api.AnnotationParameter)
+			}
 		}},
 	}
 }
@@ -335,16 +339,16 @@ func secretCases() map[string]findingCase {
 		}},
 		"deleting": {"newer ESO has a finalizer", "externalsecret", func(_ *testing.T, in *Input) {
 			at := metav1.NewTime(now().Add(-time.Hour))
-			in.App.ExternalSecret.Metadata.DeletionTimestamp = &at
+			in.App.ExternalSecret.DeletionTimestamp = &at
 		}},
 		"revoked": {"its environment is another's now", "externalsecret", func(_ *testing.T, in *Input) {
-			in.App.ExternalSecret.Metadata.Annotations[api.AnnotationRevoked] = "the environment is another's"
+			in.App.ExternalSecret.Annotations[api.AnnotationRevoked] = "the environment is another's"
 		}},
 		"other-target":    {"another Secret is filled", "externalsecret", func(_ *testing.T, in *Input) { in.App.ExternalSecret.Spec.Target.Name = "else" }},
 		"other-parameter": {"an older name", "externalsecret", func(_ *testing.T, in *Input) { in.App.ExternalSecret.Spec.DataFrom[0].Extract.Key = "/old" }},
-		"foreign":         {"somebody's own", "", func(_ *testing.T, in *Input) { in.App.ExternalSecret.Metadata.Labels = nil }},
+		"foreign":         {"somebody's own", "", func(_ *testing.T, in *Input) { in.App.ExternalSecret.Managed = false }},
 		"foreign-other": {"it reads what it says", "", func(_ *testing.T, in *Input) {
-			in.App.ExternalSecret.Metadata.Labels = nil
+			in.App.ExternalSecret.Managed = false
 			in.App.ExternalSecret.Spec.DataFrom = nil
 		}},
 		"not-processed":     {"another controller class", "sync", func(_ *testing.T, in *Input) { in.App.ExternalSecret.Status.Conditions = nil }},
@@ -352,7 +356,7 @@ func secretCases() map[string]findingCase {
 		"never-refreshed":   {"ready without a time", "", func(_ *testing.T, in *Input) { in.App.ExternalSecret.Status.RefreshTime = metav1.Time{} }},
 		"secret-gone":       {"{} after keys, under Retain: a refresh changes nothing", "secret", func(_ *testing.T, in *Input) { in.App.Secret = missing[clusterview.Secret]() }},
 		"secret-lacks":      {"ESO is behind", "secret", func(_ *testing.T, in *Input) { in.App.Secret.Value.Keys = nil }},
-		"secret-unrecorded": {"nothing was recorded", "", func(_ *testing.T, in *Input) { delete(in.App.ExternalSecret.Metadata.Annotations, api.AnnotationKeys) }},
+		"secret-unrecorded": {"nothing was recorded", "", func(_ *testing.T, in *Input) { in.App.ExternalSecret.Record = nil }},
 		"configmap-gone":    {"that is no fault", "", func(_ *testing.T, in *Input) { in.App.ConfigMap = missing[clusterview.ConfigMap]() }},
 		"configmap-required": {"no key is made up", "configmap", func(t *testing.T, in *Input) {
 			t.Helper()

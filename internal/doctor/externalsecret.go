@@ -22,20 +22,20 @@ func checkExternalSecret(in Input) Finding {
 	case e == nil:
 		return broken(in.restartServer(), "ExternalSecret %q does not exist: envgraft's controller has not made it; see the Events of %s",
 			id.ExternalSecret, in.App.Workload)
-	case e.Metadata.DeletionTimestamp != nil:
+	case e.DeletionTimestamp != nil:
 		return broken(in.describeExternalSecret(), "ExternalSecret %q is being deleted since %s: it waits for the External Secrets Operator to release it",
-			e.Metadata.Name, stamp(e.Metadata.DeletionTimestamp.Time))
-	case e.Metadata.Annotations[api.AnnotationRevoked] != "":
-		return broken(in.describeExternalSecret(), "ExternalSecret %q was stopped: %s", e.Metadata.Name, e.Metadata.Annotations[api.AnnotationRevoked])
-	case e.Target() != id.Secret:
-		return broken(in.patchTemplate("annotations", api.AnnotationSecretName, name(e.Target())),
-			"ExternalSecret %q fills Secret %q, while the pods read Secret %q", e.Metadata.Name, e.Target(), id.Secret)
-	case e.Ours() && e.Parameter() != "" && e.Parameter() != id.Parameter:
-		return broken(in.restartServer(), "ExternalSecret %q reads parameter %q, while the pods' is %q", e.Metadata.Name, e.Parameter(), id.Parameter)
-	case !e.Ours():
-		return ok("%s, which somebody else made, fills Secret %s", e.Metadata.Name, id.Secret)
+			e.Name, stamp(e.DeletionTimestamp.Time))
+	case e.Annotations[api.AnnotationRevoked] != "":
+		return broken(in.describeExternalSecret(), "ExternalSecret %q was stopped: %s", e.Name, e.Annotations[api.AnnotationRevoked])
+	case e.SecretName() != id.Secret:
+		return broken(in.patchTemplate("annotations", api.AnnotationSecretName, name(e.SecretName())),
+			"ExternalSecret %q fills Secret %q, while the pods read Secret %q", e.Name, e.SecretName(), id.Secret)
+	case e.MadeByEnvgraft() && e.Parameter() != "" && e.Parameter() != id.Parameter:
+		return broken(in.restartServer(), "ExternalSecret %q reads parameter %q, while the pods' is %q", e.Name, e.Parameter(), id.Parameter)
+	case !e.MadeByEnvgraft():
+		return ok("%s, which somebody else made, fills Secret %s", e.Name, id.Secret)
 	}
-	return ok("%s fills Secret %s from parameter %s", e.Metadata.Name, id.Secret, id.Parameter)
+	return ok("%s fills Secret %s from parameter %s", e.Name, id.Secret, id.Parameter)
 }
 
 // unmanaged is for clusters where envgraft makes no ExternalSecrets. A Secret

@@ -204,7 +204,7 @@ END`, in.ESO.Value, id.ExternalSecret, in.App.Workload.Namespace, name(in.StoreR
 
 // describeExternalSecret shows what ESO says of the ExternalSecret.
 func (in Input) describeExternalSecret() fix {
-	return fix{name: "describeExternalSecret", command: in.kubectl("describe externalsecret %s", in.App.ExternalSecret.Metadata.Name)}
+	return fix{name: "describeExternalSecret", command: in.kubectl("describe externalsecret %s", in.App.ExternalSecret.Name)}
 }
 
 // forceSync asks ESO for a refresh: it takes any change of an annotation as one.
@@ -216,7 +216,7 @@ func (in Input) sync() string {
 	if in.App.ExternalSecret == nil {
 		return ""
 	}
-	return in.kubectl("annotate externalsecret %s force-sync=$(date +%%s) --overwrite", in.App.ExternalSecret.Metadata.Name)
+	return in.kubectl("annotate externalsecret %s force-sync=$(date +%%s) --overwrite", in.App.ExternalSecret.Name)
 }
 
 // checkAndSync looks whether the parameter has keys before it asks for a refresh.

@@ -18,6 +18,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 )
@@ -143,14 +144,14 @@ func app(t *testing.T, settings clusterview.Settings) *clusterview.App {
 }
 
 func externalSecret(version int, keys string) *clusterview.ExternalSecret {
-	e := &clusterview.ExternalSecret{Metadata: metav1.ObjectMeta{
-		Namespace: "shop", Name: "shop-external", Labels: map[string]string{"app.kubernetes.io/managed-by": "envgraft"},
-		Annotations: map[string]string{api.AnnotationKeys: fmt.Sprintf(
-			`{"parameter":"/shop/shop/stage/app","store":"ClusterSecretStore/aws-ssm","version":%d,"asOf":"2026-03-01T09:00:00Z","keys":%s}`, version, keys)},
-	}}
+	e := &clusterview.ExternalSecret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop-external", Annotations: map[string]string{}}, Managed: true,
+		Record: externalsecret.ParseRecord(fmt.Sprintf(
+			`{"parameter":"/shop/shop/stage/app","store":"ClusterSecretStore/aws-ssm","version":%d,"asOf":"2026-03-01T09:00:00Z","keys":%s}`, version, keys)),
+	}
 	e.Spec.SecretStoreRef = clusterview.StoreRef{Kind: graft.KindClusterSecretStore, Name: "aws-ssm"}
 	e.Spec.Target.Name = "shop-secrets"
-	e.Spec.DataFrom = []clusterview.DataFrom{{Extract: &clusterview.RemoteRef{Key: "/shop/shop/stage/app"}}}
+	e.Spec.DataFrom = []externalsecret.DataFrom{{Extract: &externalsecret.Extract{Key: "/shop/shop/stage/app"}}}
 	e.Status.RefreshTime = metav1.NewTime(now().Add(-time.Minute))
 	e.Status.Binding.Name = "shop-secrets"
 	setReady(e, metav1.ConditionTrue, "SecretSynced", "secret synced")
@@ -166,7 +167,8 @@ func setReady(e *clusterview.ExternalSecret, status metav1.ConditionStatus, reas
 func pod(name, version string) clusterview.Pod {
 	p := clusterview.Pod{Metadata: metav1.ObjectMeta{Name: name, Annotations: map[string]string{}}}
 	if version != "uninjected" {
-		p.Metadata.Annotations[api.AnnotationInjected], p.Metadata.Annotations[api.AnnotationParameterVersion] = "Secret/shop-secrets", version
+		p.Metadata.Annotations[api.AnnotationInjected], p.Metadata.Annotations[api.AnnotationParameterVersion] = "ConfigMap/shop-config,Secret/shop-secrets", version
+		p.Metadata.Annotations[api.AnnotationParameter] = "/shop/shop/stage/app"
 	}
 	p.Status.Phase = corev1.PodRunning
 	p.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(now().Add(-time.Hour))}}}}

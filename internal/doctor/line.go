@@ -86,6 +86,7 @@ type Counts struct {
 	Fresh       int `json:"fresh"`
 	Stale       int `json:"stale"`
 	NotInjected int `json:"notInjected"`
+	Replacing   int `json:"replacing"`
 	Waiting     int `json:"waiting"`
 	NotKnown    int `json:"notKnown"`
 }
@@ -104,6 +105,8 @@ func CountsOf(a *clusterview.App) Counts {
 			c.Stale++
 		case clusterview.Bare:
 			c.NotInjected++
+		case clusterview.Replacing:
+			c.Replacing++
 		case clusterview.Waiting:
 			c.Waiting++
 		case clusterview.Unsure:
@@ -123,6 +126,7 @@ func (c Counts) String() string {
 		{c.Fresh, clusterview.Fresh},
 		{c.Stale, clusterview.Stale},
 		{c.NotInjected, clusterview.Bare},
+		{c.Replacing, clusterview.Replacing},
 		{c.Waiting, clusterview.Waiting},
 		{c.NotKnown, clusterview.Unsure},
 	} {
@@ -166,7 +170,7 @@ func synced(a *clusterview.App) string {
 	switch {
 	case !a.ExternalSecrets.Known():
 		return SyncedUnknown
-	case a.ExternalSecret != nil && a.ExternalSecret.Synced():
+	case a.ExternalSecret != nil && a.ExternalSecret.SecretExists():
 		return SyncedYes
 	}
 	return SyncedNo

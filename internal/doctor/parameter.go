@@ -22,7 +22,7 @@ func checkParameter(in Input) Finding {
 		return f
 	}
 	id := in.App.Subject.Identity
-	if e := in.App.ExternalSecret; e != nil && !e.Ours() && e.Parameter() != id.Parameter {
+	if e := in.App.ExternalSecret; e != nil && !e.MadeByEnvgraft() && e.Parameter() != id.Parameter {
 		return unneeded("the ExternalSecret is somebody's own, and reads what it says")
 	}
 	if record, found := in.App.Record(); found {
@@ -34,7 +34,7 @@ func checkParameter(in Input) Finding {
 		}
 		return ok("version %d of %s has %d keys", record.Version, id.Parameter, len(record.Keys))
 	}
-	if e := in.App.ExternalSecret; e != nil && e.Synced() {
+	if e := in.App.ExternalSecret; e != nil && e.SecretExists() {
 		return ok("%s was read by the External Secrets Operator", id.Parameter)
 	}
 	return unseen("nothing is known of " + id.Parameter + ": --aws looks with your AWS credentials")
@@ -63,7 +63,7 @@ func noKeys(path string) Finding {
 // quote a value: those of a JSON decoder do.
 func (in Input) complaint() (Finding, bool) {
 	path, text := in.App.Subject.Identity.Parameter, strings.ToLower(in.Complaint.Text)
-	if e := in.App.ExternalSecret; e == nil || e.Synced() || text == "" {
+	if e := in.App.ExternalSecret; e == nil || e.SecretExists() || text == "" {
 		return Finding{}, false
 	}
 	has := func(words ...string) bool {

@@ -62,6 +62,8 @@ func (j *judged) add(pod clusterview.Pod, of clusterview.Judgement) {
 	case clusterview.Stale:
 		j.stale++
 		say(&j.staleAs, "pod %s: %s")
+	case clusterview.Replacing:
+		say(&j.waiting, "pod %s has older data: %s")
 	case clusterview.Waiting:
 		if reason, _ := pod.Waiting(); reason == clusterview.ConfigError {
 			say(&j.stuck, "pod %s cannot start: %s")

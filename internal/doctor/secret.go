@@ -47,7 +47,7 @@ func (in Input) missingSecret() Finding {
 	case e.Ready() != nil && e.Ready().Status == "True":
 		return broken(in.checkAndSync(),
 			"Secret %q does not exist though ExternalSecret %q is ready: parameter %s has no keys any more, or somebody deleted the Secret",
-			name, e.Metadata.Name, in.App.Subject.Identity.Parameter)
+			name, e.Name, in.App.Subject.Identity.Parameter)
 	}
 	return broken(in.forceSync(), "Secret %q does not exist", name)
 }

@@ -21,9 +21,9 @@ func checkSync(in Input) Finding {
 		return unneeded("there is no parameter to sync")
 	case ready == nil:
 		return broken(in.describeExternalSecret(),
-			"the External Secrets Operator has not processed ExternalSecret %q: check that it runs, and its controller class", e.Metadata.Name)
+			"the External Secrets Operator has not processed ExternalSecret %q: check that it runs, and its controller class", e.Name)
 	case ready.Status != "True":
-		return broken(in.forceSync(), "the External Secrets Operator cannot sync ExternalSecret %q: %s: %s", e.Metadata.Name, ready.Reason, ready.Message)
+		return broken(in.forceSync(), "the External Secrets Operator cannot sync ExternalSecret %q: %s: %s", e.Name, ready.Reason, ready.Message)
 	case in.late():
 		record, _ := in.App.Record()
 		return broken(in.forceSync(),

@@ -128,8 +128,11 @@ func (e *ExternalSecret) Ours(app string) bool {
 	if e.App != "" && e.App != app {
 		return false
 	}
-	return e.Applied.Any || e.Managed
+	return e.MadeByEnvgraft()
 }
+
+// MadeByEnvgraft says that envgraft made this ExternalSecret, for whatever app.
+func (e *ExternalSecret) MadeByEnvgraft() bool { return e.Applied.Any || e.Managed }
 
 // SecretName is the name of the Secret that ESO fills.
 func (e *ExternalSecret) SecretName() string {

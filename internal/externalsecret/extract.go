@@ -106,11 +106,16 @@ func (e *ExternalSecret) Parameter() string {
 }
 
 // SoleParameter is the parameter whose keys are those of the Secret; empty where a
-// template, an option or another source makes others.
+// template, an option, an older version or another source makes others.
 func (e *ExternalSecret) SoleParameter() string {
 	extract := e.Spec.extract()
 	if extract == nil || extract.Options == OptionsOther || len(e.Spec.Data) > 0 || e.Spec.Target.Template == TemplateOther {
 		return ""
+	}
+	switch e.Spec.Target.CreationPolicy {
+	case "", CreationPolicyOwner, CreationPolicyOrphan:
+	default:
+		return "" // the Secret holds what others put there, too
 	}
 	return extract.Key
 }

@@ -94,7 +94,7 @@ func (g *Gatherer) App(ctx context.Context, base doctor.Input, app *clusterview.
 		in.StoreRef = ref
 		in.Store = g.Store(ctx, w.Namespace, g.version(in), ref)
 	}
-	if x := app.ExternalSecret; x != nil && !x.Synced() {
+	if x := app.ExternalSecret; x != nil && !x.SecretExists() {
 		in.Complaint = g.Complaint(ctx, x)
 	}
 	if g.Check == nil {
@@ -123,7 +123,7 @@ func (g *Gatherer) Lines(ctx context.Context, base doctor.Input, o clusterview.O
 			in.StoreRef, in.Store = ref, seen
 		}
 		if e := app.ExternalSecret; e != nil {
-			in.Complaint = o.Complaints[e.Metadata.Namespace+"/"+e.Metadata.Name]
+			in.Complaint = o.Complaints[e.Namespace+"/"+e.Name]
 		}
 		lines = append(lines, doctor.LineOf(in))
 	}

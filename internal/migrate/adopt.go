@@ -200,7 +200,7 @@ func (a *adoption) containers() []corev1.Container {
 // filling is the ExternalSecret that fills a Secret.
 func (a *adoption) filling(secret string) *clusterview.ExternalSecret {
 	for i := range a.world.ExternalSecrets {
-		if a.world.ExternalSecrets[i].Target() == secret {
+		if a.world.ExternalSecrets[i].SecretName() == secret {
 			return &a.world.ExternalSecrets[i]
 		}
 	}

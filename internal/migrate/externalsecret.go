@@ -18,19 +18,16 @@ func (a *adoption) externalSecret() {
 		return
 	}
 	e := a.filling(a.secret)
-	var whole bool
-	if e != nil {
-		_, whole = e.TakesWhole()
-	}
+	whole := e != nil && e.SoleParameter() != ""
 	switch {
 	case e == nil:
 		a.notef("no ExternalSecret that fills Secret %s was seen: if it was made by hand, put what it holds into parameter %s first "+
 			"(envgraft parameters check), for ESO does not take it over", a.secret, a.plan.Identity.Parameter)
 		return
-	case e.Ours():
+	case e.MadeByEnvgraft():
 		return
 	case !whole:
-		a.notef("ExternalSecret %s stays: it does more than extract one parameter as it is; envgraft uses Secret %s", e.Metadata.Name, a.secret)
+		a.notef("ExternalSecret %s stays: it does more than extract one parameter as it is; envgraft uses Secret %s", e.Name, a.secret)
 		return
 	}
 	wanted := a.differences(*e)
@@ -39,11 +36,11 @@ func (a *adoption) externalSecret() {
 		for key := range wanted {
 			delete(a.plan.Annotations, key)
 		}
-		a.notef("ExternalSecret %s stays, and envgraft uses Secret %s: envgraft would not make it like that: %s", e.Metadata.Name, a.secret, d.Message)
+		a.notef("ExternalSecret %s stays, and envgraft uses Secret %s: envgraft would not make it like that: %s", e.Name, a.secret, d.Message)
 		return
 	}
 	a.notef("ExternalSecret %s may stay: envgraft uses it. To have envgraft make its own: kubectl -n %s delete externalsecret %s; "+
-		"pods that start before ESO has synced the new one wait for it", e.Metadata.Name, a.Namespace.Name, e.Metadata.Name)
+		"pods that start before ESO has synced the new one wait for it", e.Name, a.Namespace.Name, e.Name)
 }
 
 // differences are the annotations for what the configuration has otherwise.

@@ -18,6 +18,7 @@ import (
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/envresolve"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 )
@@ -152,9 +153,9 @@ func plan(t *testing.T, before corev1.PodTemplateSpec, keys envresolve.Keys) (*P
 	if err := c.Validate(config.ModeLocal); err != nil {
 		t.Fatal(err)
 	}
-	e := clusterview.ExternalSecret{Metadata: metav1.ObjectMeta{Name: "x"}}
+	e := clusterview.ExternalSecret{ObjectMeta: metav1.ObjectMeta{Name: "x"}}
 	e.Spec.Target.Name = "x-secrets"
-	e.Spec.DataFrom = []clusterview.DataFrom{{Extract: &clusterview.RemoteRef{Key: "/shop/x/stage/app"}}}
+	e.Spec.DataFrom = []externalsecret.DataFrom{{Extract: &externalsecret.Extract{Key: "/shop/x/stage/app"}}}
 	e.Spec.SecretStoreRef = clusterview.StoreRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}
 	world := World{
 		Engine: graft.New(c.Engine()), Keys: keys, ExternalSecrets: []clusterview.ExternalSecret{e},

@@ -107,13 +107,14 @@ type Judgement struct {
 
 // The rule: a pod's marks say by what it was admitted, and the record says what the
 // next one would be admitted by; the two are compared where they are of one
-// parameter. What its literals hide goes before its marks. Where a mark or the record
-// is missing, times tell: a container reads Secret and ConfigMap when it starts. They
-// come last, as the Secret changes with annotations that ESO copies, too.
+// parameter. A pod of the recorded version is stale all the same where its literals
+// hide keys: somebody added them after envgraft. Where a mark or the record is missing,
+// times tell: a container reads Secret and ConfigMap when it starts. They come last,
+// as the Secret changes with annotations that ESO copies, too.
 
 // Judge judges a pod of the app.
 func Judge(a App, p Pod) Judgement {
-	for _, rule := range []func(App, Pod) (Judgement, bool){identity, hidden, version, waiting, times} {
+	for _, rule := range []func(App, Pod) (Judgement, bool){identity, version, hidden, waiting, times} {
 		if judged, decided := rule(a, p); decided {
 			return judged
 		}
@@ -165,7 +166,7 @@ func version(a App, p Pod) (Judgement, bool) {
 	}
 	older := r.At().After(p.Version)
 	switch {
-	case !a.ExternalSecret.Answered():
+	case !a.ExternalSecret.Answered() && !a.ExternalSecret.Status.RefreshTime.IsZero():
 		return a.unanswered(p, older)
 	case older:
 		return a.older(latest(r.AsOf, r.Since), "it was admitted by version %d of the parameter, which is at %d", p.Version.Number, r.Version)

@@ -64,7 +64,7 @@ func ChainOf(app *clusterview.App, findings []doctor.Finding) Chain {
 	}
 	c.Nodes[1].Detail = externalSecret(app)
 	if e := app.ExternalSecret; e != nil {
-		c.Nodes[1].Name = e.Metadata.Name
+		c.Nodes[1].Name = e.Name
 	}
 	c.Nodes[2].Detail = secret(app)
 	return c
@@ -79,7 +79,7 @@ func externalSecret(app *clusterview.App) string {
 		return "does not exist"
 	case e.Status.RefreshTime.IsZero():
 		return "never synced"
-	case !e.Synced():
+	case !e.SecretExists():
 		return "last synced " + e.Status.RefreshTime.UTC().Format(time.RFC3339) + ", failing now"
 	}
 	return "last synced " + e.Status.RefreshTime.UTC().Format(time.RFC3339)

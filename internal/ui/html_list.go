@@ -114,6 +114,7 @@ func bar(c doctor.Counts) g.Node {
 		number int
 	}{
 		{clusterview.Fresh, c.Fresh},
+		{clusterview.Replacing, c.Replacing},
 		{clusterview.Waiting, c.Waiting},
 		{clusterview.Unsure, c.NotKnown},
 		{clusterview.Stale, c.Stale},

@@ -1,4 +1,4 @@
-package clusterview
+package externalsecret
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-func TestTakesWhole(t *testing.T) {
+func TestSoleParameter(t *testing.T) {
 	for _, c := range []struct {
 		reason, spec string
 		want         bool
@@ -25,10 +25,10 @@ func TestTakesWhole(t *testing.T) {
 		{"a Secret that others fill too", "{target: {creationPolicy: Merge}, dataFrom: [{extract: {key: /a/b/c/app}}]}", false},
 	} {
 		var e ExternalSecret
-		if err := yaml.UnmarshalStrict([]byte(c.spec), &e.Spec); err != nil {
+		if err := yaml.Unmarshal([]byte(c.spec), &e.Spec); err != nil {
 			t.Fatal(err)
 		}
-		if _, got := e.TakesWhole(); got != c.want {
+		if got := e.SoleParameter() != ""; got != c.want {
 			t.Errorf("%s: %t, want %t", c.reason, got, c.want)
 		}
 	}
