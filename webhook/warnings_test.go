@@ -13,6 +13,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/reload"
@@ -147,7 +148,7 @@ func allWarned() []warned {
 		{graft.WarnExternalSecret, "install the External Secrets Operator", grafted(change{facts: func(n named) graft.Facts {
 			facts := keys(n)
 			id := identity.Identity{Secret: n.secret, Parameter: n.parameter}
-			facts.ExternalSecret = (&eso.Installation{}).Examine(context.Background(), n.namespace, id, eso.StoreRef{}, nil, time.Time{}).Message
+			facts.ExternalSecret = (&eso.Installation{}).Examine(context.Background(), n.namespace, id, externalsecret.StoreRef{}, nil, time.Time{}).Message
 			return facts
 		}})},
 		{graft.WarnSystemByName, "kubectl label namespace ", func(n named) []graft.Warning {

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 // The rule: a rotation ends in restarted pods, also where ESO removed the Secret in
@@ -19,11 +19,11 @@ import (
 
 // removed is when the Secret was found removed, as it is to stand on the
 // ExternalSecret; empty where it never was.
-func (p *pass) removed(existing *eso.ExternalSecret, secret string) string {
+func (p *pass) removed(existing *externalsecret.ExternalSecret, secret string) string {
 	if existing == nil || existing.SecretName() != secret {
 		return ""
 	}
-	if existing.Phase() == eso.PhaseOwn && existing.NextPhase(secret) == eso.PhaseProbe {
+	if existing.Phase() == externalsecret.PhaseOwn && existing.NextPhase(secret) == externalsecret.PhaseProbe {
 		return p.clock.Now().UTC().Format(time.RFC3339)
 	}
 	return existing.Annotations[api.AnnotationSecretRemoved]
@@ -61,7 +61,7 @@ func olderThan(at time.Time, pods []ofWorkload) []ofWorkload {
 
 // removedAt is when the Secret was removed that is there again; zero where it was
 // not, or is not there again.
-func removedAt(e *eso.ExternalSecret) time.Time {
+func removedAt(e *externalsecret.ExternalSecret) time.Time {
 	at, err := time.Parse(time.RFC3339, e.Annotations[api.AnnotationSecretRemoved])
 	if err != nil || !e.Filled() || !e.Status.RefreshTime.After(at) {
 		return time.Time{}
@@ -71,7 +71,7 @@ func removedAt(e *eso.ExternalSecret) time.Time {
 
 // outlived returns the restarts of workloads whose pods are older than the removal
 // of a Secret that is there again; version names what it holds now.
-func (p *pass) outlived(ctx context.Context, e *eso.ExternalSecret, claims []claim) ([]func(version string) cause, error) {
+func (p *pass) outlived(ctx context.Context, e *externalsecret.ExternalSecret, claims []claim) ([]func(version string) cause, error) {
 	at := removedAt(e)
 	if at.IsZero() {
 		return nil, nil

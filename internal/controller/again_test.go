@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/rollout"
 	"github.com/envgraft/envgraft/internal/workload"
 )
@@ -50,16 +50,16 @@ func TestRemovedAt(t *testing.T) {
 	removed := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		reason string
-		change func(*eso.ExternalSecret)
+		change func(*externalsecret.ExternalSecret)
 		again  bool
 	}{
-		{"it is there again", func(*eso.ExternalSecret) {}, true},
-		{"nothing was removed", func(e *eso.ExternalSecret) { delete(e.Annotations, api.AnnotationSecretRemoved) }, false},
-		{"it is not there yet", func(e *eso.ExternalSecret) { e.Status.Conditions[0].Reason = "SecretDeleted" }, false},
-		{"ESO's account is from before", func(e *eso.ExternalSecret) { e.Status.RefreshTime = metav1.NewTime(removed.Add(-time.Hour)) }, false},
-		{"a note that nobody can read", func(e *eso.ExternalSecret) { e.Annotations[api.AnnotationSecretRemoved] = "yesterday" }, false},
+		{"it is there again", func(*externalsecret.ExternalSecret) {}, true},
+		{"nothing was removed", func(e *externalsecret.ExternalSecret) { delete(e.Annotations, api.AnnotationSecretRemoved) }, false},
+		{"it is not there yet", func(e *externalsecret.ExternalSecret) { e.Status.Conditions[0].Reason = "SecretDeleted" }, false},
+		{"ESO's account is from before", func(e *externalsecret.ExternalSecret) { e.Status.RefreshTime = metav1.NewTime(removed.Add(-time.Hour)) }, false},
+		{"a note that nobody can read", func(e *externalsecret.ExternalSecret) { e.Annotations[api.AnnotationSecretRemoved] = "yesterday" }, false},
 	} {
-		e := stored(t, want(), func(e *eso.ExternalSecret) {
+		e := stored(t, want(), func(e *externalsecret.ExternalSecret) {
 			e.Annotations = map[string]string{api.AnnotationSecretRemoved: removed.Format(time.RFC3339)}
 			e.Status = synced("shop-secrets")
 			e.Status.RefreshTime = metav1.NewTime(removed.Add(time.Hour))

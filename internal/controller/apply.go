@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 const (
@@ -57,7 +57,7 @@ const (
 
 // madeBy is what an ExternalSecret was made by. Its deletion policy follows later
 // than all else, and is no change of what is wanted.
-func (p *pass) madeBy(e *eso.ExternalSecret, w eso.Wants) eso.Wants {
+func (p *pass) madeBy(e *externalsecret.ExternalSecret, w externalsecret.Wants) externalsecret.Wants {
 	was := e.Made()
 	was.DeletionPolicy = w.DeletionPolicy
 	if interval, err := time.ParseDuration(e.Spec.RefreshInterval); err == nil {
@@ -86,7 +86,7 @@ func (p *pass) mayChange(name string) bool {
 }
 
 // apply makes the ExternalSecret what it ought to be, if it is not.
-func (p *pass) apply(ctx context.Context, d desired, existing *eso.ExternalSecret) (changed bool, err error) {
+func (p *pass) apply(ctx context.Context, d desired, existing *externalsecret.ExternalSecret) (changed bool, err error) {
 	key := types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
 	if d.matches(existing) {
 		p.applied.Remove(key)

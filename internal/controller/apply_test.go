@@ -13,15 +13,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 // TestApply looks at how the API server is asked; what it makes of that, the
 // integration tests show.
 func TestApply(t *testing.T) {
-	existing := &eso.ExternalSecret{ObjectMeta: metav1.ObjectMeta{UID: "es", ResourceVersion: "1"}}
+	existing := &externalsecret.ExternalSecret{ObjectMeta: metav1.ObjectMeta{UID: "es", ResourceVersion: "1"}}
 	for _, test := range []struct {
 		reason   string
-		existing *eso.ExternalSecret
+		existing *externalsecret.ExternalSecret
 		force    bool
 	}{
 		{"a new one gives way to one that somebody makes this moment", nil, false},

@@ -7,7 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
@@ -54,7 +54,7 @@ func (r *reconciler) claim(ns identity.Namespace, w workload.Ref, pod identity.P
 	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
 		return claim{}, false
 	}
-	return claim{Workload: w, Created: created, Identity: d.Identity, Wants: eso.WantsOf(d, r.Settings(d.Identity.ParameterEnvironment))}, true
+	return claim{Workload: w, Created: created, Identity: d.Identity, Wants: externalsecret.WantsOf(d, r.Settings(d.Identity.ParameterEnvironment))}, true
 }
 
 // addUnowned adds the claims of pods that belong to no workload, one for each
@@ -123,7 +123,7 @@ func (r *reconciler) mayAwait(pod *inventory.Pod) bool {
 // ownersFor returns the workloads that are to own the ExternalSecret. An owner
 // that is added to one that exists is read first: if it is gone and the others
 // go, running pods would lose their Secret.
-func (p *pass) ownersFor(ctx context.Context, existing *eso.ExternalSecret, claims []claim) ([]workload.Ref, error) {
+func (p *pass) ownersFor(ctx context.Context, existing *externalsecret.ExternalSecret, claims []claim) ([]workload.Ref, error) {
 	var owners []workload.Ref
 	for _, c := range claims {
 		if !c.Workload.OwnsExternalSecrets() {
@@ -150,7 +150,7 @@ func (p *pass) ownersFor(ctx context.Context, existing *eso.ExternalSecret, clai
 
 // unheard are owners of a kind that is not listed, as a Rollout's whose CRD
 // is not served for a moment: what they want cannot be told, so they stay.
-func (p *pass) unheard(existing *eso.ExternalSecret) []workload.Ref {
+func (p *pass) unheard(existing *externalsecret.ExternalSecret) []workload.Ref {
 	var owners []workload.Ref
 	for _, ref := range existing.OwnerReferences {
 		w := workload.FromOwner(p.app.Namespace, ref)

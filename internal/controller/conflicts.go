@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/workload"
 )
@@ -20,7 +20,7 @@ type claim struct {
 	// Created is the workload's age, which decides conflicts.
 	Created  time.Time
 	Identity identity.Identity
-	Wants    eso.Wants
+	Wants    externalsecret.Wants
 	// Newest is when the newest pod of the app was created.
 	Newest time.Time
 	// Awaiting is the newest pod of the current revision that may have started

@@ -7,7 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
@@ -17,7 +17,7 @@ func TestDecide(t *testing.T) {
 		return claim{
 			Workload: workload.Ref{Kind: workload.Deployment, Name: name, UID: types.UID(name)},
 			Created:  began.Add(-age),
-			Wants:    eso.Wants{RefreshInterval: interval},
+			Wants:    externalsecret.Wants{RefreshInterval: interval},
 			Newest:   began.Add(time.Duration(len(name))), // the pods' age decides nothing
 		}
 	}

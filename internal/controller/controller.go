@@ -159,7 +159,7 @@ func (t *tables) Start(ctx context.Context, queue workqueue.TypedRateLimitingInt
 		return err
 	}
 	t.external.Listen(ctx, eso.Listener{
-		Changed: func(e *eso.ExternalSecret) {
+		Changed: func(e *externalsecret.ExternalSecret) {
 			for _, app := range t.ledger.concerned(e) {
 				t.changed(app)
 			}

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/workload"
@@ -20,12 +19,12 @@ type desired struct {
 	Namespace string
 	Name      string
 	App       string
-	Phase     eso.Phase
+	Phase     externalsecret.Phase
 	// Revoked says why, in PhaseRevoked.
 	Revoked string
-	Wants   eso.Wants
+	Wants   externalsecret.Wants
 	// Record is what is known of the keys; nil where nothing is.
-	Record *eso.Record
+	Record *externalsecret.Record
 	// Removed is when the Secret was found removed, in RFC 3339; empty where it never was.
 	Removed string
 	// Owners are sorted, so that equal sets are applied as equal objects.
@@ -33,19 +32,19 @@ type desired struct {
 }
 
 // target is what ESO is told of the Secret.
-func (d desired) target(existing *eso.ExternalSecret) eso.Target {
-	t := eso.Target{Name: d.Wants.Secret, CreationPolicy: eso.CreationPolicyOwner, DeletionPolicy: d.deletionPolicy(existing)}
+func (d desired) target(existing *externalsecret.ExternalSecret) externalsecret.Target {
+	t := externalsecret.Target{Name: d.Wants.Secret, CreationPolicy: externalsecret.CreationPolicyOwner, DeletionPolicy: d.deletionPolicy(existing)}
 	switch d.Phase {
-	case eso.PhaseProbe:
-		t.CreationPolicy, t.DeletionPolicy, t.Template = eso.CreationPolicyMerge, graft.DeletionPolicyRetain, eso.TemplateGuard
-	case eso.PhaseRevoked:
+	case externalsecret.PhaseProbe:
+		t.CreationPolicy, t.DeletionPolicy, t.Template = externalsecret.CreationPolicyMerge, graft.DeletionPolicyRetain, externalsecret.TemplateGuard
+	case externalsecret.PhaseRevoked:
 		// ESO leaves an orphan alone, also one whose Secret somebody deletes. One
 		// that never filled its Secret goes on probing where it is set back.
-		t.CreationPolicy, t.DeletionPolicy, t.Template = eso.CreationPolicyMerge, graft.DeletionPolicyRetain, eso.TemplateGuard
-		if existing != nil && (existing.WasFilled() || existing.Spec.Target.CreationPolicy == eso.CreationPolicyOrphan) {
-			t.CreationPolicy = eso.CreationPolicyOrphan
+		t.CreationPolicy, t.DeletionPolicy, t.Template = externalsecret.CreationPolicyMerge, graft.DeletionPolicyRetain, externalsecret.TemplateGuard
+		if existing != nil && (existing.WasFilled() || existing.Spec.Target.CreationPolicy == externalsecret.CreationPolicyOrphan) {
+			t.CreationPolicy = externalsecret.CreationPolicyOrphan
 		}
-	case eso.PhaseOwn:
+	case externalsecret.PhaseOwn:
 	}
 	return t
 }
@@ -53,7 +52,7 @@ func (d desired) target(existing *eso.ExternalSecret) eso.Target {
 // deletionPolicy is what is handed to ESO once it owns the Secret. Until it
 // filled the Secret from this parameter it is Retain: with Delete, one that is
 // missing or empty would cost running pods the Secret of the one before.
-func (d desired) deletionPolicy(existing *eso.ExternalSecret) string {
+func (d desired) deletionPolicy(existing *externalsecret.ExternalSecret) string {
 	if d.Wants.DeletionPolicy != graft.DeletionPolicyDelete || existing == nil ||
 		existing.SecretName() != d.Wants.Secret || existing.Parameter() != d.Wants.Parameter {
 		return graft.DeletionPolicyRetain
@@ -65,12 +64,12 @@ func (d desired) deletionPolicy(existing *eso.ExternalSecret) string {
 }
 
 func (d desired) labels() map[string]string {
-	return map[string]string{eso.LabelManagedBy: eso.ManagedBy, api.LabelApp: d.App}
+	return map[string]string{externalsecret.LabelManagedBy: externalsecret.ManagedBy, api.LabelApp: d.App}
 }
 
 // matches says that applying d would change nothing, so that the steady state
 // costs no calls. It looks at what envgraft applies and at nothing else.
-func (d desired) matches(existing *eso.ExternalSecret) bool {
+func (d desired) matches(existing *externalsecret.ExternalSecret) bool {
 	if existing == nil || !existing.Applied.Any {
 		return false
 	}
@@ -82,7 +81,7 @@ func (d desired) matches(existing *eso.ExternalSecret) bool {
 	}
 	spec := existing.Spec
 	return sameDuration(spec.RefreshInterval, d.Wants.RefreshInterval) &&
-		spec.SecretStoreRef == eso.StoreRef{Kind: d.Wants.Store.Kind, Name: d.Wants.Store.Name} &&
+		spec.SecretStoreRef == externalsecret.StoreRef{Kind: d.Wants.Store.Kind, Name: d.Wants.Store.Name} &&
 		spec.Target == d.target(existing) &&
 		spec.ExtractsOnly(d.Wants.Parameter) &&
 		d.sameOwners(existing)
@@ -90,7 +89,7 @@ func (d desired) matches(existing *eso.ExternalSecret) bool {
 
 // sameOwners compares with the owner references that envgraft applied, and
 // that are still there: other people's are theirs.
-func (d desired) sameOwners(existing *eso.ExternalSecret) bool {
+func (d desired) sameOwners(existing *externalsecret.ExternalSecret) bool {
 	want := make([]types.UID, len(d.Owners))
 	for i, owner := range d.Owners {
 		want[i] = owner.UID
@@ -110,7 +109,7 @@ func sameDuration(have string, want time.Duration) bool {
 // object builds what is applied. With an existing object it carries its UID:
 // an apply must not bring back one that is being deleted, or take one that
 // somebody else made under the same name in the meantime.
-func (d desired) object(version string, existing *eso.ExternalSecret) (*unstructured.Unstructured, error) {
+func (d desired) object(version string, existing *externalsecret.ExternalSecret) (*unstructured.Unstructured, error) {
 	annotations, err := d.annotations()
 	if err != nil {
 		return nil, err
@@ -126,8 +125,8 @@ func (d desired) object(version string, existing *eso.ExternalSecret) (*unstruct
 		metadata["uid"] = string(existing.UID)
 	}
 	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": eso.Group + "/" + version,
-		"kind":       eso.Kind,
+		"apiVersion": externalsecret.Group + "/" + version,
+		"kind":       externalsecret.Kind,
 		"metadata":   metadata,
 		"spec":       d.spec(existing),
 	}}, nil
@@ -151,11 +150,11 @@ func (d desired) annotations() (map[string]any, error) {
 	return annotations, nil
 }
 
-func (d desired) spec(existing *eso.ExternalSecret) map[string]any {
+func (d desired) spec(existing *externalsecret.ExternalSecret) map[string]any {
 	t := d.target(existing)
 	target := map[string]any{"name": t.Name, "creationPolicy": t.CreationPolicy, "deletionPolicy": t.DeletionPolicy}
-	if t.Template == eso.TemplateGuard {
-		target["template"] = eso.Guard()
+	if t.Template == externalsecret.TemplateGuard {
+		target["template"] = externalsecret.Guard()
 	}
 	spec := map[string]any{
 		"refreshInterval": d.Wants.RefreshInterval.String(),
@@ -166,8 +165,8 @@ func (d desired) spec(existing *eso.ExternalSecret) map[string]any {
 	if existing != nil && len(existing.Spec.Data) > 0 {
 		spec["data"] = []any{} // a field of somebody else's goes only by being taken
 	}
-	if d.Phase == eso.PhaseRevoked {
-		spec["refreshPolicy"] = eso.RefreshPolicyCreatedOnce
+	if d.Phase == externalsecret.PhaseRevoked {
+		spec["refreshPolicy"] = externalsecret.RefreshPolicyCreatedOnce
 	}
 	return spec
 }

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/workload"
@@ -17,8 +16,8 @@ import (
 
 func want() desired {
 	return desired{
-		Namespace: "shops", Name: "shop-external", App: "shop", Phase: eso.PhaseOwn,
-		Wants: eso.Wants{
+		Namespace: "shops", Name: "shop-external", App: "shop", Phase: externalsecret.PhaseOwn,
+		Wants: externalsecret.Wants{
 			Parameter: "/popapps/shop/stage/app", Secret: "shop-secrets", RefreshInterval: 5 * time.Minute,
 			DeletionPolicy: graft.DeletionPolicyDelete, Store: graft.Store{Kind: "ClusterSecretStore", Name: "aws-ssm"},
 		},
@@ -27,7 +26,7 @@ func want() desired {
 }
 
 // stored is what the cache holds after d was applied.
-func stored(t *testing.T, d desired, change func(*eso.ExternalSecret)) *eso.ExternalSecret {
+func stored(t *testing.T, d desired, change func(*externalsecret.ExternalSecret)) *externalsecret.ExternalSecret {
 	t.Helper()
 	object, err := d.object("v1", nil)
 	if err != nil {
@@ -37,7 +36,7 @@ func stored(t *testing.T, d desired, change func(*eso.ExternalSecret)) *eso.Exte
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &eso.ExternalSecret{}
+	e := &externalsecret.ExternalSecret{}
 	if err := json.Unmarshal(raw, e); err != nil {
 		t.Fatal(err)
 	}
@@ -48,17 +47,17 @@ func stored(t *testing.T, d desired, change func(*eso.ExternalSecret)) *eso.Exte
 	if change != nil {
 		change(e)
 	}
-	if _, err := eso.Compact(e); err != nil {
+	if _, err := externalsecret.Compact(e); err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
-func synced(secret string) eso.Status {
-	return eso.Status{
+func synced(secret string) externalsecret.Status {
+	return externalsecret.Status{
 		SyncedResourceVersion: "0-hash",
-		Binding:               eso.Binding{Name: secret},
-		Conditions:            []metav1.Condition{{Type: eso.ConditionReady, Status: metav1.ConditionTrue, Reason: eso.ReasonSynced}},
+		Binding:               externalsecret.Binding{Name: secret},
+		Conditions:            []metav1.Condition{{Type: externalsecret.ConditionReady, Status: metav1.ConditionTrue, Reason: externalsecret.ReasonSynced}},
 	}
 }
 
@@ -66,37 +65,37 @@ func TestMatches(t *testing.T) {
 	for _, test := range []struct {
 		reason string
 		want   func(*desired)
-		have   func(*eso.ExternalSecret)
+		have   func(*externalsecret.ExternalSecret)
 		match  bool
 	}{
 		{"what was applied needs no second apply", nil, nil, true},
-		{"durations are compared, not their texts", nil, func(e *eso.ExternalSecret) { e.Spec.RefreshInterval = "300s" }, true},
-		{"defaults of the API server are no difference", nil, func(e *eso.ExternalSecret) {
+		{"durations are compared, not their texts", nil, func(e *externalsecret.ExternalSecret) { e.Spec.RefreshInterval = "300s" }, true},
+		{"defaults of the API server are no difference", nil, func(e *externalsecret.ExternalSecret) {
 			e.Spec.DataFrom[0].Extract.Options = externalsecret.OptionsDefault
 		}, true},
-		{"what an ESO that fills in no defaults was given before they were written out is written once more", nil, func(e *eso.ExternalSecret) {
+		{"what an ESO that fills in no defaults was given before they were written out is written once more", nil, func(e *externalsecret.ExternalSecret) {
 			e.Spec.DataFrom[0].Extract.Options = externalsecret.OptionsImplied
 		}, false},
-		{"a person's key beside those of the parameter", nil, func(e *eso.ExternalSecret) {
-			e.Spec.Data = []eso.Data{{SecretKey: "KEY"}}
+		{"a person's key beside those of the parameter", nil, func(e *externalsecret.ExternalSecret) {
+			e.Spec.Data = []externalsecret.Data{{SecretKey: "KEY"}}
 		}, false},
-		{"other people's owners are theirs", nil, func(e *eso.ExternalSecret) {
+		{"other people's owners are theirs", nil, func(e *externalsecret.ExternalSecret) {
 			e.OwnerReferences = append(e.OwnerReferences, metav1.OwnerReference{UID: "theirs"})
 		}, true},
-		{"a person's decoding changes what is read", nil, func(e *eso.ExternalSecret) {
+		{"a person's decoding changes what is read", nil, func(e *externalsecret.ExternalSecret) {
 			e.Spec.DataFrom[0].Extract.Options = externalsecret.OptionsOther
 		}, false},
-		{"a second source, too", nil, func(e *eso.ExternalSecret) {
-			e.Spec.DataFrom = append(e.Spec.DataFrom, eso.DataFrom{Extract: &eso.Extract{Key: "/x"}})
+		{"a second source, too", nil, func(e *externalsecret.ExternalSecret) {
+			e.Spec.DataFrom = append(e.Spec.DataFrom, externalsecret.DataFrom{Extract: &externalsecret.Extract{Key: "/x"}})
 		}, false},
-		{"another store", nil, func(e *eso.ExternalSecret) { e.Spec.SecretStoreRef.Name = "other" }, false},
-		{"another Secret", nil, func(e *eso.ExternalSecret) { e.Spec.Target.Name = "other" }, false},
-		{"a label that is gone", nil, func(e *eso.ExternalSecret) { delete(e.Labels, api.LabelApp) }, false},
-		{"an owner that somebody took away", nil, func(e *eso.ExternalSecret) { e.OwnerReferences = nil }, false},
+		{"another store", nil, func(e *externalsecret.ExternalSecret) { e.Spec.SecretStoreRef.Name = "other" }, false},
+		{"another Secret", nil, func(e *externalsecret.ExternalSecret) { e.Spec.Target.Name = "other" }, false},
+		{"a label that is gone", nil, func(e *externalsecret.ExternalSecret) { delete(e.Labels, api.LabelApp) }, false},
+		{"an owner that somebody took away", nil, func(e *externalsecret.ExternalSecret) { e.OwnerReferences = nil }, false},
 		{"an owner that came", func(d *desired) { d.Owners = append(d.Owners, workload.Ref{UID: "u2"}) }, nil, false},
 		{"an owner that goes", func(d *desired) { d.Owners = []workload.Ref{{UID: "u2"}} }, nil, false},
-		{"one that was restored without its managed fields", nil, func(e *eso.ExternalSecret) { e.ManagedFields = nil }, false},
-		{"once ESO filled the Secret, Delete is due", nil, func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, false},
+		{"one that was restored without its managed fields", nil, func(e *externalsecret.ExternalSecret) { e.ManagedFields = nil }, false},
+		{"once ESO filled the Secret, Delete is due", nil, func(e *externalsecret.ExternalSecret) { e.Status = synced("shop-secrets") }, false},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			d := want()
@@ -118,24 +117,24 @@ func TestDeletionPolicy(t *testing.T) {
 	for _, test := range []struct {
 		reason string
 		wants  string
-		change func(*eso.ExternalSecret)
+		change func(*externalsecret.ExternalSecret)
 		policy string
 	}{
 		{"ESO did not look at it yet", graft.DeletionPolicyDelete, nil, graft.DeletionPolicyRetain},
-		{"ESO filled it", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, graft.DeletionPolicyDelete},
-		{"ESO filled it by the spec before this one", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+		{"ESO filled it", graft.DeletionPolicyDelete, func(e *externalsecret.ExternalSecret) { e.Status = synced("shop-secrets") }, graft.DeletionPolicyDelete},
+		{"ESO filled it by the spec before this one", graft.DeletionPolicyDelete, func(e *externalsecret.ExternalSecret) {
 			e.Status, e.Generation = synced("shop-secrets"), 2
 		}, graft.DeletionPolicyRetain},
-		{"ESO filled another, before the name changed", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+		{"ESO filled another, before the name changed", graft.DeletionPolicyDelete, func(e *externalsecret.ExternalSecret) {
 			e.Spec.Target.Name, e.Status = "old", synced("old")
 		}, graft.DeletionPolicyRetain},
-		{"ESO filled it from another parameter, and this one may be missing", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+		{"ESO filled it from another parameter, and this one may be missing", graft.DeletionPolicyDelete, func(e *externalsecret.ExternalSecret) {
 			e.Spec.DataFrom[0].Extract.Key, e.Spec.Target.DeletionPolicy, e.Status = "/old", graft.DeletionPolicyDelete, synced("shop-secrets")
 		}, graft.DeletionPolicyRetain},
-		{"it stays, when a sync fails later", graft.DeletionPolicyDelete, func(e *eso.ExternalSecret) {
+		{"it stays, when a sync fails later", graft.DeletionPolicyDelete, func(e *externalsecret.ExternalSecret) {
 			e.Spec.Target.DeletionPolicy = graft.DeletionPolicyDelete
 		}, graft.DeletionPolicyDelete},
-		{"Retain is Retain", graft.DeletionPolicyRetain, func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, graft.DeletionPolicyRetain},
+		{"Retain is Retain", graft.DeletionPolicyRetain, func(e *externalsecret.ExternalSecret) { e.Status = synced("shop-secrets") }, graft.DeletionPolicyRetain},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			d := want()
@@ -153,37 +152,37 @@ func TestDeletionPolicy(t *testing.T) {
 // TestPhases holds what is applied in each phase, and that reading it back
 // tells the phase.
 func TestPhases(t *testing.T) {
-	filled := stored(t, want(), func(e *eso.ExternalSecret) {
+	filled := stored(t, want(), func(e *externalsecret.ExternalSecret) {
 		e.Status = synced("shop-secrets")
 		e.Status.RefreshTime = metav1.Now()
 	})
 	for _, test := range []struct {
 		reason   string
-		phase    eso.Phase
-		existing *eso.ExternalSecret
-		target   eso.Target
+		phase    externalsecret.Phase
+		existing *externalsecret.ExternalSecret
+		target   externalsecret.Target
 	}{
 		{
-			"a probe writes no Secret, whatever ESO does", eso.PhaseProbe, nil,
-			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard},
+			"a probe writes no Secret, whatever ESO does", externalsecret.PhaseProbe, nil,
+			externalsecret.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: externalsecret.TemplateGuard},
 		},
 		{
-			"an owner has ESO's own way", eso.PhaseOwn, nil,
-			eso.Target{Name: "shop-secrets", CreationPolicy: "Owner", DeletionPolicy: "Retain"},
+			"an owner has ESO's own way", externalsecret.PhaseOwn, nil,
+			externalsecret.Target{Name: "shop-secrets", CreationPolicy: "Owner", DeletionPolicy: "Retain"},
 		},
 		{
-			"of a filled Secret nobody reads the parameter again", eso.PhaseRevoked, filled,
-			eso.Target{Name: "shop-secrets", CreationPolicy: "Orphan", DeletionPolicy: "Retain", Template: eso.TemplateGuard},
+			"of a filled Secret nobody reads the parameter again", externalsecret.PhaseRevoked, filled,
+			externalsecret.Target{Name: "shop-secrets", CreationPolicy: "Orphan", DeletionPolicy: "Retain", Template: externalsecret.TemplateGuard},
 		},
 		{
-			"one that was never filled must not be filled by being revoked", eso.PhaseRevoked, stored(t, want(), nil),
-			eso.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: eso.TemplateGuard},
+			"one that was never filled must not be filled by being revoked", externalsecret.PhaseRevoked, stored(t, want(), nil),
+			externalsecret.Target{Name: "shop-secrets", CreationPolicy: "Merge", DeletionPolicy: "Retain", Template: externalsecret.TemplateGuard},
 		},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			d := want()
 			d.Phase = test.phase
-			if test.phase == eso.PhaseRevoked {
+			if test.phase == externalsecret.PhaseRevoked {
 				d.Revoked = "a reason"
 			}
 			if got := d.target(test.existing); got != test.target {
@@ -200,11 +199,11 @@ func TestObject(t *testing.T) {
 	d := want()
 	for _, test := range []struct {
 		reason   string
-		existing *eso.ExternalSecret
+		existing *externalsecret.ExternalSecret
 		uid      types.UID
 	}{
 		{"a new object with a UID would be refused", nil, ""},
-		{"an apply without UID could bring back one that is being deleted", &eso.ExternalSecret{ObjectMeta: metav1.ObjectMeta{UID: "es"}}, "es"},
+		{"an apply without UID could bring back one that is being deleted", &externalsecret.ExternalSecret{ObjectMeta: metav1.ObjectMeta{UID: "es"}}, "es"},
 	} {
 		object, err := d.object("v1beta1", test.existing)
 		if err != nil {

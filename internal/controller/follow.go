@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/lookup"
@@ -28,7 +28,7 @@ const (
 // follow compares a synced ExternalSecret with its parameter where pods are
 // being admitted, or wait for their Secret: the one is refreshed, the others
 // are restarted. Anything else takes its refresh interval.
-func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim, ours bool) error {
+func (p *pass) follow(ctx context.Context, e *externalsecret.ExternalSecret, claims []claim, ours bool) error {
 	admitted := p.admitted(e, claims, ours)
 	awaiting := p.awaiting(e, claims)
 	outlived, err := p.outlived(ctx, e, claims)
@@ -76,7 +76,7 @@ func (p *pass) follow(ctx context.Context, e *eso.ExternalSecret, claims []claim
 
 // admitted returns when the newest pod was created, if that was after the last
 // refresh and its parameter was not looked up since; else the zero time.
-func (p *pass) admitted(e *eso.ExternalSecret, claims []claim, ours bool) time.Time {
+func (p *pass) admitted(e *externalsecret.ExternalSecret, claims []claim, ours bool) time.Time {
 	var newest time.Time
 	for _, c := range claims {
 		if c.Newest.After(newest) {
@@ -94,7 +94,7 @@ func (p *pass) admitted(e *eso.ExternalSecret, claims []claim, ours bool) time.T
 }
 
 // awaiting returns the workloads whose pods may lack a Secret that exists now.
-func (p *pass) awaiting(e *eso.ExternalSecret, claims []claim) []claim {
+func (p *pass) awaiting(e *externalsecret.ExternalSecret, claims []claim) []claim {
 	if !e.SecretExists() {
 		for _, c := range claims {
 			p.settled.Remove(c.Awaiting) // the Secret is gone again, and may come back
@@ -111,7 +111,7 @@ func (p *pass) awaiting(e *eso.ExternalSecret, claims []claim) []claim {
 }
 
 // isNewer says that SSM may hold a version that ESO did not see yet.
-func isNewer(parameter facts.Parameter, e *eso.ExternalSecret) bool {
+func isNewer(parameter facts.Parameter, e *externalsecret.ExternalSecret) bool {
 	return parameter.Version > 0 && parameter.Modified.Add(clockSkew).After(e.Status.RefreshTime.Time)
 }
 
@@ -123,7 +123,7 @@ func versionOf(path string, parameter facts.Parameter) string {
 
 // forceSync asks ESO for a refresh, once for each version of the parameter:
 // the annotation remembers it when the controller does not.
-func (p *pass) forceSync(ctx context.Context, e *eso.ExternalSecret, c claim, version string) error {
+func (p *pass) forceSync(ctx context.Context, e *externalsecret.ExternalSecret, c claim, version string) error {
 	annotations := map[string]string{api.ForceSync: version, api.AnnotationForcedVersion: version}
 	if record := p.record(e, c.Wants); record != nil { // replicas know the new keys before the Secret has them
 		text, err := record.String()

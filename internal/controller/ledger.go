@@ -7,7 +7,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -125,7 +125,7 @@ func (l *ledger) appsUsing(namespace string, names ...string) []client.ObjectKey
 }
 
 // concerned lists the apps that an ExternalSecret is made for, or that use it.
-func (l *ledger) concerned(e *eso.ExternalSecret) []client.ObjectKey {
+func (l *ledger) concerned(e *externalsecret.ExternalSecret) []client.ObjectKey {
 	apps := l.appsUsing(e.Namespace, e.Name, e.SecretName())
 	if e.App != "" {
 		apps = append(apps, client.ObjectKey{Namespace: e.Namespace, Name: e.App})

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/lookup"
@@ -139,7 +140,7 @@ func (p *pass) reconcile(ctx context.Context, name string, claims []claim) error
 	return p.keep(ctx, name, existing, own)
 }
 
-func (p *pass) existing(ctx context.Context, name string) (*eso.ExternalSecret, error) {
+func (p *pass) existing(ctx context.Context, name string) (*externalsecret.ExternalSecret, error) {
 	if !p.installation.Installed() {
 		return nil, nil
 	}
@@ -149,7 +150,7 @@ func (p *pass) existing(ctx context.Context, name string) (*eso.ExternalSecret, 
 // foreign returns the ExternalSecret of somebody else that a workload is to
 // use: one that fills its Secret already, for two would fight over it, or one
 // that has the name of ours. nil means that ours is wanted.
-func (p *pass) foreign(ctx context.Context, existing *eso.ExternalSecret, c claim) (*eso.ExternalSecret, error) {
+func (p *pass) foreign(ctx context.Context, existing *externalsecret.ExternalSecret, c claim) (*externalsecret.ExternalSecret, error) {
 	if !p.installation.Installed() {
 		return nil, nil
 	}
@@ -171,7 +172,7 @@ func (p *pass) foreign(ctx context.Context, existing *eso.ExternalSecret, c clai
 }
 
 // keep applies our ExternalSecret for the workloads that are to have it.
-func (p *pass) keep(ctx context.Context, name string, existing *eso.ExternalSecret, claims []claim) error {
+func (p *pass) keep(ctx context.Context, name string, existing *externalsecret.ExternalSecret, claims []claim) error {
 	winner := p.decide(claims)
 	about := workloadsOf(claims)
 	p.try(ctx, eventNotWritten, fmt.Sprintf("mark ExternalSecret %q as in use", name), about, func() error { return p.inUse(ctx, existing) })
@@ -196,7 +197,7 @@ func (p *pass) keep(ctx context.Context, name string, existing *eso.ExternalSecr
 
 // ensure makes the ExternalSecret, or changes it, where that can be done now
 // and has to be. It says where another pass is to come of itself.
-func (p *pass) ensure(ctx context.Context, name string, existing *eso.ExternalSecret, winner claim, claims []claim) (again bool, err error) {
+func (p *pass) ensure(ctx context.Context, name string, existing *externalsecret.ExternalSecret, winner claim, claims []claim) (again bool, err error) {
 	if !p.installation.Installed() || existing == nil && p.isNew(name) || existing != nil && existing.DeletionTimestamp != nil {
 		return false, nil
 	}
@@ -252,9 +253,9 @@ func (p *pass) decide(claims []claim) claim {
 }
 
 // observe says how an ExternalSecret fares and follows its parameter.
-func (p *pass) observe(ctx context.Context, e *eso.ExternalSecret, claims []claim, ours bool) error {
+func (p *pass) observe(ctx context.Context, e *externalsecret.ExternalSecret, claims []claim, ours bool) error {
 	c := claims[0]
-	store := eso.StoreRef{Kind: c.Wants.Store.Kind, Name: c.Wants.Store.Name}
+	store := externalsecret.StoreRef{Kind: c.Wants.Store.Kind, Name: c.Wants.Store.Name}
 	h := p.installation.Examine(ctx, p.app.Namespace, c.Identity, store, e, p.clock.Now())
 	p.report(h, claims, ours)
 	p.waitAtMost(h.Recheck)
@@ -264,8 +265,8 @@ func (p *pass) observe(ctx context.Context, e *eso.ExternalSecret, claims []clai
 	return p.follow(ctx, e, claims, ours)
 }
 
-func (p *pass) report(h eso.Health, claims []claim, ours bool) {
-	reasons := eso.Reasons()
+func (p *pass) report(h externalsecret.Health, claims []claim, ours bool) {
+	reasons := externalsecret.Reasons()
 	for _, c := range claims {
 		p.events.Over(c.Workload, slices.DeleteFunc(slices.Clone(reasons), func(reason string) bool { return reason == h.Reason })...)
 		if h.Reason != "" {

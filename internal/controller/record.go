@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/lookup"
 )
 
 // record is what the ExternalSecret is to say of the parameter.
-func (p *pass) record(existing *eso.ExternalSecret, w eso.Wants) *eso.Record {
-	var found *eso.Record
+func (p *pass) record(existing *externalsecret.ExternalSecret, w externalsecret.Wants) *externalsecret.Record {
+	var found *externalsecret.Record
 	if last, q, ok := p.lookups.Last(lookup.SubjectOf(p.app, w)); ok {
 		found = eso.NewRecord(w, last, q)
 	}
@@ -20,7 +21,7 @@ func (p *pass) record(existing *eso.ExternalSecret, w eso.Wants) *eso.Record {
 
 // unrecorded has the keys looked up of an ExternalSecret that does not say
 // them, or says those of an older version, so that admissions need not.
-func (p *pass) unrecorded(ctx context.Context, existing *eso.ExternalSecret, w eso.Wants) {
+func (p *pass) unrecorded(ctx context.Context, existing *externalsecret.ExternalSecret, w externalsecret.Wants) {
 	if newer := p.lookups.Newest(lookup.SubjectOf(p.app, w)); !newer.IsZero() {
 		p.ask(ctx, w, newer)
 		return
@@ -32,7 +33,7 @@ func (p *pass) unrecorded(ctx context.Context, existing *eso.ExternalSecret, w e
 }
 
 // ask returns what the parameter is, once that is known.
-func (p *pass) ask(ctx context.Context, w eso.Wants, freshAfter time.Time) (parameter facts.Parameter, ok bool) {
+func (p *pass) ask(ctx context.Context, w externalsecret.Wants, freshAfter time.Time) (parameter facts.Parameter, ok bool) {
 	q, unchecked := p.external.Ask(ctx, p.installation, w, p.app.Namespace, freshAfter)
 	if unchecked != "" {
 		return facts.Parameter{}, false

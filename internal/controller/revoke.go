@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
@@ -22,7 +22,7 @@ func (p *pass) revoke(ctx context.Context, claims []claim) error {
 	if err != nil {
 		return err
 	}
-	made = slices.DeleteFunc(made, func(e *eso.ExternalSecret) bool {
+	made = slices.DeleteFunc(made, func(e *externalsecret.ExternalSecret) bool {
 		return slices.ContainsFunc(claims, func(c claim) bool { return c.Identity.ExternalSecret == e.Name })
 	})
 	if len(made) == 0 || p.ns == nil {
@@ -40,28 +40,28 @@ func (p *pass) revoke(ctx context.Context, claims []claim) error {
 	return nil
 }
 
-func (p *pass) revokeOne(ctx context.Context, e *eso.ExternalSecret, why string) error {
+func (p *pass) revokeOne(ctx context.Context, e *externalsecret.ExternalSecret, why string) error {
 	interval, err := time.ParseDuration(e.Spec.RefreshInterval)
 	if err != nil {
 		interval = time.Hour // it does not matter any more
 	}
 	d := desired{
-		Namespace: e.Namespace, Name: e.Name, App: p.app.Name, Phase: eso.PhaseRevoked, Revoked: why,
-		Wants:  eso.Wants{Parameter: e.Parameter(), Secret: e.SecretName(), RefreshInterval: interval, Store: e.Store()},
+		Namespace: e.Namespace, Name: e.Name, App: p.app.Name, Phase: externalsecret.PhaseRevoked, Revoked: why,
+		Wants:  externalsecret.Wants{Parameter: e.Parameter(), Secret: e.SecretName(), RefreshInterval: interval, Store: e.Store()},
 		Owners: p.ownersOf(e),
 	}
 	if _, err := p.apply(ctx, d, e); err != nil {
 		return err
 	}
 	for _, owner := range d.Owners {
-		p.events.Say(owner, workloadevents.Warn(eso.ReasonRevoked, "Revoke", fmt.Sprintf(
+		p.events.Say(owner, workloadevents.Warn(externalsecret.ReasonRevoked, "Revoke", fmt.Sprintf(
 			"Secret %q is refreshed no more, and pods keep what it holds: %s", e.SecretName(), why)))
 	}
 	return nil
 }
 
 // ownersOf are the owners that envgraft gave to an ExternalSecret.
-func (p *pass) ownersOf(e *eso.ExternalSecret) []workload.Ref {
+func (p *pass) ownersOf(e *externalsecret.ExternalSecret) []workload.Ref {
 	var owners []workload.Ref
 	for _, ref := range e.OwnerReferences {
 		if slices.Contains(e.Applied.Owners, ref.UID) {

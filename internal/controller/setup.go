@@ -13,6 +13,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
@@ -44,7 +45,7 @@ type Dependencies struct {
 	// Versions tells the versions of parameters; nil where their source has none.
 	Versions lookup.Versions
 	Metrics  *metrics.Metrics
-	Settings eso.Settings
+	Settings externalsecret.Settings
 	// Reach says how the parameters of a store are read.
 	Reach eso.Reach
 }

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
@@ -58,7 +58,7 @@ type crew struct {
 	pods     []*inventory.Pod
 	// externalSecret fills the Secret and has the record of the parameter; nil where
 	// nothing is recorded.
-	externalSecret *eso.ExternalSecret
+	externalSecret *externalsecret.ExternalSecret
 }
 
 // tellStale counts the app's stale pods, tells their workloads, and restarts
@@ -161,7 +161,7 @@ func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload.Ref
 	if err != nil || e == nil {
 		return c, err
 	}
-	wants := eso.WantsOf(c.decision, p.Settings(c.decision.Identity.ParameterEnvironment))
+	wants := externalsecret.WantsOf(c.decision, p.Settings(c.decision.Identity.ParameterEnvironment))
 	if e.Ours(p.app.Name) && e.SecretName() == wants.Secret && e.Record.Of(wants) && e.Record.Known() {
 		c.externalSecret = e
 	}
@@ -242,7 +242,7 @@ func marks(pod *inventory.Pod) staleness.Pod {
 }
 
 // record is what is known of the parameter; nil where nothing is.
-func (c *crew) record() *eso.Record {
+func (c *crew) record() *externalsecret.Record {
 	if c.externalSecret == nil {
 		return nil
 	}

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
@@ -120,14 +120,14 @@ func TestMadeBy(t *testing.T) {
 	p := &pass{}
 	for _, test := range []struct {
 		reason string
-		change func(*eso.Wants)
+		change func(*externalsecret.Wants)
 		same   bool
 	}{
-		{"what it was made by", func(*eso.Wants) {}, true},
-		{"a deletion policy follows later", func(w *eso.Wants) { w.DeletionPolicy = graft.DeletionPolicyRetain }, true},
-		{"another parameter", func(w *eso.Wants) { w.Parameter = "/other" }, false},
-		{"another interval", func(w *eso.Wants) { w.RefreshInterval = time.Hour }, false},
-		{"another store", func(w *eso.Wants) { w.Store.Name = "other" }, false},
+		{"what it was made by", func(*externalsecret.Wants) {}, true},
+		{"a deletion policy follows later", func(w *externalsecret.Wants) { w.DeletionPolicy = graft.DeletionPolicyRetain }, true},
+		{"another parameter", func(w *externalsecret.Wants) { w.Parameter = "/other" }, false},
+		{"another interval", func(w *externalsecret.Wants) { w.RefreshInterval = time.Hour }, false},
+		{"another store", func(w *externalsecret.Wants) { w.Store.Name = "other" }, false},
 	} {
 		w := want().Wants
 		test.change(&w)
@@ -142,20 +142,20 @@ func TestMadeBy(t *testing.T) {
 func TestRemoved(t *testing.T) {
 	r, _, clock := newPass()
 	now := clock.Now().Format(time.RFC3339)
-	gone := func(e *eso.ExternalSecret) {
+	gone := func(e *externalsecret.ExternalSecret) {
 		e.Status = synced("shop-secrets")
 		e.Status.Conditions[0].Reason = "SecretDeleted"
 	}
-	noted := func(e *eso.ExternalSecret) {
+	noted := func(e *externalsecret.ExternalSecret) {
 		e.Annotations = map[string]string{api.AnnotationSecretRemoved: "2025-01-01T00:00:00Z"}
 	}
 	for _, test := range []struct {
 		reason string
-		change func(*eso.ExternalSecret)
+		change func(*externalsecret.ExternalSecret)
 		secret string
 		want   string
 	}{
-		{"a Secret that is there", func(e *eso.ExternalSecret) { e.Status = synced("shop-secrets") }, "shop-secrets", ""},
+		{"a Secret that is there", func(e *externalsecret.ExternalSecret) { e.Status = synced("shop-secrets") }, "shop-secrets", ""},
 		{"ESO removed it", gone, "shop-secrets", now},
 		{"it was removed before", noted, "shop-secrets", "2025-01-01T00:00:00Z"},
 		{"another Secret is wanted", noted, "other", ""},

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 // The rule: an ExternalSecret without owners, which only Jobs or pods of their
@@ -38,7 +38,7 @@ func (p *pass) sweep(ctx context.Context) error {
 }
 
 // abandon deletes an ExternalSecret when its time has come.
-func (p *pass) abandon(ctx context.Context, e *eso.ExternalSecret) error {
+func (p *pass) abandon(ctx context.Context, e *externalsecret.ExternalSecret) error {
 	since, marked := p.unusedSince(e)
 	age := p.clock.Since(since)
 	switch {
@@ -57,7 +57,7 @@ func (p *pass) abandon(ctx context.Context, e *eso.ExternalSecret) error {
 
 // unusedSince says since when an ExternalSecret is known to be unused, and
 // whether that is written on it.
-func (p *pass) unusedSince(e *eso.ExternalSecret) (since time.Time, marked bool) {
+func (p *pass) unusedSince(e *externalsecret.ExternalSecret) (since time.Time, marked bool) {
 	if at, err := time.Parse(time.RFC3339, e.Annotations[api.AnnotationUnusedSince]); err == nil {
 		return at, true
 	}
@@ -70,7 +70,7 @@ func (p *pass) unusedSince(e *eso.ExternalSecret) (since time.Time, marked bool)
 }
 
 // inUse takes back what sweep noted.
-func (p *pass) inUse(ctx context.Context, existing *eso.ExternalSecret) error {
+func (p *pass) inUse(ctx context.Context, existing *externalsecret.ExternalSecret) error {
 	if existing == nil {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (p *pass) inUse(ctx context.Context, existing *eso.ExternalSecret) error {
 }
 
 // markUnused writes since when one is unused; nil takes that back.
-func (p *pass) markUnused(ctx context.Context, e *eso.ExternalSecret, since any) error {
+func (p *pass) markUnused(ctx context.Context, e *externalsecret.ExternalSecret, since any) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":         e.UID, // not one that took its name
 		"annotations": map[string]any{api.AnnotationUnusedSince: since},
@@ -99,7 +99,7 @@ func (p *pass) markUnused(ctx context.Context, e *eso.ExternalSecret, since any)
 
 // delete takes an ExternalSecret away as it was seen: one that somebody changed
 // since is looked at again.
-func (p *pass) delete(ctx context.Context, e *eso.ExternalSecret) error {
+func (p *pass) delete(ctx context.Context, e *externalsecret.ExternalSecret) error {
 	seen := client.Preconditions{UID: &e.UID, ResourceVersion: &e.ResourceVersion}
 	err := p.client.Delete(ctx, p.installation.Reference(e), seen)
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {

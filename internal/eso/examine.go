@@ -12,10 +12,10 @@ import (
 // made yet. It speaks of the cluster as the informers have it and makes no
 // calls: the webhook asks it within an admission.
 func (i *Installation) Examine(
-	ctx context.Context, namespace string, id identity.Identity, store StoreRef, e *ExternalSecret, now time.Time,
+	ctx context.Context, namespace string, id identity.Identity, store externalsecret.StoreRef, e *externalsecret.ExternalSecret, now time.Time,
 ) externalsecret.Health {
 	return externalsecret.Surroundings{
 		Installed: i.Installed(), Store: store,
-		Lacks: func(ref StoreRef) bool { return i.lacks(ctx, namespace, ref) },
+		Lacks: func(ref externalsecret.StoreRef) bool { return i.lacks(ctx, namespace, ref) },
 	}.Examine(id, e, now)
 }

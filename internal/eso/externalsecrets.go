@@ -15,6 +15,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
@@ -31,7 +32,7 @@ type ExternalSecrets struct {
 	interval   time.Duration
 	restConfig *rest.Config
 	cache      cache.Options
-	settings   Settings
+	settings   externalsecret.Settings
 	reach      Reach
 	permits    *permits
 	metrics    *metrics.Metrics
@@ -54,14 +55,14 @@ type discoverer interface {
 // Listener is told what changed.
 type Listener struct {
 	// Changed is called with an ExternalSecret that came, changed or went.
-	Changed func(*ExternalSecret)
+	Changed func(*externalsecret.ExternalSecret)
 	// All is called when the change may concern every ExternalSecret.
 	All func()
 }
 
 // New makes what a replica knows of ExternalSecrets; Start fills it.
 func New(
-	log logr.Logger, restConfig *rest.Config, options cache.Options, settings Settings, reach Reach, tenancy Tenancy, m *metrics.Metrics, interval time.Duration,
+	log logr.Logger, restConfig *rest.Config, options cache.Options, settings externalsecret.Settings, reach Reach, tenancy Tenancy, m *metrics.Metrics, interval time.Duration,
 ) (*ExternalSecrets, error) {
 	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(restConfig, options.HTTPClient)
 	if err != nil {
@@ -151,13 +152,13 @@ func (x *ExternalSecrets) handlers() eventHandlers {
 }
 
 func moved(last, next any) bool {
-	a, ok := last.(*ExternalSecret)
-	b, ok2 := next.(*ExternalSecret)
+	a, ok := last.(*externalsecret.ExternalSecret)
+	b, ok2 := next.(*externalsecret.ExternalSecret)
 	return ok && ok2 && a.SecretName() != b.SecretName()
 }
 
 func (x *ExternalSecrets) changed(object any) {
-	e, ok := gone(object).(*ExternalSecret)
+	e, ok := gone(object).(*externalsecret.ExternalSecret)
 	if !ok {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 )
@@ -15,11 +16,11 @@ import (
 // is rebound.
 
 // foreign is what is known of the keys of a Secret that somebody else's ExternalSecret fills.
-func (x *ExternalSecrets) foreign(ctx context.Context, i *Installation, e *ExternalSecret, w Wants) facts.Keys {
+func (x *ExternalSecrets) foreign(ctx context.Context, i *Installation, e *externalsecret.ExternalSecret, w externalsecret.Wants) facts.Keys {
 	switch {
-	case e.Spec.Target.Template != TemplateNone:
+	case e.Spec.Target.Template != externalsecret.TemplateNone:
 		return unchecked(e, "makes its keys by a template")
-	case e.Spec.Target.CreationPolicy == CreationPolicyMerge || e.Spec.Target.CreationPolicy == "None":
+	case e.Spec.Target.CreationPolicy == externalsecret.CreationPolicyMerge || e.Spec.Target.CreationPolicy == "None":
 		return unchecked(e, "does not make the Secret by itself")
 	case e.Spec.DataCut:
 		return unchecked(e, "names more keys than are held, or longer ones than a Secret may have")
@@ -32,11 +33,11 @@ func (x *ExternalSecrets) foreign(ctx context.Context, i *Installation, e *Exter
 	return unchecked(e, "has more sources than one, or finds or rewrites keys")
 }
 
-func unchecked(e *ExternalSecret, why string) facts.Keys {
+func unchecked(e *externalsecret.ExternalSecret, why string) facts.Keys {
 	return facts.NotChecked{Cause: fmt.Sprintf("ExternalSecret %q, which was not made by envgraft, %s", e.Name, why)}
 }
 
-func keysOf(data []Data) graft.Parameter {
+func keysOf(data []externalsecret.Data) graft.Parameter {
 	p := graft.Parameter{State: graft.ParameterFound}
 	for _, d := range data {
 		p.Keys = append(p.Keys, d.SecretKey)

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
@@ -51,18 +52,18 @@ func discover(ctx context.Context, client discoverer) (served, error) {
 	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
 	defer cancel()
 	for _, version := range []string{"v1", "v1beta1"} {
-		list, err := client.ServerResourcesForGroupVersionWithContext(ctx, Group+"/"+version)
+		list, err := client.ServerResourcesForGroupVersionWithContext(ctx, externalsecret.Group+"/"+version)
 		if apierrors.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
-			return served{}, fmt.Errorf("cannot discover %q: %w", Group+"/"+version, err)
+			return served{}, fmt.Errorf("cannot discover %q: %w", externalsecret.Group+"/"+version, err)
 		}
 		found := served{version: version, stores: make(map[string]bool)}
 		var externalSecrets bool
 		for _, resource := range list.APIResources {
 			switch resource.Kind {
-			case Kind:
+			case externalsecret.Kind:
 				externalSecrets = true
 			case graft.KindClusterSecretStore, graft.KindSecretStore:
 				found.stores[resource.Kind] = true
@@ -78,10 +79,10 @@ func discover(ctx context.Context, client discoverer) (served, error) {
 // newInstallation starts the informers of a version, and returns when they
 // hold what is there. handler hears of every ExternalSecret, changed of stores.
 func newInstallation(ctx context.Context, config *rest.Config, options cache.Options, found served, handlers eventHandlers) (*Installation, error) {
-	gv := schema.GroupVersion{Group: Group, Version: found.version}
+	gv := schema.GroupVersion{Group: externalsecret.Group, Version: found.version}
 	options.Scheme = scheme(gv)
 	options.ByObject = map[client.Object]cache.ByObject{
-		&ExternalSecret{}: {Transform: Compact},
+		&externalsecret.ExternalSecret{}: {Transform: externalsecret.Compact},
 	}
 	for kind := range found.stores {
 		options.ByObject[storeOf(kind)] = cache.ByObject{Transform: compactStore}
@@ -106,7 +107,7 @@ type eventHandlers struct {
 }
 
 func (i *Installation) start(ctx context.Context, handlers eventHandlers) error {
-	indexed, err := i.handle(ctx, &ExternalSecret{}, i.targets.handler(handlers.externalSecret))
+	indexed, err := i.handle(ctx, &externalsecret.ExternalSecret{}, i.targets.handler(handlers.externalSecret))
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (i *Installation) start(ctx context.Context, handlers eventHandlers) error 
 	waiting, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	if !i.cache.WaitForCacheSync(waiting) || !toolscache.WaitForCacheSync(waiting.Done(), indexed.HasSynced) {
-		return fmt.Errorf("cannot list the objects of %q in time", Group+"/"+i.Version)
+		return fmt.Errorf("cannot list the objects of %q in time", externalsecret.Group+"/"+i.Version)
 	}
 	return nil
 }
@@ -129,18 +130,18 @@ func (i *Installation) handle(
 ) (toolscache.ResourceEventHandlerRegistration, error) {
 	informer, err := i.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 	if err != nil {
-		return nil, fmt.Errorf("cannot watch %T of %q: %w", object, Group+"/"+i.Version, err)
+		return nil, fmt.Errorf("cannot watch %T of %q: %w", object, externalsecret.Group+"/"+i.Version, err)
 	}
 	registration, err := informer.AddEventHandler(handler)
 	if err != nil {
-		return nil, fmt.Errorf("cannot watch %T of %q: %w", object, Group+"/"+i.Version, err)
+		return nil, fmt.Errorf("cannot watch %T of %q: %w", object, externalsecret.Group+"/"+i.Version, err)
 	}
 	return registration, nil
 }
 
 // Get returns an ExternalSecret; nil where there is none.
-func (i *Installation) Get(ctx context.Context, namespace, name string) (*ExternalSecret, error) {
-	e := &ExternalSecret{}
+func (i *Installation) Get(ctx context.Context, namespace, name string) (*externalsecret.ExternalSecret, error) {
+	e := &externalsecret.ExternalSecret{}
 	err := i.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, e)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
@@ -154,8 +155,8 @@ func (i *Installation) Get(ctx context.Context, namespace, name string) (*Extern
 // Filling returns the ExternalSecret, other than the one of that name, that
 // fills a Secret; nil where there is none. The oldest is the one that ESO lets
 // own the Secret.
-func (i *Installation) Filling(ctx context.Context, namespace, secret, except string) (*ExternalSecret, error) {
-	var oldest *ExternalSecret
+func (i *Installation) Filling(ctx context.Context, namespace, secret, except string) (*externalsecret.ExternalSecret, error) {
+	var oldest *externalsecret.ExternalSecret
 	for _, name := range i.targets.filling(namespace, secret) {
 		if name == except {
 			continue
@@ -175,16 +176,16 @@ func (i *Installation) Filling(ctx context.Context, namespace, secret, except st
 }
 
 // lacks says that a store is surely not there.
-func (i *Installation) lacks(ctx context.Context, namespace string, ref StoreRef) bool {
+func (i *Installation) lacks(ctx context.Context, namespace string, ref externalsecret.StoreRef) bool {
 	_, found, sure := i.store(ctx, namespace, ref)
 	return sure && !found
 }
 
 // Reference is an empty object that names e, for patches.
-func (i *Installation) Reference(e *ExternalSecret) *unstructured.Unstructured {
+func (i *Installation) Reference(e *externalsecret.ExternalSecret) *unstructured.Unstructured {
 	object := &unstructured.Unstructured{}
-	object.SetAPIVersion(Group + "/" + i.Version)
-	object.SetKind(Kind)
+	object.SetAPIVersion(externalsecret.Group + "/" + i.Version)
+	object.SetKind(externalsecret.Kind)
 	object.SetNamespace(e.Namespace)
 	object.SetName(e.Name)
 	return object
@@ -192,15 +193,15 @@ func (i *Installation) Reference(e *ExternalSecret) *unstructured.Unstructured {
 
 // Made lists the ExternalSecrets in a namespace that envgraft made for an
 // app, with "" for all apps. They are the cache's, to be read only.
-func (i *Installation) Made(ctx context.Context, namespace, app string) ([]*ExternalSecret, error) {
+func (i *Installation) Made(ctx context.Context, namespace, app string) ([]*externalsecret.ExternalSecret, error) {
 	if !i.Installed() {
 		return nil, nil
 	}
-	list := &ExternalSecretList{}
+	list := &externalsecret.ExternalSecretList{}
 	if err := i.cache.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("cannot list ExternalSecrets of app %q: %w", app, err)
 	}
-	var ours []*ExternalSecret
+	var ours []*externalsecret.ExternalSecret
 	for n := range list.Items {
 		e := &list.Items[n]
 		if e.Applied.Any && e.DeletionTimestamp == nil && (app == "" || e.App == app) {

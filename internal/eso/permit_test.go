@@ -50,16 +50,16 @@ func (o oneStore) Get(_ context.Context, key client.ObjectKey, into client.Objec
 // and nobody asks for what the user's namespace may not have.
 func TestForeignParameters(t *testing.T) {
 	const own, payments = "/shop/cart/stage/app", "/payments/api/stage/app"
-	cluster := StoreRef{Kind: graft.KindClusterSecretStore, Name: "aws-ssm"}
-	bound := StoreRef{Kind: graft.KindClusterSecretStore, Name: "payments"}
-	namespaced := StoreRef{Kind: graft.KindSecretStore, Name: "mine"}
+	cluster := externalsecret.StoreRef{Kind: graft.KindClusterSecretStore, Name: "aws-ssm"}
+	bound := externalsecret.StoreRef{Kind: graft.KindClusterSecretStore, Name: "payments"}
+	namespaced := externalsecret.StoreRef{Kind: graft.KindSecretStore, Name: "mine"}
 	closed := externalsecret.StoreConditions{{Namespaces: []string{"payments"}}}
 	byTeam := func(team string) externalsecret.StoreConditions {
 		return externalsecret.StoreConditions{{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": team}}}}
 	}
 	for name, tc := range map[string]struct {
 		reason, parameter string
-		ref               StoreRef
+		ref               externalsecret.StoreRef
 		conditions        externalsecret.StoreConditions
 		prefix            string
 		want              string // part of why nobody asks; empty where the parameter is asked for
@@ -89,11 +89,11 @@ func TestForeignParameters(t *testing.T) {
 					Conditions: tc.conditions, Provider: facts.StoreProvider{AWS: &facts.AWSProvider{Service: "ParameterStore", Prefix: tc.prefix}},
 				}},
 			}
-			e := &ExternalSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "theirs"}}
+			e := &externalsecret.ExternalSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "theirs"}}
 			e.Spec.SecretStoreRef = tc.ref
-			e.Spec.DataFrom = []DataFrom{{Extract: &Extract{Key: tc.parameter}}}
+			e.Spec.DataFrom = []externalsecret.DataFrom{{Extract: &externalsecret.Extract{Key: tc.parameter}}}
 			for range 3 { // the answer is the same from memory
-				keys := x.foreign(t.Context(), i, e, Wants{Parameter: own, Secret: "cart-secrets"})
+				keys := x.foreign(t.Context(), i, e, externalsecret.Wants{Parameter: own, Secret: "cart-secrets"})
 				ask, asks := keys.(facts.Ask)
 				if tc.want == "" && (!asks || ask.Parameter != tc.prefix+tc.parameter) {
 					t.Errorf("%s: got %+v", tc.reason, keys)

@@ -37,7 +37,7 @@ type cluster struct {
 	cache.Cache
 
 	mu             sync.Mutex
-	externalSecret *ExternalSecret
+	externalSecret *externalsecret.ExternalSecret
 	audit          bool
 }
 
@@ -49,7 +49,7 @@ func (c *cluster) Get(_ context.Context, key client.ObjectKey, into client.Objec
 		into.store = store{ObjectMeta: metav1.ObjectMeta{Name: key.Name, ResourceVersion: "1"}}
 		into.Spec.Provider = facts.StoreProvider{AWS: &facts.AWSProvider{Service: "ParameterStore"}}
 		return nil
-	case *ExternalSecret:
+	case *externalsecret.ExternalSecret:
 		if c.externalSecret != nil && c.externalSecret.Name == key.Name {
 			*into = *c.externalSecret
 			return nil
@@ -179,11 +179,11 @@ func reaches() map[string]Reach {
 // recording writes what the leader finds out, some time after the first pod.
 func recording(x *ExternalSecrets, c *cluster, p graft.Parameter, after time.Duration) {
 	time.Sleep(after)
-	wants := Wants{Parameter: "/shop/cart/stage/app", Secret: "cart-secrets", Store: graft.Store{Kind: graft.KindClusterSecretStore, Name: "aws-ssm"}}
-	e := &ExternalSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart-external", CreationTimestamp: metav1.Now()}, App: "cart", Managed: true}
-	e.Spec.SecretStoreRef = StoreRef{Kind: graft.KindClusterSecretStore, Name: "aws-ssm"}
-	e.Spec.Target = Target{Name: "cart-secrets", Template: TemplateGuard}
-	e.Spec.DataFrom = []DataFrom{{Extract: &Extract{Key: wants.Parameter, Options: externalsecret.OptionsDefault}}}
+	wants := externalsecret.Wants{Parameter: "/shop/cart/stage/app", Secret: "cart-secrets", Store: graft.Store{Kind: graft.KindClusterSecretStore, Name: "aws-ssm"}}
+	e := &externalsecret.ExternalSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart-external", CreationTimestamp: metav1.Now()}, App: "cart", Managed: true}
+	e.Spec.SecretStoreRef = externalsecret.StoreRef{Kind: graft.KindClusterSecretStore, Name: "aws-ssm"}
+	e.Spec.Target = externalsecret.Target{Name: "cart-secrets", Template: externalsecret.TemplateGuard}
+	e.Spec.DataFrom = []externalsecret.DataFrom{{Extract: &externalsecret.Extract{Key: wants.Parameter, Options: externalsecret.OptionsDefault}}}
 	e.Record = NewRecord(wants, facts.Parameter{Parameter: p, Fetched: time.Now()}, facts.Question{Recorded: x.reach.Recorded()})
 	c.mu.Lock()
 	c.externalSecret = e

@@ -1,6 +1,7 @@
 package eso
 
 import (
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -9,8 +10,8 @@ import (
 // scheme knows the ExternalSecrets of one version.
 func scheme(version schema.GroupVersion) *runtime.Scheme {
 	s := runtime.NewScheme()
-	s.AddKnownTypeWithName(version.WithKind(Kind), &ExternalSecret{})
-	s.AddKnownTypeWithName(version.WithKind(Kind+"List"), &ExternalSecretList{})
+	s.AddKnownTypeWithName(version.WithKind(externalsecret.Kind), &externalsecret.ExternalSecret{})
+	s.AddKnownTypeWithName(version.WithKind(externalsecret.Kind+"List"), &externalsecret.ExternalSecretList{})
 	addStores(s, version)
 	metav1.AddToGroupVersion(s, version)
 	return s

@@ -26,7 +26,7 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	if !d.Grafts() || !d.Settings.Secrets {
 		return facts.State{Keys: facts.NotChecked{Cause: "the app has no parameter"}}
 	}
-	wants := WantsOf(d, x.settings(d.Identity.ParameterEnvironment))
+	wants := externalsecret.WantsOf(d, x.settings(d.Identity.ParameterEnvironment))
 	q := question(wants, namespace, time.Time{})
 	q.Recorded = x.reach.Recorded()
 	i := x.current.Load()
@@ -38,7 +38,7 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 		x.log.Error(err, "Cannot tell how an ExternalSecret fares", "namespace", namespace, "externalSecret", d.Identity.ExternalSecret)
 		return facts.State{Keys: facts.Ask{Question: q}}
 	}
-	ref, now := StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, time.Now()
+	ref, now := externalsecret.StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, time.Now()
 	quota := ""
 	if i.Installed() && e == nil && !d.Identity.SecretReferenced {
 		quota = x.full(ctx, i, client.ObjectKey{Namespace: namespace, Name: d.Identity.App})
@@ -67,12 +67,12 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 
 // ask directs a question to the parameters of a store, where the namespace may
 // have the parameter.
-func (x *ExternalSecrets) ask(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.Keys {
+func (x *ExternalSecrets) ask(ctx context.Context, i *Installation, ref externalsecret.StoreRef, q facts.Question) facts.Keys {
 	return x.permitted(ctx, i, ref, q, x.direct(ctx, i, ref, q))
 }
 
 // permitted returns the directed question, or why it must not be asked.
-func (x *ExternalSecrets) permitted(ctx context.Context, i *Installation, ref StoreRef, q facts.Question, directed facts.Keys) facts.Keys {
+func (x *ExternalSecrets) permitted(ctx context.Context, i *Installation, ref externalsecret.StoreRef, q facts.Question, directed facts.Keys) facts.Keys {
 	if _, asks := directed.(facts.Ask); !asks {
 		return directed
 	}
@@ -84,7 +84,7 @@ func (x *ExternalSecrets) permitted(ctx context.Context, i *Installation, ref St
 }
 
 // direct directs a question to the parameters of a store.
-func (x *ExternalSecrets) direct(ctx context.Context, i *Installation, ref StoreRef, q facts.Question) facts.Keys {
+func (x *ExternalSecrets) direct(ctx context.Context, i *Installation, ref externalsecret.StoreRef, q facts.Question) facts.Keys {
 	q.Recorded = x.reach.Recorded()
 	s, found, _ := i.store(ctx, q.Namespace, ref)
 	if !found {
@@ -98,8 +98,8 @@ func (x *ExternalSecrets) direct(ctx context.Context, i *Installation, ref Store
 }
 
 // Ask is the question for what is wanted, or why nobody may be asked.
-func (x *ExternalSecrets) Ask(ctx context.Context, i *Installation, w Wants, namespace string, freshAfter time.Time) (q facts.Question, unchecked string) {
-	switch keys := x.ask(ctx, i, StoreRef{Kind: w.Store.Kind, Name: w.Store.Name}, question(w, namespace, freshAfter)).(type) {
+func (x *ExternalSecrets) Ask(ctx context.Context, i *Installation, w externalsecret.Wants, namespace string, freshAfter time.Time) (q facts.Question, unchecked string) {
+	switch keys := x.ask(ctx, i, externalsecret.StoreRef{Kind: w.Store.Kind, Name: w.Store.Name}, question(w, namespace, freshAfter)).(type) {
 	case facts.Ask:
 		return keys.Question, ""
 	case facts.NotChecked:
@@ -112,7 +112,7 @@ func (x *ExternalSecrets) Ask(ctx context.Context, i *Installation, w Wants, nam
 // the Secret: a pod that Reloader made because of a refresh must not be grafted
 // by older keys, some of which may be gone. Where the record says that there are no
 // keys, each replica asks: that may have changed, and its cause is not recorded.
-func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *ExternalSecret, w Wants, d graft.Decision, now time.Time) facts.Keys {
+func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *externalsecret.ExternalSecret, w externalsecret.Wants, d graft.Decision, now time.Time) facts.Keys {
 	if e.Occupied() {
 		return facts.NotChecked{Cause: fmt.Sprintf("Secret %q was not made from parameter %q", w.Secret, w.Parameter)}
 	}
@@ -131,12 +131,12 @@ func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *External
 }
 
 // question asks for the keys of the parameter that is wanted.
-func question(w Wants, namespace string, freshAfter time.Time) facts.Question {
+func question(w externalsecret.Wants, namespace string, freshAfter time.Time) facts.Question {
 	return facts.Question{Namespace: namespace, Parameter: w.Parameter, Secret: w.Secret, FreshAfter: freshAfter}
 }
 
 // NewRecord writes down an answer to a question; nil where it is none to record.
-func NewRecord(w Wants, p facts.Parameter, q facts.Question) *Record {
+func NewRecord(w externalsecret.Wants, p facts.Parameter, q facts.Question) *externalsecret.Record {
 	if !q.Recorded {
 		return nil
 	}
@@ -145,7 +145,7 @@ func NewRecord(w Wants, p facts.Parameter, q facts.Question) *Record {
 
 // find returns the ExternalSecret that fills the Secret, whatever its name,
 // else the one of that name; nil where there is neither.
-func (i *Installation) find(ctx context.Context, namespace, name, secret string) (*ExternalSecret, error) {
+func (i *Installation) find(ctx context.Context, namespace, name, secret string) (*externalsecret.ExternalSecret, error) {
 	if !i.Installed() {
 		return nil, nil
 	}

@@ -112,7 +112,7 @@ func compactStore(obj any) (any, error) {
 
 // store returns what counts of a store; found is false where it is not there, and
 // sure where that is known at all.
-func (i *Installation) store(ctx context.Context, namespace string, ref StoreRef) (s foundStore, found, sure bool) {
+func (i *Installation) store(ctx context.Context, namespace string, ref externalsecret.StoreRef) (s foundStore, found, sure bool) {
 	kind := ref.KindOrDefault()
 	if !i.stores[kind] || ref.Name == "" {
 		return foundStore{}, false, false

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 )
@@ -56,7 +57,7 @@ func gone(deleted any) any {
 func (t *targets) replace(last, next any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e, ok := last.(*ExternalSecret); ok {
+	if e, ok := last.(*externalsecret.ExternalSecret); ok {
 		secret := types.NamespacedName{Namespace: e.Namespace, Name: e.SecretName()}
 		rest := slices.DeleteFunc(slices.Clone(t.names[secret]), func(name string) bool { return name == e.Name })
 		if len(rest) == 0 {
@@ -65,7 +66,7 @@ func (t *targets) replace(last, next any) {
 			t.names[secret] = rest
 		}
 	}
-	if e, ok := next.(*ExternalSecret); ok {
+	if e, ok := next.(*externalsecret.ExternalSecret); ok {
 		if t.names == nil {
 			t.names = make(map[types.NamespacedName][]string)
 		}

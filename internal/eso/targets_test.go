@@ -3,16 +3,17 @@ package eso
 import (
 	"testing"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 )
 
 func TestTargets(t *testing.T) {
-	filling := func(name, secret string) *ExternalSecret {
-		return &ExternalSecret{
+	filling := func(name, secret string) *externalsecret.ExternalSecret {
+		return &externalsecret.ExternalSecret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name},
-			Spec:       Spec{Target: Target{Name: secret}},
+			Spec:       externalsecret.Spec{Target: externalsecret.Target{Name: secret}},
 		}
 	}
 	var all targets
@@ -56,8 +57,8 @@ func TestTargetsAreKnownFirst(t *testing.T) {
 	handler := all.handler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { note() }, UpdateFunc: func(any, any) { note() }, DeleteFunc: func(any) { note() },
 	})
-	e := &ExternalSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "e"}}
-	filling := &ExternalSecret{ObjectMeta: e.ObjectMeta, Spec: Spec{Target: Target{Name: "s"}}}
+	e := &externalsecret.ExternalSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "e"}}
+	filling := &externalsecret.ExternalSecret{ObjectMeta: e.ObjectMeta, Spec: externalsecret.Spec{Target: externalsecret.Target{Name: "s"}}}
 	handler.OnAdd(e, true)
 	handler.OnUpdate(e, filling)
 	handler.OnUpdate(filling, filling)

@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // OfApp lists the ExternalSecrets that are labelled for an app.
-func (i *Installation) OfApp(ctx context.Context, app client.ObjectKey) ([]ExternalSecret, error) {
+func (i *Installation) OfApp(ctx context.Context, app client.ObjectKey) ([]externalsecret.ExternalSecret, error) {
 	if !i.Installed() {
 		return nil, nil
 	}
-	list := &ExternalSecretList{}
+	list := &externalsecret.ExternalSecretList{}
 	if err := i.cache.List(ctx, list, client.InNamespace(app.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("cannot list ExternalSecrets of app %q: %w", app.Name, err)
 	}
-	return slices.DeleteFunc(list.Items, func(e ExternalSecret) bool { return e.App != app.Name }), nil
+	return slices.DeleteFunc(list.Items, func(e externalsecret.ExternalSecret) bool { return e.App != app.Name }), nil
 }
 
 // Abandonable lists the apps that have an ExternalSecret which nothing owns.
@@ -25,7 +26,7 @@ func (i *Installation) Abandonable(ctx context.Context) ([]client.ObjectKey, err
 	if !i.Installed() {
 		return nil, nil
 	}
-	list := &ExternalSecretList{}
+	list := &externalsecret.ExternalSecretList{}
 	if err := i.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("cannot list ExternalSecrets: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/test/canary"
 )
 
@@ -88,7 +88,7 @@ func (b *bench) testSecretByHand(t *testing.T) {
 	b.untouched(t, "the parameter is missing", byHand)
 
 	b.ssm.putJSON(t, path, parameterTier())
-	if said := b.event(t, shop, eso.ReasonOccupied); !strings.Contains(said, "shop-secrets") {
+	if said := b.event(t, shop, externalsecret.ReasonOccupied); !strings.Contains(said, "shop-secrets") {
 		t.Errorf("the Event does not name the Secret: %s", said)
 	}
 	b.reports(t, namespace, "shop-external", "could not update")
@@ -145,7 +145,7 @@ func (b *bench) testRevoked(t *testing.T) {
 	shop := newApp(namespace, "shop")
 	shop.Annotations = jsonOf(t, map[string]string{api.AnnotationParameter: path})
 	first := b.move(t, shop, path)
-	if said := b.event(t, shop, eso.ReasonRevoked); !strings.Contains(said, path) {
+	if said := b.event(t, shop, externalsecret.ReasonRevoked); !strings.Contains(said, path) {
 		t.Errorf("the Event does not name the parameter: %s", said)
 	}
 	rotated := b.rotateUnseen(t, shop, path)
@@ -174,7 +174,7 @@ func (b *bench) testMoved(t *testing.T) {
 	b.restartInPlace(t, namespace, first.Metadata.Name, "app")
 	expect(t, "the pod that ran, after a restart of its container", b.environmentOf(t, namespace, first.Metadata.Name, 8080),
 		map[string]string{"API_KEY": fromParameter})
-	if said := b.event(t, shop, eso.ReasonFailing); !strings.Contains(said, "shop-external") {
+	if said := b.event(t, shop, externalsecret.ReasonFailing); !strings.Contains(said, "shop-external") {
 		t.Errorf("the Event does not name the ExternalSecret: %s", said)
 	}
 

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/eso"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 func TestOwners(t *testing.T) {
@@ -47,7 +47,7 @@ func TestOwners(t *testing.T) {
 		"refreshPolicy":   nil,
 		"secretStoreRef":  map[string]any{"kind": "ClusterSecretStore", "name": "aws-ssm"},
 		"target": map[string]any{
-			"name": "shop-secrets", "creationPolicy": "Merge", "deletionPolicy": "Retain", "template": eso.Guard(),
+			"name": "shop-secrets", "creationPolicy": "Merge", "deletionPolicy": "Retain", "template": externalsecret.Guard(),
 		},
 		"dataFrom": []any{map[string]any{"extract": map[string]any{
 			"key": "/" + ns + "/shop/stage/app", "conversionStrategy": "Default", "decodingStrategy": "None", "metadataPolicy": "None",
