@@ -77,7 +77,8 @@ func (p palette) status(s graft.Status) terminal.Safe {
 
 func (p palette) freshness(f clusterview.Freshness) terminal.Safe {
 	colors := map[clusterview.Freshness]int{
-		clusterview.Fresh: colorGreen, clusterview.Stale: colorRed, clusterview.Bare: colorRed, clusterview.Waiting: colorYellow, clusterview.Replacing: colorYellow, clusterview.Unsure: colorDefault,
+		clusterview.Fresh: colorGreen, clusterview.Stale: colorRed, clusterview.Bare: colorRed,
+		clusterview.Waiting: colorYellow, clusterview.Replacing: colorYellow, clusterview.Unsure: colorDefault,
 	}
 	return p.paint(colors[f], string(f))
 }

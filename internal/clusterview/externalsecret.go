@@ -9,10 +9,11 @@ import (
 
 const esoGroup = "external-secrets.io"
 
-// ExternalSecret and StoreRef are those that webhook and controller read.
 type (
+	// ExternalSecret is what webhook and controller read, too.
 	ExternalSecret = externalsecret.ExternalSecret
-	StoreRef       = externalsecret.StoreRef
+	// StoreRef is the store that one names.
+	StoreRef = externalsecret.StoreRef
 )
 
 // ExternalSecrets are those of a namespace, or of all.

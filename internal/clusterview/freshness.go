@@ -125,8 +125,6 @@ func (a *App) hidden(p Pod) []string {
 	return slices.Compact(names)
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
 func join(reason, message string) string {
 	if message == "" {
 		return reason

@@ -76,7 +76,10 @@ func (d desired) matches(existing *externalsecret.ExternalSecret) bool {
 	if existing.App != d.App || !existing.Managed {
 		return false
 	}
-	if existing.Annotations[api.AnnotationRevoked] != d.Revoked || existing.Annotations[api.AnnotationSecretRemoved] != d.Removed || d.Record != nil && !d.Record.Same(existing.Record) {
+	if existing.Annotations[api.AnnotationRevoked] != d.Revoked || existing.Annotations[api.AnnotationSecretRemoved] != d.Removed {
+		return false
+	}
+	if d.Record != nil && !d.Record.Same(existing.Record) {
 		return false
 	}
 	spec := existing.Spec

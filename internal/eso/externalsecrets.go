@@ -62,7 +62,8 @@ type Listener struct {
 
 // New makes what a replica knows of ExternalSecrets; Start fills it.
 func New(
-	log logr.Logger, restConfig *rest.Config, options cache.Options, settings externalsecret.Settings, reach Reach, tenancy Tenancy, m *metrics.Metrics, interval time.Duration,
+	log logr.Logger, restConfig *rest.Config, options cache.Options, settings externalsecret.Settings, reach Reach, tenancy Tenancy,
+	m *metrics.Metrics, interval time.Duration,
 ) (*ExternalSecrets, error) {
 	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(restConfig, options.HTTPClient)
 	if err != nil {

@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/envgraft/envgraft/internal/externalsecret"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 // TestNeverSeen: a pod waits for its Secret unless nothing in the cluster has to

@@ -1,10 +1,11 @@
 package eso
 
 import (
-	"github.com/envgraft/envgraft/internal/externalsecret"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 // scheme knows the ExternalSecrets of one version.

@@ -98,7 +98,9 @@ func (x *ExternalSecrets) direct(ctx context.Context, i *Installation, ref exter
 }
 
 // Ask is the question for what is wanted, or why nobody may be asked.
-func (x *ExternalSecrets) Ask(ctx context.Context, i *Installation, w externalsecret.Wants, namespace string, freshAfter time.Time) (q facts.Question, unchecked string) {
+func (x *ExternalSecrets) Ask(
+	ctx context.Context, i *Installation, w externalsecret.Wants, namespace string, freshAfter time.Time,
+) (q facts.Question, unchecked string) {
 	switch keys := x.ask(ctx, i, externalsecret.StoreRef{Kind: w.Store.Kind, Name: w.Store.Name}, question(w, namespace, freshAfter)).(type) {
 	case facts.Ask:
 		return keys.Question, ""
@@ -112,7 +114,9 @@ func (x *ExternalSecrets) Ask(ctx context.Context, i *Installation, w externalse
 // the Secret: a pod that Reloader made because of a refresh must not be grafted
 // by older keys, some of which may be gone. Where the record says that there are no
 // keys, each replica asks: that may have changed, and its cause is not recorded.
-func (x *ExternalSecrets) ours(ctx context.Context, i *Installation, e *externalsecret.ExternalSecret, w externalsecret.Wants, d graft.Decision, now time.Time) facts.Keys {
+func (x *ExternalSecrets) ours(
+	ctx context.Context, i *Installation, e *externalsecret.ExternalSecret, w externalsecret.Wants, d graft.Decision, now time.Time,
+) facts.Keys {
 	if e.Occupied() {
 		return facts.NotChecked{Cause: fmt.Sprintf("Secret %q was not made from parameter %q", w.Secret, w.Parameter)}
 	}

@@ -4,9 +4,10 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/envgraft/envgraft/internal/externalsecret"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 // targets finds the ExternalSecrets that fill a Secret. An informer's index

@@ -3,10 +3,11 @@ package eso
 import (
 	"testing"
 
-	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 func TestTargets(t *testing.T) {

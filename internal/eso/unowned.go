@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/envgraft/envgraft/internal/externalsecret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 // OfApp lists the ExternalSecrets that are labelled for an app.

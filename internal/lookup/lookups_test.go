@@ -66,7 +66,7 @@ func TestAnswersThatDoNotCount(t *testing.T) {
 		"Throttled":   is(graft.ParameterThrottled, 0),
 		"Unreachable": is(graft.ParameterUnreachable, 0),
 	} {
-		bubble(t, name, func(t *testing.T) {
+		bubble(t, name, func(t *testing.T) { //nolint:thelper // it is the test
 			source := &ssm{answers: []facts.Parameter{first, is(graft.ParameterFound, 2)}}
 			reconciled := 0
 			l := New(source, clock.RealClock{}, 5, func(client.ObjectKey) { reconciled++ })
