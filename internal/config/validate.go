@@ -184,9 +184,9 @@ func tryNames(names identity.Names) error {
 
 func (f Facts) validate(path *field.Path) field.ErrorList {
 	all := oneOf(path.Child("keySource"), f.KeySource, KeySourceSSM, KeySourceSecret, KeySourceNone)
-	all = append(all, positive(path.Child("parameterTTL"), f.ParameterTTL)...)
-	all = append(all, positive(path.Child("negativeTTL"), f.NegativeTTL)...)
-	all = append(all, positive(path.Child("configMapTTL"), f.ConfigMapTTL)...)
+	all = append(all, ttl(path.Child("parameterTTL"), f.ParameterTTL)...)
+	all = append(all, ttl(path.Child("negativeTTL"), f.NegativeTTL)...)
+	all = append(all, ttl(path.Child("configMapTTL"), f.ConfigMapTTL)...)
 	all = append(all, positive(path.Child("admissionTimeout"), f.AdmissionTimeout)...)
 	if f.AdmissionTimeout > maxAdmissionTimeout {
 		all = append(all, field.Invalid(path.Child("admissionTimeout"), f.AdmissionTimeout.String(),
@@ -318,6 +318,18 @@ func oneOf[T ~string](path *field.Path, value T, accepted ...T) field.ErrorList 
 		return nil
 	}
 	return field.ErrorList{field.NotSupported(path, value, accepted)}
+}
+
+// maxTTL bounds what is remembered. Caches keep keys for ten TTLs, which overflows
+// a duration from 29 years on, and none that is older than a day is of use.
+const maxTTL = 24 * time.Hour
+
+// ttl holds how long something is remembered to what caches can count.
+func ttl(path *field.Path, d time.Duration) field.ErrorList {
+	if d > 0 && d <= maxTTL {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, d.String(), "must be greater than 0 and at most 24h")}
 }
 
 func positive(path *field.Path, d time.Duration) field.ErrorList {
