@@ -153,5 +153,14 @@ func (a *App) Rotated() time.Time {
 	return a.SecretChanged()
 }
 
+// UnansweredSince is when ESO was asked for a refresh that it has not answered; zero
+// where it has, or still has time.
+func (a *App) UnansweredSince() time.Time {
+	if a.ExternalSecret == nil {
+		return time.Time{}
+	}
+	return a.ExternalSecret.UnansweredSince(a.now())
+}
+
 // OptedIn says that the workload itself has the label that opts in.
 func (w Workload) OptedIn() bool { return w.Labels[api.LabelInject] == api.Enabled }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
@@ -196,5 +198,53 @@ func TestListsWait(t *testing.T) {
 	}
 	if next, _ := queue.Get(); next.Name != "listed-0" {
 		t.Errorf("then comes %q, want what was listed first", next.Name)
+	}
+}
+
+// TestSilentESO reports an ExternalSecret that ESO calls ready and is not, on its
+// workload and in the metric.
+func TestSilentESO(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		change func(e *externalsecret.ExternalSecret, now time.Time)
+		state  externalsecret.State
+		event  string
+	}{
+		{"it has what SSM has", func(*externalsecret.ExternalSecret, time.Time) {}, externalsecret.StateReady, ""},
+		{"ESO was asked for a refresh two minutes ago", func(e *externalsecret.ExternalSecret, now time.Time) {
+			e.Record.AsOf = now.Add(-2 * time.Minute)
+			e.Status.RefreshTime = metav1.NewTime(now.Add(-time.Hour))
+		}, externalsecret.StateUnanswered, "Warning ExternalSecretNotRefreshed External Secrets Operator has not answered since 2026-01-01T11:58:00Z"},
+		{"it is being deleted", func(e *externalsecret.ExternalSecret, now time.Time) {
+			at := metav1.NewTime(now.Add(-time.Hour))
+			e.DeletionTimestamp = &at
+		}, externalsecret.StateDeleting, `Warning ExternalSecretBeingDeleted ExternalSecret "shop-external" is being deleted since 2026-01-01T11:00:00Z`},
+	} {
+		r, written, clock := newPass()
+		r.ledger = newLedger(metrics.New(prometheus.NewRegistry()))
+		p := passOf(r)
+		d := want()
+		d.Record = &externalsecret.Record{Parameter: d.Wants.Parameter, Store: d.Wants.Store.String(), Version: 2, AsOf: clock.Now(), Keys: []string{"A"}}
+		e := stored(t, d, func(e *externalsecret.ExternalSecret) {
+			e.Status = synced("shop-secrets")
+			e.Status.RefreshTime = metav1.NewTime(clock.Now())
+		})
+		test.change(e, clock.Now())
+		claims := []claim{{Workload: workload.Ref{Kind: workload.Deployment, Name: "web", UID: "u1"}, Wants: d.Wants}}
+		p.report(e.Health(clock.Now()), claims, true)
+		if p.state != test.state {
+			t.Errorf("%s: the state is %q, want %q", test.reason, p.state, test.state)
+		}
+		said := ""
+		if len(written.Events) > 0 {
+			said = <-written.Events
+		}
+		if !strings.HasPrefix(said, test.event) || (said == "") != (test.event == "") {
+			t.Errorf("%s: the Event says %q, want %q", test.reason, said, test.event)
+		}
+		r.ledger.record(p.app, p.state, nil)
+		if r.ledger.counts[test.state] != 1 {
+			t.Errorf("%s: the metric counts %v", test.reason, r.ledger.counts)
+		}
 	}
 }

@@ -40,14 +40,21 @@ func complain(in *Input, text string) {
 	in.Complaint = clusterview.Complaint{Text: text, At: now().Add(-10 * time.Minute)}
 }
 
-// record is one of a state, or with more fields.
-func record(in *Input, state, more string) {
+// record is one of a state.
+func record(in *Input, state string) {
 	version, keys := 4, `["API_KEY"]`
 	if state != "" {
 		version, keys = 0, "[]"
 	}
 	in.App.ExternalSecret.Record = externalsecret.ParseRecord(fmt.Sprintf(
-		`{"parameter":"/shop/shop/stage/app","store":"ClusterSecretStore/aws-ssm","state":%q,"version":%d,"asOf":"2026-03-01T09:00:00Z","keys":%s%s}`, state, version, keys, more))
+		`{"parameter":"/shop/shop/stage/app","store":"ClusterSecretStore/aws-ssm","state":%q,"version":%d,"asOf":"2026-03-01T09:00:00Z","keys":%s}`, state, version, keys))
+}
+
+// unanswered has ESO asked for a refresh a while ago, and not since.
+func unanswered(in *Input, ago time.Duration) {
+	record(in, "")
+	in.App.ExternalSecret.Record.AsOf = now().Add(-ago)
+	in.App.ExternalSecret.Status.RefreshTime = metav1.NewTime(now().Add(-time.Hour))
 }
 
 // runWithout makes it an app that never had a parameter.
@@ -409,10 +416,11 @@ func parameterCases() map[string]findingCase {
 			complain(in, "AccessDeniedException: not authorized")
 			in.Settings.Configuration.AWS.Region = "cn-north-1"
 		}},
-		"recorded-missing":    {"envgraft saw that it is gone", "parameter", func(_ *testing.T, in *Input) { record(in, "NotFound", "") }},
-		"recorded-array":      {"envgraft saw what it holds", "parameter", func(_ *testing.T, in *Input) { record(in, "NotObject", "") }},
-		"recorded-denied":     {"envgraft's own rights", "!parameter", func(_ *testing.T, in *Input) { record(in, "AccessDenied", "") }},
-		"late":                {"ESO is stopped, and SSM has a new version", "sync", func(_ *testing.T, in *Input) { record(in, "", `,"late":true`) }},
+		"recorded-missing":    {"envgraft saw that it is gone", "parameter", func(_ *testing.T, in *Input) { record(in, "NotFound") }},
+		"recorded-array":      {"envgraft saw what it holds", "parameter", func(_ *testing.T, in *Input) { record(in, "NotObject") }},
+		"recorded-denied":     {"envgraft's own rights", "!parameter", func(_ *testing.T, in *Input) { record(in, "AccessDenied") }},
+		"late":                {"ESO is stopped, and SSM has a new version", "sync", func(_ *testing.T, in *Input) { unanswered(in, 2*time.Minute) }},
+		"late-soon":           {"ESO still has time, and pods have older data", "!pods", func(_ *testing.T, in *Input) { unanswered(in, 30*time.Second) }},
 		"parameter-kms":       {"the key refuses", "parameter", text("AccessDeniedException: The ciphertext refers to a KMS key that you may not use")},
 		"parameter-throttled": {"it tries again", "parameter", text("ThrottlingException: Rate exceeded")},
 		"parameter-clock":     {"no credentials are wrong", "parameter", text("InvalidSignatureException: Signature expired: 20261128T160000Z is now earlier than 20261128T162500Z")},
@@ -669,6 +677,32 @@ func TestLinesSayTheSame(t *testing.T) {
 		worstStage := slices.IndexFunc(l.Stages[:], func(s Status) bool { return s == Broken })
 		if (worstStage >= 0) != (l.Severity == Broken) {
 			t.Errorf("%s: the stages are %q, the problem %q", name, l.Stages, l.Severity)
+		}
+	}
+}
+
+// TestSynced says of each state of an ExternalSecret what ESO made of the Secret.
+func TestSynced(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		spoil  func(*Input)
+		want   string
+	}{
+		{"the Secret has what SSM has", func(*Input) {}, SyncedYes},
+		{"there is no ExternalSecret", func(in *Input) { in.App.ExternalSecret = nil }, SyncedNo},
+		{"ESO cannot sync it", func(in *Input) { complain(in, "AccessDenied") }, SyncedNo},
+		{"ESO is ready, and the Secret has another name", func(in *Input) { in.App.ExternalSecret.Status.Binding.Name = "former" }, SyncedNo},
+		{"ESO still has time", func(in *Input) { unanswered(in, 30*time.Second) }, SyncedYes},
+		{"ESO does not answer", func(in *Input) { unanswered(in, 2*time.Minute) }, SyncedUnanswered},
+		{"it is being deleted, which ESO calls ready", func(in *Input) {
+			at := metav1.NewTime(now().Add(-time.Hour))
+			in.App.ExternalSecret.DeletionTimestamp = &at
+		}, SyncedDeleting},
+	} {
+		in := healthy(t)
+		test.spoil(in)
+		if got := LineOf(*in).Synced; got != test.want {
+			t.Errorf("%s: synced is %q, want %q", test.reason, got, test.want)
 		}
 	}
 }

@@ -123,7 +123,7 @@ func appOf(t *testing.T, settings clusterview.Settings, kind, template string, n
 		t.Fatal(err)
 	}
 	ns := identity.Namespace{Name: "shop", Labels: nsLabels, Annotations: map[string]string{}}
-	a := &clusterview.App{Settings: settings, Namespace: found(ns)}
+	a := &clusterview.App{Settings: settings, Namespace: found(ns), Now: now()}
 	a.Workload = clusterview.Workload{Ref: ref, Template: []byte(template), Annotations: map[string]string{api.ReloaderSecret: "shop-secrets"}, Labels: map[string]string{}}
 	a.Subject = graft.New(settings.Configuration.Engine()).Inspect(ns, a.Workload.Template)
 	a.ConfigMap = found(clusterview.ConfigMap{Data: map[string]string{"MODE": "x"}})

@@ -75,10 +75,15 @@ type Line struct {
 
 // What ESO made of an app's Secret; SyncedNone is for an app that has none.
 const (
-	SyncedYes     = "yes"
-	SyncedNo      = "no"
-	SyncedNone    = "-"
-	SyncedUnknown = "not known"
+	SyncedYes = "yes"
+	SyncedNo  = "no"
+	// SyncedUnanswered is for a Secret that lacks a version that SSM has: ESO has not
+	// answered the request to refresh it.
+	SyncedUnanswered = "no answer"
+	// SyncedDeleting is for an ExternalSecret that is being deleted.
+	SyncedDeleting = "deleting"
+	SyncedNone     = "-"
+	SyncedUnknown  = "not known"
 )
 
 // Counts are an app's pods by what they run with.
@@ -170,7 +175,13 @@ func synced(a *clusterview.App) string {
 	switch {
 	case !a.ExternalSecrets.Known():
 		return SyncedUnknown
-	case a.ExternalSecret != nil && a.ExternalSecret.SecretExists():
+	case a.ExternalSecret == nil:
+		return SyncedNo
+	case a.ExternalSecret.Deleting():
+		return SyncedDeleting
+	case !a.UnansweredSince().IsZero():
+		return SyncedUnanswered
+	case a.ExternalSecret.SecretExists():
 		return SyncedYes
 	}
 	return SyncedNo

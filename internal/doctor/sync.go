@@ -2,7 +2,8 @@ package doctor
 
 import "time"
 
-// The rule: ESO has processed the ExternalSecret, and calls it ready.
+// The rule: ESO has processed the ExternalSecret, calls it ready, and answered the
+// refresh that envgraft asked for when SSM had a new version.
 
 func checkSync(in Input) Finding {
 	if f, stop := in.noSecret(); stop {
@@ -24,21 +25,14 @@ func checkSync(in Input) Finding {
 			"the External Secrets Operator has not processed ExternalSecret %q: check that it runs, and its controller class", e.Name)
 	case ready.Status != "True":
 		return broken(in.forceSync(), "the External Secrets Operator cannot sync ExternalSecret %q: %s: %s", e.Name, ready.Reason, ready.Message)
-	case in.late():
-		record, _ := in.App.Record()
+	case !in.App.UnansweredSince().IsZero():
 		return broken(in.forceSync(),
-			"the External Secrets Operator has not answered since %s: the Secret lacks what version %d of the parameter has", stamp(record.AsOf), record.Version)
+			"the External Secrets Operator has not answered since %s: the Secret lacks what version %d of the parameter has",
+			stamp(in.App.UnansweredSince()), e.Record.Version)
 	case e.Status.RefreshTime.IsZero():
 		return ok("ready")
 	}
 	return ok("last synced %s", stamp(e.Status.RefreshTime.Time))
-}
-
-// late says that ESO did not answer the refresh that envgraft asked for when it
-// saw a new version.
-func (in Input) late() bool {
-	record, found := in.App.Record()
-	return found && record.Late
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

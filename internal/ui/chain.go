@@ -77,8 +77,12 @@ func externalSecret(app *clusterview.App) string {
 		return "not seen"
 	case e == nil:
 		return "does not exist"
+	case e.Deleting():
+		return "being deleted since " + e.DeletionTimestamp.UTC().Format(time.RFC3339)
 	case e.Status.RefreshTime.IsZero():
 		return "never synced"
+	case !app.UnansweredSince().IsZero():
+		return "last synced " + e.Status.RefreshTime.UTC().Format(time.RFC3339) + ", no answer since " + app.UnansweredSince().UTC().Format(time.RFC3339)
 	case !e.SecretExists():
 		return "last synced " + e.Status.RefreshTime.UTC().Format(time.RFC3339) + ", failing now"
 	}
