@@ -60,7 +60,7 @@ func unanswered(in *Input, ago time.Duration) {
 // runWithout makes it an app that never had a parameter.
 func runWithout(in *Input) {
 	in.App.Secret, in.App.ConfigMap = missing[clusterview.Secret](), missing[clusterview.ConfigMap]()
-	delete(in.App.ExternalSecret.Metadata.Annotations, api.AnnotationKeys)
+	in.App.ExternalSecret.Record = nil
 	in.App.ExternalSecret.Status.RefreshTime = metav1.Time{}
 	complain(in, "error processing spec.dataFrom[0].extract, err: Secret does not exist")
 	in.Admission.Value.Pod.Metadata.Annotations[api.AnnotationAwaitsSecret] = "true"
