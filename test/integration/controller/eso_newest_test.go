@@ -14,7 +14,6 @@ func TestNewestESO(t *testing.T) {
 		t.Skip("ESO_NEWEST_CRDS names no folder with the CRDs of the newest ESO")
 	}
 	installCRDs(t, func(*testing.T) string { return dir }, "v1")
-	installCRDs(t, func(*testing.T) string { return dir }, "v1")
 	defer installESO(t, "v1") // for the tests after this one
 	for name, test := range map[string]func(*testing.T){
 		"Owners": TestOwners, "Settings": TestSettings, "Foreign": TestForeign, "Edits": TestEdits, "SteadyState": TestSteadyState,
