@@ -1,65 +1,57 @@
 package cli
 
 import (
+	"bytes"
+	"errors"
+
 	"github.com/spf13/cobra"
 
-	"github.com/envgraft/envgraft/internal/config"
-	"github.com/envgraft/envgraft/internal/policy"
+	"github.com/envgraft/envgraft/internal/localenv"
 )
 
 func newExport(streams Streams) *cobra.Command {
+	var flags environmentFlags
+	var show bool
+	var format *choice
 	command := &cobra.Command{
-		Use:   "export",
-		Short: "Write what the configuration says in other forms",
-	}
-	command.AddCommand(newExportPolicy(streams))
-	return command
-}
+		Use:   "export [KIND/NAME | -f FILE|DIR]",
+		Short: "Write the environment of a workload's container, values included",
+		Long: `Write the environment that a container of the workload gets, with the values of its
+Secrets, for tools that read it from a file. envgraft run gives it to a command
+without writing it anywhere.
 
-func newExportPolicy(streams Streams) *cobra.Command {
-	var file, name string
-	var excluded []string
-	command := &cobra.Command{
-		Use:   "policy",
-		Short: "Write the part that needs no facts as a MutatingAdmissionPolicy",
-		Long: `Write the part that needs no facts as a MutatingAdmissionPolicy: both references
-in their order and the annotations, and a ValidatingAdmissionPolicy that refuses
-what the webhook refuses. API servers from Kubernetes 1.36 on evaluate them
-without envgraft, so that pods get their environment while no replica answers.
+It refuses to write to a terminal, unless --show-values is given.
+` + environmentLong + `
 
-No literal is bound to a key by it, and nobody is warned: docs/standby.md says
-what it can do and what it cannot.
+It needs the same rights as envgraft run.
 
-Exit code 0: printed. 1: the configuration is not valid. 2: the command line was
-not understood.`,
-		Example: `  # From the configuration that the cluster runs with
-  kubectl get configmap envgraft -n envgraft-system -o jsonpath='{.data.config\.yaml}' \
-    | envgraft export policy --config /dev/stdin | kubectl apply -f -`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			c, err := exportedConfig(file)
+Exit code 0: written. 1: the environment lacks something, or the format cannot hold
+a variable. 2: the command line was not understood. 3: the cluster could not be
+asked.`,
+		Example: `  docker run --env-file <(envgraft export deploy/shop --format docker) shop
+
+  # Without a cluster and without AWS
+  envgraft export -f deploy/ --parameters parameters/ --format json | jq keys`,
+		Args: func(_ *cobra.Command, args []string) error { return flags.check(args) },
+		RunE: func(command *cobra.Command, args []string) error {
+			if isTerminal(streams.Out) && !show {
+				return errors.New("standard output is a terminal, and the values are secret: write to a file or a pipe, or give --show-values")
+			}
+			env, err := flags.compute(command, streams, args)
 			if err != nil {
 				return err
 			}
-			return policy.Write(streams.Out, policy.Options{Name: name, Engine: c.Engine(), ExcludedNamespaces: excluded})
+			var out bytes.Buffer
+			if err := localenv.Write(&out, localenv.Format(format.value), env.Variables); err != nil {
+				return err
+			}
+			_, err = streams.Out.Write(out.Bytes())
+			return err
 		},
 	}
-	flags := command.Flags()
-	flags.StringVar(&file, "config", "", "configuration `file` of the cluster's envgraft (docs/configuration.md)")
-	flags.StringVar(&name, "name", "envgraft", "`name` of the policies")
-	flags.StringSliceVar(&excluded, "exclude", []string{"envgraft-system"}, "`namespaces` that are left alone besides the configuration's excludedNamespaces")
+	flags.add(command)
+	format = addChoice(command, "format", "", "format", string(localenv.Dotenv), string(localenv.JSON), string(localenv.Shell), string(localenv.Docker))
+	command.Flags().BoolVar(&show, "show-values", false, "write to a terminal, too")
+	command.AddCommand(newExportPolicy(streams))
 	return command
-}
-
-// exportedConfig is strict as a server in a cluster is: what it exports decides
-// there.
-func exportedConfig(file string) (*config.Configuration, error) {
-	if file == "" {
-		return loadConfig("")
-	}
-	c, err := config.Load(file)
-	if err != nil {
-		return nil, err
-	}
-	return c, c.Validate(config.ModeCluster)
 }

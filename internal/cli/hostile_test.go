@@ -106,12 +106,16 @@ type hostileCase struct {
 
 func hostileCases() map[string][]hostileCase {
 	return map[string][]hostileCase{
-		"inject":              {{args: "-f FILE -o json", file: true}},
-		"explain":             {{args: "deploy/shop -n shop", cluster: true}, {args: "-f FILE", file: true}, {args: "-f FILE -o yaml", file: true}, {args: "-f FILE -o name", file: true}},
-		"doctor":              {{args: "deploy/shop -n shop", cluster: true}},
-		"status":              {{args: "-A", cluster: true}, {args: "-A -o json", cluster: true}},
-		"diff":                {{args: "-f FILE -n popapps", cluster: true, file: true}},
-		"import":              {{args: "deploy/shop -n shop", cluster: true, comments: true}, {args: "-f FILE", file: true, comments: true}},
+		"inject":  {{args: "-f FILE -o json", file: true}},
+		"explain": {{args: "deploy/shop -n shop", cluster: true}, {args: "-f FILE", file: true}, {args: "-f FILE -o yaml", file: true}, {args: "-f FILE -o name", file: true}},
+		"doctor":  {{args: "deploy/shop -n shop", cluster: true}},
+		"status":  {{args: "-A", cluster: true}, {args: "-A -o json", cluster: true}},
+		"diff":    {{args: "-f FILE -n popapps", cluster: true, file: true}},
+		"import":  {{args: "deploy/shop -n shop", cluster: true, comments: true}, {args: "-f FILE", file: true, comments: true}},
+		// A container that is not there: neither runs a command, nor writes values, which
+		// are as they are.
+		"run":                 {{args: "deploy/shop -n shop -c none -- true", cluster: true}, {args: "-f FILE -c none -- true", file: true}},
+		"export":              {{args: "deploy/shop -n shop -c none", cluster: true}, {args: "-f FILE -c none", file: true}},
 		"parameters check":    {{args: "/shop/shop/prod/app"}, {args: "/shop/shop/prod/app -o json"}},
 		"parameters history":  {{args: "/shop/shop/prod/app"}, {args: "/shop/shop/prod/app -o json"}},
 		"parameters rollback": {{args: "/shop/shop/prod/app --to 1 --yes"}},
@@ -204,7 +208,7 @@ func (h *hostileWorld) run(what string, wanted func(hostileCase) bool) {
 			}
 			args := strings.Fields(command + " " + strings.ReplaceAll(c.args, "FILE", file))
 			if c.cluster {
-				args = append(args, "--server", h.server)
+				args = slices.Insert(args, len(strings.Fields(command)), "--server", h.server)
 			}
 			r := run("", args...)
 			if c.comments {

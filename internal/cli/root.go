@@ -167,6 +167,6 @@ your machine and in pipelines, what it will do.`,
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	root.AddCommand(newServe(s.Err), newInject(s), newExplain(s), newDoctor(s), newStatus(s), newUI(s), newDiff(s), newImport(s),
-		newParameters(s), newExport(s), newRemove(s), newVersion(s.Out))
+		newParameters(s), newRun(s), newExport(s), newRemove(s), newVersion(s.Out))
 	return root
 }

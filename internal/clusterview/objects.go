@@ -98,3 +98,20 @@ func changed(m metav1.ObjectMeta) time.Time {
 	}
 	return latest
 }
+
+// SecretValues reads a Secret with its values, for commands that hand them to a
+// program of whoever asks. Nothing else calls it.
+func SecretValues(ctx context.Context, r *Reader, namespace, name string) Seen[map[string]string] {
+	type secret struct {
+		Data map[string][]byte `json:"data"`
+	}
+	o := get[secret](ctx, r, secrets(), namespace, name, whole)
+	seen := Seen[map[string]string]{State: o.State, Cause: o.Cause}
+	if o.State == Found {
+		seen.Value = make(map[string]string, len(o.Value.Data))
+		for key, value := range o.Value.Data {
+			seen.Value[key] = string(value)
+		}
+	}
+	return seen
+}

@@ -5,6 +5,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/envgraft/envgraft/internal/api"
@@ -29,6 +30,16 @@ type Namespace struct {
 	// Claimant is another Namespace whose label claims the system of this
 	// one's name; empty where there is none, or nobody looked.
 	Claimant string
+}
+
+// In returns the Namespace as one of another environment.
+func (n Namespace) In(environment string) Namespace {
+	n.Labels = maps.Clone(n.Labels)
+	if n.Labels == nil {
+		n.Labels = map[string]string{}
+	}
+	n.Labels[api.LabelEnvironment] = environment
+	return n
 }
 
 // Pod is what identity needs of a pod or pod template.

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"encoding/base64"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -47,6 +49,30 @@ func (s *Stream) ConfigMaps(namespace, otherwise string) map[string]map[string]s
 		if o.Group == "" && o.Kind == "ConfigMap" && own == namespace {
 			all[o.Name] = texts(field(o.node, "data"))
 		}
+	}
+	return all
+}
+
+// Secrets is ConfigMaps for Secrets. It leaves out what is no base64, which the API
+// server refuses.
+func (s *Stream) Secrets(namespace, otherwise string) map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for _, o := range s.Objects() {
+		own := o.Namespace
+		if own == "" {
+			own = otherwise
+		}
+		if o.Group != "" || o.Kind != "Secret" || own != namespace {
+			continue
+		}
+		data := map[string]string{}
+		for key, text := range texts(field(o.node, "data")) {
+			if value, err := base64.StdEncoding.DecodeString(text); err == nil {
+				data[key] = string(value)
+			}
+		}
+		maps.Copy(data, texts(field(o.node, "stringData")))
+		all[o.Name] = data
 	}
 	return all
 }
