@@ -2,7 +2,6 @@ package clusterview
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -10,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/staleness"
 )
 
 // ConfigMap is one with its values, which are not secret.
@@ -26,7 +26,7 @@ func (r *Reader) ConfigMap(ctx context.Context, namespace, name string) Seen[Con
 		Data     map[string]string `json:"data"`
 	}
 	o := get[configMap](ctx, r, configMaps(), namespace, name, whole)
-	return Seen[ConfigMap]{State: o.State, Cause: o.Cause, Value: ConfigMap{Data: o.Value.Data, Changed: changed(o.Value.Metadata)}}
+	return Seen[ConfigMap]{State: o.State, Cause: o.Cause, Value: ConfigMap{Data: o.Value.Data, Changed: staleness.DataChanged(o.Value.Metadata)}}
 }
 
 // Facts are what the engine takes of a ConfigMap.
@@ -77,26 +77,11 @@ func (r *Reader) Secret(ctx context.Context, namespace, name string) Seen[Secret
 	if o.State != Found {
 		return seen
 	}
-	seen.Value = Secret{Keys: slices.Sorted(maps.Keys(o.Value.Data)), Labels: o.Value.Metadata.Labels, Changed: changed(o.Value.Metadata)}
+	seen.Value = Secret{Keys: slices.Sorted(maps.Keys(o.Value.Data)), Labels: o.Value.Metadata.Labels, Changed: staleness.DataChanged(o.Value.Metadata)}
 	if owner := metav1.GetControllerOfNoCopy(&o.Value.Metadata); owner != nil && owner.Kind == "ExternalSecret" {
 		seen.Value.Maker = owner.Name
 	}
 	return seen
-}
-
-// changed is when somebody last wrote to an object's data, by managedFields.
-func changed(m metav1.ObjectMeta) time.Time {
-	latest := m.CreationTimestamp.Time
-	for _, entry := range m.ManagedFields {
-		var fields map[string]json.RawMessage
-		if entry.FieldsV1 == nil || entry.Time == nil || json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields) != nil {
-			continue
-		}
-		if _, ok := fields["f:data"]; ok && entry.Time.After(latest) {
-			latest = entry.Time.Time
-		}
-	}
-	return latest
 }
 
 // SecretValues reads a Secret with its values, for commands that hand them to a

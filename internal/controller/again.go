@@ -38,6 +38,7 @@ type outlived struct {
 // ofWorkload is a pod with the workload that it belongs to.
 type ofWorkload struct {
 	pod, workload types.UID
+	name          string
 	revision      string
 	created       time.Time
 	deleting      bool
@@ -76,15 +77,9 @@ func (p *pass) outlived(ctx context.Context, e *externalsecret.ExternalSecret, c
 	if at.IsZero() {
 		return nil, nil
 	}
-	var pods []ofWorkload
-	for _, pod := range p.inventory.Pods(p.app) {
-		top, err := p.owners.Top(ctx, pod)
-		if err != nil {
-			return nil, err
-		}
-		if top != nil {
-			pods = append(pods, ofWorkload{pod.UID, top.UID, pod.Revision, pod.Created(), pod.Deleting})
-		}
+	pods, err := p.podsByWorkload(ctx)
+	if err != nil {
+		return nil, err
 	}
 	var restarts []func(string) cause
 	for _, pod := range olderThan(at, pods) {
@@ -96,6 +91,23 @@ func (p *pass) outlived(ctx context.Context, e *externalsecret.ExternalSecret, c
 		restarts = append(restarts, func(version string) cause { return madeAgain(claims[n], about, version) })
 	}
 	return restarts, nil
+}
+
+// podsByWorkload are the app's pods with the workloads that they belong to, newest first.
+func (p *pass) podsByWorkload(ctx context.Context) ([]ofWorkload, error) {
+	var pods []ofWorkload
+	for _, pod := range p.inventory.Pods(p.app) {
+		top, err := p.owners.Top(ctx, pod)
+		if err != nil {
+			return nil, err
+		}
+		if top != nil {
+			pods = append(pods, ofWorkload{
+				pod: pod.UID, workload: top.UID, name: pod.Name, revision: pod.Revision, created: pod.Created(), deleting: pod.Deleting,
+			})
+		}
+	}
+	return pods, nil
 }
 
 func madeAgain(c claim, about outlived, version string) cause {

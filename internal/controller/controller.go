@@ -25,6 +25,7 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/fair"
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/lookup"
 	"github.com/envgraft/envgraft/internal/restarts"
@@ -100,8 +101,11 @@ func (c *terms) reconciler(s *tables) *reconciler {
 		hiding:       c.remember(),
 		unused:       c.remember(),
 		failures:     c.remember(),
+		configMaps:   utilcache.NewLRUExpireCacheWithClock(rememberedConfigMaps, c.options.Clock),
 		queue:        c.queue(),
-		lookups:      lookup.New(c.needs.Parameters, c.options.Clock, c.options.LookupsPerSecond, s.changed),
+
+		configMapReads: fair.New(c.options.Clock, configMapsPerSecond, configMapBurst),
+		lookups:        lookup.New(c.needs.Parameters, c.options.Clock, c.options.LookupsPerSecond, s.changed),
 	}
 }
 

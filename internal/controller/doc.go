@@ -12,7 +12,8 @@
 // while after the last of those. The rights that this needs, on every namespace
 // but for leases:
 //
-//	""                   pods                          list, watch (metadata)
+//	""                   pods                          list, watch (metadata); get
+//	""                   configmaps                    get
 //	""                   namespaces                    get, list, watch (metadata)
 //	apps                 replicasets                   get (metadata)
 //	apps                 deployments, statefulsets,

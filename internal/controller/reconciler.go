@@ -17,6 +17,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/externalsecret"
+	"github.com/envgraft/envgraft/internal/fair"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/lookup"
@@ -51,8 +52,11 @@ type reconciler struct {
 	unused *utilcache.LRUExpireCache
 	// failures are the steps that failed, by step.
 	failures *utilcache.LRUExpireCache
-	lookups  *lookup.Lookups
-	queue    *restarts.Queue
+	// configMaps is what was last read of each, within the budget of configMapReads.
+	configMaps     *utilcache.LRUExpireCache
+	configMapReads *fair.Budget
+	lookups        *lookup.Lookups
+	queue          *restarts.Queue
 }
 
 // Reconcile implements reconcile.Reconciler. The request's name is an app's.
@@ -72,6 +76,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, fmt.Errorf("cannot get namespace %q: %w", app.Namespace, err)
 	}
 	p.try(ctx, "", "judge pods", nil, func() error { return p.tellStale(ctx) })
+	p.try(ctx, "", "see to ConfigMaps", nil, func() error { return p.seeToConfigMaps(ctx) })
 	claims, err := p.claims(ctx, r.inventory.Pods(app))
 	if err != nil {
 		return reconcile.Result{}, err
