@@ -78,6 +78,7 @@ func (b *bench) testFromOneLabel(t *testing.T) {
 	pod := b.pod(t, shop)
 	expect(t, "the app", b.environmentOf(t, namespace, pod.Metadata.Name, 8080), injected())
 	expect(t, "the init container", b.printedEnvironment(t, namespace, pod.Metadata.Name, "migrate"), injected())
+	b.expectSameByRun(t, namespace, pod.Metadata.Name)
 	es := b.externalSecret(t, namespace, "shop-external")
 	if diff := cmp.Diff([]string{"Deployment/shop"}, es.owners()); diff != "" {
 		t.Errorf("owners of the ExternalSecret (-want +got):\n%s", diff)

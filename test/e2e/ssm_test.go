@@ -28,14 +28,19 @@ const (
 )
 
 // parameters is the Parameter Store of the tests, as a pipeline sees it.
-type parameters struct{ client *ssm.Client }
+type parameters struct {
+	client *ssm.Client
+	// endpoint is where a command on this machine finds it.
+	endpoint string
+}
 
 // startSSM runs the fake in the cluster and opens a way to it.
 func (b *bench) startSSM(t *testing.T) {
 	t.Helper()
 	b.apply(t, "ssmfake.yaml", map[string]string{"Namespace": ssmNamespace, "Image": ssmfakeImage})
 	b.rolledOut(t, ssmNamespace, "deployment/ssmfake")
-	b.ssm = parameters{ssmfake.NewClient("http://" + b.forward(t, ssmNamespace, "service/ssmfake", 4566))}
+	endpoint := "http://" + b.forward(t, ssmNamespace, "service/ssmfake", 4566)
+	b.ssm = parameters{ssmfake.NewClient(endpoint), endpoint}
 }
 
 var forwarding = regexp.MustCompile(`Forwarding from (127\.0\.0\.1:\d+)`)
