@@ -262,8 +262,9 @@ func (s *shop) pod(name, replicaSet string, labels ...string) {
 	if err := s.client.Create(s.t.Context(), p); err != nil {
 		s.t.Fatal(err)
 	}
-	if p.Annotations[api.AnnotationParameterVersion] != "3" { // the webhook's own, of the fake SSM
+	if p.Annotations[api.AnnotationParameterVersion] != "3" { // the webhook's own, of the fake SSM, which was filled later than the record
 		p.Annotations[api.AnnotationParameterVersion] = "3"
+		delete(p.Annotations, api.AnnotationParameterModified)
 		if err := s.client.Update(s.t.Context(), p); err != nil {
 			s.t.Fatal(err)
 		}
