@@ -1,5 +1,5 @@
-// Package deploy_test holds the chart to what the program needs, and the
-// manifests to the names that the program knows.
+// Package deploy_test compares the chart and the manifests with what the program
+// needs and with the names that it knows.
 package deploy_test
 
 import (

@@ -1,6 +1,6 @@
-// Package admissionevents makes Events of what admissions found: the warnings of pods
-// that controllers create reach nobody, while the Events of a workload are where
-// people look first.
+// Package admissionevents writes the findings of admissions as Events on workloads.
+// The warnings of a pod that a controller creates are shown to nobody; people look
+// at the Events of its workload first.
 package admissionevents
 
 import (

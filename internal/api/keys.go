@@ -1,5 +1,5 @@
-// Package api holds every label, annotation, path and default name that
-// envgraft and its users agree on, each once.
+// Package api defines every label, annotation, path and default name that envgraft
+// and its users agree on, each in one place.
 package api
 
 // Group prefixes every key that is envgraft's own.
@@ -9,16 +9,25 @@ const Group = "envgraft.dev"
 const (
 	// LabelInject opts in or out: on a Namespace, a workload or a pod template.
 	// The nearest wins: pod, then workload, then Namespace.
+	// Accepts: `enabled`, `disabled`. Default: not opted in.
 	LabelInject = Group + "/inject"
-	// LabelApp names the app, over LabelName. envgraft also writes it to the
-	// pods it injects, so that its controller can watch them by label.
+	// LabelApp, on a pod template, names the app. envgraft also writes it to the
+	// pods that it injects, so that its controller can watch them by label.
+	// Accepts: a label value that is a name in Kubernetes. Default: the label
+	// `app.kubernetes.io/name`.
 	LabelApp = Group + "/app"
-	// LabelSystem names the system: on a Namespace, or repeated on a pod.
+	// LabelSystem, on a Namespace, names the system; a pod may repeat it.
+	// Accepts: a label value that is one level of an SSM path. Default: the
+	// Namespace's name.
 	LabelSystem = Group + "/system"
-	// LabelEnvironment names the environment: on a pod, else on a Namespace.
+	// LabelEnvironment, on a Namespace, names the environment. On a pod it may name
+	// it again, or one that AnnotationAllowedEnvironments lists.
+	// Accepts: a label value that is one level of an SSM path. Default: the
+	// configuration's `environment`.
 	LabelEnvironment = Group + "/environment"
-	// LabelBypass, on a Namespace, with any value, keeps all webhooks from being
-	// called for it: to break the glass. The controller goes on.
+	// LabelBypass, on a Namespace, bypasses envgraft: API servers call none of its
+	// webhooks for the namespace. The controller goes on.
+	// Accepts: any value. Default: not set.
 	LabelBypass = Group + "/bypass"
 
 	// LabelName and LabelPartOf are Kubernetes' recommended labels, see
@@ -35,93 +44,115 @@ const (
 
 // Annotations that people set on a pod template.
 const (
-	// AnnotationParameter is an SSM path that replaces the computed one.
-	// envgraft writes the path that was used to the pods it injects.
+	// AnnotationParameter replaces the computed SSM parameter. envgraft writes the
+	// path that was used to the pods that it injects.
+	// Accepts: an SSM path below the Namespace's system, or below one of
+	// AnnotationAllowedParameterPrefixes. Default: `names.parameter`.
 	AnnotationParameter = Group + "/parameter"
-	// AnnotationConfigMapName and AnnotationSecretName replace the computed names.
+	// AnnotationConfigMapName replaces the computed name of the ConfigMap.
+	// Accepts: a ConfigMap's name. Default: `names.configMap`.
 	AnnotationConfigMapName = Group + "/config-map-name"
-	AnnotationSecretName    = Group + "/secret-name"
-	// AnnotationSecrets switches the parameter tier off for an app.
+	// AnnotationSecretName replaces the computed name of the Secret. envgraft only
+	// refers to such a Secret, unless AnnotationAllowedSecretNames lists it.
+	// Accepts: a Secret's name. Default: `names.secret`.
+	AnnotationSecretName = Group + "/secret-name"
+	// AnnotationSecrets switches the parameter tier off.
+	// Accepts: `enabled`, `disabled`. Default: `enabled`.
 	AnnotationSecrets = Group + "/secrets"
-	// AnnotationSecretOptional lets a pod start without its Secret.
+	// AnnotationSecretOptional lets the pod start without its Secret.
+	// Accepts: `true`, `false`. Default: `false`.
 	AnnotationSecretOptional = Group + "/secret-optional"
-	// AnnotationConfigMapRequired makes a pod wait for its ConfigMap.
+	// AnnotationConfigMapRequired makes the pod wait for its ConfigMap.
+	// Accepts: `true`, `false`. Default: `false`.
 	AnnotationConfigMapRequired = Group + "/config-map-required"
-	// AnnotationContainers limits the graft to the containers it lists, comma separated.
+	// AnnotationContainers limits the injection to these containers.
+	// Accepts: up to 1,000 container names, comma separated. Default: all but
+	// `skipContainers`.
 	AnnotationContainers = Group + "/containers"
-	// AnnotationKeep lists env names whose pod value stays on top, comma separated,
-	// 1,000 at most.
+	// AnnotationKeep lists the variables whose value in the pod wins.
+	// Accepts: up to 1,000 names of variables, comma separated. Default: none.
 	AnnotationKeep = Group + "/keep"
-	// AnnotationRefreshInterval, AnnotationDeletionPolicy and
-	// AnnotationSecretStore are settings of the ExternalSecret.
+	// AnnotationRefreshInterval is the ExternalSecret's refreshInterval.
+	// Accepts: a duration as `15m`, at least `externalSecrets.minRefreshInterval`.
+	// Default: `externalSecrets.refreshInterval`.
 	AnnotationRefreshInterval = Group + "/refresh-interval"
-	AnnotationDeletionPolicy  = Group + "/deletion-policy"
-	AnnotationSecretStore     = Group + "/secret-store"
+	// AnnotationDeletionPolicy is the ExternalSecret's deletionPolicy.
+	// Accepts: `Delete`, `Retain`. Default: `externalSecrets.deletionPolicy`.
+	AnnotationDeletionPolicy = Group + "/deletion-policy"
+	// AnnotationSecretStore is the ExternalSecret's secretStoreRef.
+	// Accepts: `ClusterSecretStore/NAME` where `externalSecrets.allowedStores` lists
+	// it, `SecretStore/NAME`. Default: `externalSecrets.secretStore`.
+	AnnotationSecretStore = Group + "/secret-store"
 )
 
-// Annotations on other objects.
+// Annotations that people set on other objects.
 const (
-	// AnnotationAllowedParameterPrefixes, on a Namespace, widens the parameters that
-	// its pods may reach: comma separated, each starting and ending with "/".
+	// AnnotationAllowedParameterPrefixes, on a Namespace, allows its pods other
+	// parameters than those of its system.
+	// Accepts: prefixes that start and end with `/`, comma separated. Default: none.
 	AnnotationAllowedParameterPrefixes = Group + "/allowed-parameter-prefixes"
 	// AnnotationAllowedEnvironments, on a Namespace, lists environments that its pods
-	// may name besides the Namespace's own, comma separated.
+	// may name besides the Namespace's own.
+	// Accepts: environments, comma separated. Default: none.
 	AnnotationAllowedEnvironments = Group + "/allowed-environments"
-	// AnnotationAllowedSecretNames, on a Namespace, lists names outside the configured
-	// template of Secrets that ESO may be asked to fill, comma separated.
+	// AnnotationAllowedSecretNames, on a Namespace, lists Secrets that ESO may fill
+	// although their names do not follow `names.secret`.
+	// Accepts: names of Secrets, comma separated. Default: none.
 	AnnotationAllowedSecretNames = Group + "/allowed-secret-names"
-	// AnnotationMode, on a Namespace, is ModeAudit where its pods are decided
-	// upon and left as they are.
+	// AnnotationMode, on a Namespace, switches audit mode on: envgraft reports what it
+	// would do with pods, and changes nothing.
+	// Accepts: `audit`. Default: not set.
 	AnnotationMode = Group + "/mode"
 	ModeAudit      = "audit"
-	// AnnotationReload, on a workload, switches reload annotations off.
+	// AnnotationReload, on a workload, switches Reloader's annotations off.
+	// Accepts: `enabled`, `disabled`. Default: `enabled`.
 	AnnotationReload = Group + "/reload"
-	// AnnotationReleaseRestarts, on a workload that was restarted and whose new
-	// pods do not get ready, has others of its parameter restarted all the same.
-	// It is what the workload was restarted for, as the Event RestartsBlocked has it.
+	// AnnotationReleaseRestarts, on a workload whose new pods do not become ready
+	// after a restart, lets the other workloads with its parameter be restarted anyway.
+	// Accepts: the value in the Event `RestartsBlocked`. Default: not set.
 	AnnotationReleaseRestarts = Group + "/release-restarts"
 )
 
 // Annotations that envgraft writes.
 const (
-	// AnnotationInjected, on a pod, says what was injected, for people:
+	// AnnotationInjected, on a pod, lists what was injected:
 	// "ConfigMap/myapp-config,Secret/myapp-secrets".
 	AnnotationInjected = Group + "/injected"
 	// AnnotationInjectedContainers, on a pod, names the containers that were
-	// injected: those that other webhooks add afterwards are left alone.
+	// injected. Containers that other webhooks add afterwards are not injected.
 	AnnotationInjectedContainers = Group + "/injected-containers"
 	// AnnotationAwaitsSecret, on a pod, says that the pod may have started
 	// before its Secret existed: the controller restarts its workload once
 	// when the Secret first appears, which Reloader would not do.
 	AnnotationAwaitsSecret = Group + "/awaits-secret"
-	// AnnotationParameterVersion, on a pod, is the version of the parameter by
-	// whose keys it was grafted; it is absent where they were not known.
+	// AnnotationParameterVersion, on a pod, is the version of the parameter whose keys
+	// were used. It is absent if the keys were not known.
 	AnnotationParameterVersion = Group + "/parameter-version"
-	// AnnotationParameterModified, on a pod, is when that version was made, in RFC
-	// 3339: a parameter that was deleted and created again begins at version 1.
+	// AnnotationParameterModified, on a pod, is when that version was created, in RFC
+	// 3339: a parameter that was deleted and created again starts at version 1.
 	AnnotationParameterModified = Group + "/parameter-modified"
-	// AnnotationRestartedFor, on a workload's pod template, names for what the
-	// controller restarted it, the newest first: a version of the parameter
-	// ("/popapps/myapp/stage/app@2"), or why its pods were stale. It never does so
-	// twice for a version, and once a day for stale pods.
+	// AnnotationRestartedFor, on a workload's pod template, lists why the controller
+	// restarted it, the newest reason first: a version of the parameter
+	// ("/popapps/myapp/stage/app@2"), or why its pods were stale. The controller
+	// restarts it once per version, and at most once a day for stale pods.
 	AnnotationRestartedFor = Group + "/restarted-for"
 	// AnnotationRestartedAt, on a workload's pod template, is when the controller
 	// last restarted it, in RFC 3339.
 	AnnotationRestartedAt = Group + "/restarted-at"
 	// AnnotationWritten, on a workload, records what the workload webhook
-	// wrote, so that it reverts that and nothing else.
+	// wrote, so that it can revert exactly that.
 	AnnotationWritten = Group + "/written"
 	// AnnotationForcedVersion, on an ExternalSecret, is the version of the
-	// parameter for which a refresh was last asked.
+	// parameter for which ESO was last asked to refresh.
 	AnnotationForcedVersion = Group + "/forced-version"
 	// AnnotationKeys, on an ExternalSecret, records in JSON which keys which
 	// version of the parameter has in which store. It never holds a value.
 	AnnotationKeys = Group + "/keys"
-	// AnnotationRevoked, on an ExternalSecret, says why its Namespace may no
-	// longer reach the parameter.
+	// AnnotationRevoked, on an ExternalSecret, says why its Namespace may not
+	// use the parameter any more.
 	AnnotationRevoked = Group + "/revoked"
 	// AnnotationUnusedSince, on an ExternalSecret that nothing owns, is when the
-	// last Job or pod that used it was gone, in RFC 3339.
+	// last Job or pod that used it was deleted, in RFC 3339.
 	AnnotationUnusedSince = Group + "/unused-since"
 	// AnnotationSecretRemoved, on an ExternalSecret, is when the controller saw that
 	// ESO had removed the Secret, in RFC 3339: pods that are older are restarted

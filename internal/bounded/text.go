@@ -1,7 +1,7 @@
-// Package bounded cuts what strangers write before it goes into the log, a
-// trace, an Event or an answer. Whoever may create pods can send a name of 3 MB:
-// a few of those would rotate the log away, or fill memory while a collector of
-// traces is down.
+// Package bounded cuts text that others wrote before it goes into the log, a trace,
+// an Event or an answer. A user who may create pods can send a name of 3 MB: a few
+// of those would rotate the log away, or fill memory while the collector of traces
+// is down.
 package bounded
 
 import (

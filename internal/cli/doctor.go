@@ -49,19 +49,19 @@ func newDoctor(streams Streams) *cobra.Command {
 replicas, Service and certificate of envgraft; namespace, labels, admission and
 other webhooks; External Secrets Operator, store, ExternalSecret, parameter, sync,
 Secret and ConfigMap; Reloader, its annotations, and the pods. It stops at the
-first broken link and prints a command that fixes it, or says what to ask its owner for. No
-command that it prints overwrites or deletes what it did not read. Without a
-workload it looks at the installation alone.
+first broken link and prints a command that fixes it, or says what to ask its
+owner for. No command that it prints overwrites or deletes what it did not read.
+Without a workload it checks the installation only.
 
-It reads with your rights and changes nothing: to ask the webhooks it has the API
-server admit a pod in a dry run. Missing rights are listed, and are no fault
-unless --strict makes them one. --aws reads the parameter, too, with your AWS
-credentials. No value of a Secret or parameter is ever printed. -o name prints
-what has a broken link.
+It uses your permissions and changes nothing: to test the webhooks it creates a
+pod in a server-side dry run. Missing permissions are listed; they are an error
+only with --strict. --aws also reads the parameter, with your AWS credentials. It
+never prints a value of a Secret or parameter. -o name prints what has a broken
+link.
 
 Exit code 0: no broken link was found. 1: a link is broken. 2: the command line
-was not understood. 3: it could not look, as without a cluster, or with --strict
-without a right.`,
+is wrong. 3: it could not look, for example without a cluster, or with --strict
+without a permission.`,
 		Example: `  envgraft doctor
   envgraft doctor deploy/shop
   envgraft doctor -n shop -l app.kubernetes.io/name=shop -o json`,

@@ -1,5 +1,5 @@
-// Package cli holds the commands of envgraft: what main calls, and nothing of
-// what they do it with.
+// Package cli has envgraft's commands: flags, output and exit codes. Other packages
+// do the work.
 package cli
 
 import (

@@ -1,5 +1,5 @@
-// Package fair divides among namespaces what the cluster has only so much of: calls
-// of SSM, Events. No namespace can use up what the others need.
+// Package fair shares a limited resource among namespaces: calls of SSM, and Events.
+// No namespace can use up what the others need.
 package fair
 
 import (

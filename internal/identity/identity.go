@@ -1,5 +1,6 @@
-// Package identity tells from labels who a pod is: its app, system and
-// environment, and from these the SSM parameter and the objects that are its.
+// Package identity computes from labels which app, system and environment a pod
+// belongs to, and from these its SSM parameter, ConfigMap and Secret. It also checks
+// which parameters the pod's Namespace may use.
 package identity
 
 import (

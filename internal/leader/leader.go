@@ -1,5 +1,5 @@
-// Package leader runs something on one of several replicas at a time: on the one
-// that holds a Lease of Kubernetes, for as long as it does.
+// Package leader runs a function on one replica at a time: on the replica that holds
+// a Lease, for as long as it holds it.
 package leader
 
 import (

@@ -1,6 +1,6 @@
-// Package parameters looks after the SSM parameters that hold apps' secrets:
-// it creates their placeholders and checks that they will make good Secrets.
-// Values never leave the functions that look at them.
+// Package parameters creates placeholders for the SSM parameters of apps, lists and
+// restores their versions, and checks that ESO can make Secrets of them. Values
+// never leave the functions that read them.
 package parameters
 
 import (

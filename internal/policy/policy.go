@@ -1,6 +1,6 @@
-// Package policy writes the part of envgraft that needs no facts as a
-// MutatingAdmissionPolicy: CEL that API servers evaluate themselves. It stands
-// in where no replica of the webhook answers.
+// Package policy writes the engine's rules that need no facts as a
+// MutatingAdmissionPolicy: CEL that API servers evaluate themselves, also while no
+// replica of the webhook answers.
 package policy
 
 import (

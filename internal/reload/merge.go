@@ -1,6 +1,6 @@
-// Package reload writes what Stakater's Reloader must find on a workload for
-// its pods to be replaced when their Secret or ConfigMap changes, and takes
-// back what it wrote and nothing else.
+// Package reload writes Reloader's annotations to workloads, so that Reloader
+// replaces their pods when their Secret or ConfigMap changes. It can revert exactly
+// what it wrote.
 package reload
 
 import (

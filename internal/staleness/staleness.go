@@ -1,6 +1,6 @@
-// Package staleness judges whether a pod has the environment that the next pod of
-// its workload would get. It is pure: controller, status, explain, doctor and the
-// page all ask it, each with as much as it may see.
+// Package staleness decides whether a pod has the environment that the next pod of
+// its workload would get. It is pure. Controller, status, explain, doctor and the
+// page all use it, each with the objects that it may read.
 package staleness
 
 import (

@@ -1,5 +1,6 @@
-// Package terminal writes text that others wrote (names, annotations, messages
-// of a cluster) to terminals and CI logs. Every command prints through it.
+// Package terminal prints text that others wrote (names, annotations, messages of a
+// cluster) to terminals and CI logs, without control characters. Every command
+// prints through it.
 package terminal
 
 import (

@@ -1,6 +1,6 @@
-// Package tracing sends a trace of each admission over OTLP, where an endpoint
-// is configured by OpenTelemetry's own environment variables. Where none is, it
-// does nothing, and allocates nothing.
+// Package tracing sends a trace of each admission over OTLP, if OpenTelemetry's own
+// environment variables configure an endpoint. Otherwise it does nothing, and
+// allocates nothing.
 package tracing
 
 import (

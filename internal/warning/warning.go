@@ -1,5 +1,5 @@
-// Package warning fits warnings to what an API server hands on and kubectl
-// prints: one line each, and short.
+// Package warning shortens warnings to what an API server passes on and kubectl
+// prints: one line each.
 package warning
 
 import (

@@ -1,6 +1,5 @@
-// Package workload has the one list of the kinds that have pods, references to
-// their objects, and the rules by which one of them owns another. It has no
-// client: whoever reads or changes such objects asks here what they are.
+// Package workload lists the kinds that have pods, refers to their objects, and says
+// which kind owns which. It has no client.
 package workload
 
 import (

@@ -1,5 +1,5 @@
-// Package workloadevents writes Events on workloads: the same one once an hour, and
-// not more than the API server can bear, whatever a namespace does.
+// Package workloadevents writes Events on workloads: the same Event at most once an
+// hour, and only as many as the API server can bear, whatever a namespace does.
 package workloadevents
 
 import (

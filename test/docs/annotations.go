@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -19,18 +20,33 @@ func annotations(file string) (string, error) {
 	values := constants(parsed)
 	var text strings.Builder
 	fmt.Fprintf(&text, notice, file)
-	text.WriteString("# Labels and annotations\n\nA value that cannot be understood denies the pod, and the message says what is accepted.\n")
+	text.WriteString("# Labels and annotations\n\nFor developers and platform engineers who configure single apps or namespaces. envgraft denies a pod with a value\n" +
+		"that it does not accept, and the message lists the accepted values. Names such as `names.secret` are fields of the\n" +
+		"[configuration](configuration.md).\n")
 	for _, declaration := range parsed.Decls {
 		group, ok := declaration.(*ast.GenDecl)
 		if ok && group.Tok == token.CONST {
-			describeGroup(&text, group, values)
+			if err := describeGroup(&text, group, values); err != nil {
+				return "", err
+			}
 		}
 	}
 	return text.String(), nil
 }
 
-func describeGroup(text *strings.Builder, group *ast.GenDecl, values map[string]string) {
+// settable begins the heading of keys that people set: each needs its values.
+const settable = "that people set"
+
+// errNoValues says that a comment lacks what the table needs.
+var errNoValues = errors.New("its comment has no \"Accepts: … Default: …\"")
+
+func describeGroup(text *strings.Builder, group *ast.GenDecl, values map[string]string) error {
 	var rows strings.Builder
+	title := strings.TrimSuffix(strings.TrimSpace(group.Doc.Text()), ".")
+	header := "| key | meaning |\n|---|---|\n"
+	if strings.Contains(title, settable) {
+		header = "| key | meaning | accepted values | default |\n|---|---|---|---|\n"
+	}
 	comment := ""
 	for _, spec := range group.Specs {
 		constant, ok := spec.(*ast.ValueSpec)
@@ -42,13 +58,32 @@ func describeGroup(text *strings.Builder, group *ast.GenDecl, values map[string]
 		}
 		for _, name := range constant.Names {
 			if value := values[name.Name]; strings.HasPrefix(value, values["Group"]+"/") {
-				fmt.Fprintf(&rows, "| `%s` | %s |\n", value, cell(plain(comment, values)))
+				row, err := describeKey(plain(comment, values), strings.Contains(title, settable))
+				if err != nil {
+					return fmt.Errorf("%s: %w", name.Name, err)
+				}
+				fmt.Fprintf(&rows, "| `%s` | %s |\n", value, row)
 			}
 		}
 	}
 	if rows.Len() > 0 {
-		fmt.Fprintf(text, "\n## %s\n\n| key | meaning |\n|---|---|\n%s", strings.TrimSuffix(strings.TrimSpace(group.Doc.Text()), "."), &rows)
+		fmt.Fprintf(text, "\n## %s\n\n%s%s", title, header, &rows)
 	}
+	return nil
+}
+
+// describeKey returns the cells of a key: its meaning, and where people set it its
+// accepted values and its default.
+func describeKey(comment string, set bool) (string, error) {
+	meaning, rest, found := strings.Cut(comment, " Accepts: ")
+	accepted, fallback, hasDefault := strings.Cut(rest, ". Default: ")
+	switch {
+	case !set:
+		return cell(comment), nil
+	case !found || !hasDefault:
+		return "", errNoValues
+	}
+	return strings.Join([]string{cell(meaning), cell(accepted), cell(strings.TrimSuffix(fallback, "."))}, " | "), nil
 }
 
 // plain writes keys in place of the names of constants.

@@ -1,5 +1,5 @@
-// Command docs writes the parts of docs/ that are the code's own words: the
-// commands with their flags, and the labels and annotations.
+// Command docs generates the pages of docs/ that the code defines: the commands with
+// their flags, and the labels and annotations. Its tests check all documents.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package rights has tests run envgraft under exactly the rights that people
-// grant it with deploy/install.yaml.
+// Package rights lets tests run envgraft with exactly the permissions that
+// deploy/install.yaml grants.
 package rights
 
 import (

@@ -1,6 +1,6 @@
-// Package sqsfake is a small fake of SQS' JSON protocol: a queue with long
-// polls, visibility timeouts, receipts and redrive, and the faults that a test
-// can have it make. It is driven through the real SDK.
+// Package sqsfake is a small fake of SQS' JSON protocol: a queue with long polls,
+// visibility timeouts, receipts and redrive. Tests can make it fail. The real SDK
+// drives it.
 package sqsfake
 
 import (
