@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
@@ -75,7 +77,7 @@ func (s *uiSource) App(ctx context.Context, ref clusterview.Ref) (ui.App, error)
 	findings := doctor.Examine(in)
 	return ui.App{
 		Ref: ref, Identity: app.Subject.Identity, Findings: findings, Chain: ui.ChainOf(app, findings),
-		Pods: uiPods(explained.Live.Pods), Containers: uiContainers(explained.Containers), Notes: notes(g), At: base.Now,
+		Pods: uiPods(explained.Live.Pods), Containers: uiContainers(explained.Containers), Versions: uiVersions(app, explained.Live.Pods), History: historyOf(app), Events: c.WorkloadEvents(ctx, ref), Notes: notes(g), At: base.Now,
 	}, nil
 }
 
@@ -97,6 +99,50 @@ func uiPods(pods []livePod) []ui.Pod {
 		all[i] = ui.Pod{Name: p.Name, Version: p.Version, Freshness: p.Freshness, Why: p.Why}
 	}
 	return all
+}
+
+// uiVersions are the recorded version and those of the pods, the newest first. The
+// recorded one is first: a parameter that was created again starts at version 1.
+func uiVersions(app *clusterview.App, pods []livePod) []ui.Version {
+	byNumber := map[int64]*ui.Version{}
+	of := func(number int64) *ui.Version {
+		if byNumber[number] == nil {
+			byNumber[number] = &ui.Version{Number: number}
+		}
+		return byNumber[number]
+	}
+	if record, ok := app.Record(); ok && record.Version != 0 {
+		newest := of(record.Version)
+		newest.Recorded, newest.Modified = true, record.Modified
+		if previous := record.Previous; previous != nil && previous.Version != record.Version {
+			of(previous.Version).Modified = previous.Modified
+		}
+	}
+	for _, pod := range pods {
+		of(pod.Version).Pods.Add(pod.Freshness)
+	}
+	versions := make([]ui.Version, 0, len(byNumber))
+	for _, version := range byNumber {
+		versions = append(versions, *version)
+	}
+	slices.SortFunc(versions, func(a, b ui.Version) int {
+		switch {
+		case a.Recorded:
+			return -1
+		case b.Recorded:
+			return 1
+		}
+		return cmp.Compare(b.Number, a.Number)
+	})
+	return versions
+}
+
+// historyOf is the command that lists an app's versions.
+func historyOf(app *clusterview.App) string {
+	if path := app.Subject.Identity.Parameter; path != "" && app.Subject.Settings.Secrets {
+		return "envgraft parameters history " + path
+	}
+	return ""
 }
 
 // uiContainers leaves the values behind: those of ConfigMaps, too.

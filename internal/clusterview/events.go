@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
@@ -21,6 +22,8 @@ type Complaint struct {
 // event is the part of one that is read.
 type event struct {
 	Metadata       metav1.ObjectMeta `json:"metadata"`
+	Type           string            `json:"type"`
+	Reason         string            `json:"reason"`
 	Message        string            `json:"message"`
 	LastTimestamp  metav1.Time       `json:"lastTimestamp"`
 	EventTime      metav1.Time       `json:"eventTime"`
@@ -43,6 +46,30 @@ func (r *Reader) eventsOf(ctx context.Context, namespace string, fields ...strin
 	all := list[event](ctx, r, events(), namespace, query{accept: whole, fields: strings.Join(fields, ",")}).Value
 	slices.SortStableFunc(all, func(a, b event) int { return a.at().Compare(b.at()) })
 	return all
+}
+
+// Event is one about a workload. Whoever may create Events wrote its texts.
+type Event struct {
+	Type, Reason, Message string
+	At                    time.Time
+}
+
+// maxEvents are shown of a workload: an author of Events must not fill the page.
+const maxEvents = 20
+
+// WorkloadEvents returns the newest Events about a workload, the newest first.
+func (r *Reader) WorkloadEvents(ctx context.Context, w Ref) []Event {
+	all := r.eventsOf(ctx, w.Namespace, "involvedObject.kind="+w.Kind.Kind, "involvedObject.name="+w.Name)
+	newest := make([]Event, 0, min(len(all), maxEvents))
+	for _, e := range slices.Backward(all) {
+		if len(newest) == maxEvents {
+			break
+		}
+		newest = append(newest, Event{
+			Type: bounded.Text(e.Type, bounded.Name), Reason: bounded.Text(e.Reason, bounded.Name), Message: bounded.Text(e.Message, bounded.Note), At: e.at(),
+		})
+	}
+	return newest
 }
 
 // Complaint returns the last one about an ExternalSecret.

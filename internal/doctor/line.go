@@ -103,22 +103,27 @@ func CountsOf(a *clusterview.App) Counts {
 		if p.Ended() {
 			continue
 		}
-		switch a.Judge(p).Freshness {
-		case clusterview.Fresh:
-			c.Fresh++
-		case clusterview.Stale:
-			c.Stale++
-		case clusterview.Bare:
-			c.NotInjected++
-		case clusterview.Replacing:
-			c.Replacing++
-		case clusterview.Waiting:
-			c.Waiting++
-		case clusterview.Unsure:
-			c.NotKnown++
-		}
+		c.Add(a.Judge(p).Freshness)
 	}
 	return c
+}
+
+// Add counts one pod.
+func (c *Counts) Add(f clusterview.Freshness) {
+	switch f {
+	case clusterview.Fresh:
+		c.Fresh++
+	case clusterview.Stale:
+		c.Stale++
+	case clusterview.Bare:
+		c.NotInjected++
+	case clusterview.Replacing:
+		c.Replacing++
+	case clusterview.Waiting:
+		c.Waiting++
+	case clusterview.Unsure:
+		c.NotKnown++
+	}
 }
 
 // String lists what there is, as "2 fresh, 1 stale"; empty where no pod runs.

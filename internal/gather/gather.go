@@ -114,7 +114,10 @@ func (g *Gatherer) Lines(ctx context.Context, base doctor.Input, o clusterview.O
 		in.App = app
 		in.Admission.Cause = notAdmitted
 		if ref := storeOf(app); ref != base.StoreRef || ref.Kind != graft.KindClusterSecretStore {
-			key := app.Workload.Namespace + "/" + ref.String()
+			key := ref.String()
+			if ref.Kind != graft.KindClusterSecretStore {
+				key = app.Workload.Namespace + "/" + key
+			}
 			seen, read := stores[key]
 			if !read {
 				seen = g.Store(ctx, app.Workload.Namespace, g.version(in), ref)

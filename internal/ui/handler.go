@@ -102,16 +102,41 @@ func (p *pages) guard(next http.Handler) http.Handler {
 		}
 		select {
 		case p.turns <- struct{}{}:
-			defer func() { <-p.turns }()
 		default:
 			h.Set("Retry-After", "2")
 			p.fail(w, http.StatusServiceUnavailable, "Too many pages are being read: try again in a moment.")
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		ready := p.make(next, w, r)
+		ready.send()
 	})
+}
+
+// make has a page made, and gives the turn back before it is sent: a client that
+// does not read its page would keep it.
+func (p *pages) make(next http.Handler, w http.ResponseWriter, r *http.Request) *buffered {
+	defer func() { <-p.turns }()
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
+	defer cancel()
+	ready := &buffered{ResponseWriter: w, code: http.StatusOK}
+	next.ServeHTTP(ready, r.WithContext(ctx))
+	return ready
+}
+
+// buffered is an answer that is sent once it is whole.
+type buffered struct {
+	http.ResponseWriter
+
+	code int
+	body bytes.Buffer
+}
+
+func (b *buffered) WriteHeader(code int)        { b.code = code }
+func (b *buffered) Write(p []byte) (int, error) { return b.body.Write(p) }
+
+func (b *buffered) send() {
+	b.ResponseWriter.WriteHeader(b.code)
+	_, _ = b.ResponseWriter.Write(b.body.Bytes()) // a client that is gone needs no answer
 }
 
 // thisMachine says that a Host header names a loopback address.

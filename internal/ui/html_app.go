@@ -7,6 +7,7 @@ import (
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 )
 
@@ -24,6 +25,12 @@ func (p appPage) html() g.Node {
 		each(p.Containers, Container.html),
 		h.H2(g.Text("Pods")),
 		podTable(p.Pods),
+		h.H2(g.Text("Versions of the parameter")),
+		versionTable(p.Versions, p.At),
+		g.If(p.History != "", h.P(g.Text("SSM keeps the last 100 versions. With AWS credentials, list them:"))),
+		g.If(p.History != "", h.Pre(h.Class("command"), h.TabIndex("0"), g.Text(p.History))),
+		h.H2(g.Text("Events")),
+		eventTable(p.Events, p.At),
 		h.H2(g.Text("Checks")),
 		scrolled("Checks", table("", headings("Check", "Status", "What was found"), each(p.Findings, func(f doctor.Finding) g.Node {
 			return h.Tr(h.Th(h.Scope("row"), g.Text(f.Check)), h.Td(badge(f.Status, string(f.Status), "")), h.Td(dash(f.Message)))
@@ -87,6 +94,35 @@ func podTable(pods []Pod) g.Node {
 		}
 		return h.Tr(h.Th(h.Scope("row"), g.Text(p.Name)), h.Td(dash(version)),
 			h.Td(badge(p.Freshness, string(p.Freshness), "")), h.Td(dash(p.Why)))
+	})))
+}
+
+// versionTable shows which pods run with which version.
+func versionTable(versions []Version, at time.Time) g.Node {
+	if len(versions) == 0 {
+		return h.P(g.Text("None is recorded."))
+	}
+	return scrolled("Versions of the parameter", table("", headings("Version", "Put", "Pods", ""), each(versions, func(v Version) g.Node {
+		number, put, newest := "not known", dash(""), dash("")
+		if v.Number != 0 {
+			number = strconv.FormatInt(v.Number, 10)
+		}
+		if !v.Modified.IsZero() {
+			put = ago(v.Modified, at)
+		}
+		if v.Recorded {
+			newest = g.Text("the newest that envgraft knows")
+		}
+		return h.Tr(h.Th(h.Scope("row"), g.Text(number)), h.Td(put), h.Td(bar(v.Pods), h.Span(g.Text(v.Pods.String()))), h.Td(newest))
+	})))
+}
+
+func eventTable(events []clusterview.Event, at time.Time) g.Node {
+	if len(events) == 0 {
+		return h.P(g.Text("None was seen about the workload. Kubernetes keeps Events for an hour."))
+	}
+	return scrolled("Events", table("", headings("Last seen", "Type", "Reason", "Message"), each(events, func(e clusterview.Event) g.Node {
+		return h.Tr(h.Th(h.Scope("row"), ago(e.At, at)), h.Td(g.Text(e.Type)), h.Td(g.Text(e.Reason)), h.Td(g.Text(e.Message)))
 	})))
 }
 

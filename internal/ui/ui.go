@@ -46,8 +46,26 @@ type App struct {
 	Chain      Chain
 	Pods       []Pod
 	Containers []Container
-	Notes      []string
-	At         time.Time
+	// Versions are those of the parameter that the cluster knows, the newest first.
+	Versions []Version
+	// History is the command that lists all versions of the parameter; empty for an
+	// app without one.
+	History string
+	// Events are the newest about the workload, the newest first.
+	Events []clusterview.Event
+	Notes  []string
+	At     time.Time
+}
+
+// Version is one of the parameter, and the pods that were admitted with it.
+type Version struct {
+	// Number is 0 for pods whose version is not known.
+	Number int64
+	// Modified is when it was put; zero where that is not known.
+	Modified time.Time
+	// Recorded says that it is the newest that envgraft knows.
+	Recorded bool
+	Pods     doctor.Counts
 }
 
 // Pod is one that runs.

@@ -368,6 +368,37 @@ func TestOverviewIsReadOnce(t *testing.T) {
 	}
 }
 
+// unread is a client that does not read its answer until it is told to.
+type unread struct {
+	*httptest.ResponseRecorder
+
+	read chan struct{}
+}
+
+func (u unread) Write(p []byte) (int, error) {
+	<-u.read
+	return u.ResponseRecorder.Write(p)
+}
+
+// TestSlowReader has clients that do not read their pages keep nobody from theirs.
+func TestSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, read := ui.Handler(uitest.Cluster{}), make(chan struct{})
+		var clients sync.WaitGroup
+		for range 20 {
+			w := unread{httptest.NewRecorder(), read}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:8084/ui/", http.NoBody)
+			clients.Go(func() { h.ServeHTTP(w, r) })
+			synctest.Wait() // it has its page, or waits for it
+		}
+		if w := ask(h, http.MethodGet, "/ui/", nil); w.Code != http.StatusOK {
+			t.Errorf("beside 20 clients that do not read: code %d", w.Code)
+		}
+		close(read)
+		clients.Wait()
+	})
+}
+
 // TestHangingCluster gives up on an API server that does not answer.
 func TestHangingCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

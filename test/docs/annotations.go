@@ -20,9 +20,9 @@ func annotations(file string) (string, error) {
 	values := constants(parsed)
 	var text strings.Builder
 	fmt.Fprintf(&text, notice, file)
-	text.WriteString("# Labels and annotations\n\nFor developers and platform engineers who configure single apps or namespaces. envgraft denies a pod with a value\n" +
-		"that it does not accept, and the message lists the accepted values. Names such as `names.secret` are fields of the\n" +
-		"[configuration](configuration.md).\n")
+	text.WriteString("# Labels and annotations\n\nFor developers and platform engineers who configure single apps or namespaces. envgraft denies a pod with\n" +
+		"a value that it does not accept, and the message lists the accepted values. Names such as `names.secret` are fields\n" +
+		"of the [configuration](configuration.md).\n")
 	for _, declaration := range parsed.Decls {
 		group, ok := declaration.(*ast.GenDecl)
 		if ok && group.Tok == token.CONST {

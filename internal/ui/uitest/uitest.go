@@ -100,6 +100,16 @@ func (Cluster) App(_ context.Context, ref clusterview.Ref) (ui.App, error) {
 			{Name: "search-0", Version: 3, Freshness: clusterview.Stale, Why: "it was admitted by version 3 of the parameter, which is at 4"},
 			{Name: "search-1", Version: 4, Freshness: clusterview.Fresh},
 		},
+		Versions: []ui.Version{
+			{Number: 4, Modified: at().Add(-90 * time.Minute), Recorded: true, Pods: doctor.Counts{Fresh: 1}},
+			{Number: 3, Modified: at().Add(-50 * time.Hour), Pods: doctor.Counts{Stale: 1}},
+			{Pods: doctor.Counts{NotKnown: 1}},
+		},
+		History: "envgraft parameters history /popapps/search/stage/app",
+		Events: []clusterview.Event{
+			{Type: "Warning", Reason: "StaleVersion", Message: "1 of 2 pods run with version 3 of the parameter", At: at().Add(-80 * time.Minute)},
+			{Type: "Normal", Reason: "SuccessfulCreate", Message: "create Pod search-1 in StatefulSet search successful", At: at().Add(-20 * time.Second)},
+		},
 		Containers: []ui.Container{
 			{Name: "migrate", Init: true, Unknown: []string{"Secret/legacy"}},
 			{Name: "search", Variables: []ui.Variable{
@@ -114,6 +124,8 @@ func (Cluster) App(_ context.Context, ref clusterview.Ref) (ui.App, error) {
 		app.Identity.App = Hostile
 		app.Findings = []doctor.Finding{{Check: "labels", Status: doctor.Broken, Message: Hostile, Fix: Hostile}}
 		app.Pods[0].Why, app.Notes = Hostile, []string{Hostile}
+		app.Versions, app.History = nil, ""
+		app.Events = []clusterview.Event{{Type: Hostile, Reason: Hostile, Message: Hostile, At: at()}}
 		app.Containers[1].Variables[0] = ui.Variable{Name: Hostile, Tier: graft.TierPod, From: Hostile, Hides: []string{Hostile}}
 	case ref.Name != "search":
 		return ui.App{}, fmt.Errorf("%w: %s in namespace %q", ui.ErrNotFound, ref, ref.Namespace)
