@@ -77,7 +77,8 @@ func (s *uiSource) App(ctx context.Context, ref clusterview.Ref) (ui.App, error)
 	findings := doctor.Examine(in)
 	return ui.App{
 		Ref: ref, Identity: app.Subject.Identity, Findings: findings, Chain: ui.ChainOf(app, findings),
-		Pods: uiPods(explained.Live.Pods), Containers: uiContainers(explained.Containers), Versions: uiVersions(app, explained.Live.Pods), History: historyOf(app), Events: c.WorkloadEvents(ctx, ref), Notes: notes(g), At: base.Now,
+		Pods: uiPods(explained.Live.Pods), Containers: uiContainers(explained.Containers),
+		Versions: uiVersions(app, explained.Live.Pods), History: historyOf(app), Events: c.WorkloadEvents(ctx, ref), Notes: notes(g), At: base.Now,
 	}, nil
 }
 
@@ -119,7 +120,8 @@ func uiVersions(app *clusterview.App, pods []livePod) []ui.Version {
 		}
 	}
 	for _, pod := range pods {
-		of(pod.Version).Pods.Add(pod.Freshness)
+		version := of(pod.Version)
+		version.Pods = version.Pods.With(pod.Freshness)
 	}
 	versions := make([]ui.Version, 0, len(byNumber))
 	for _, version := range byNumber {

@@ -103,13 +103,13 @@ func CountsOf(a *clusterview.App) Counts {
 		if p.Ended() {
 			continue
 		}
-		c.Add(a.Judge(p).Freshness)
+		c = c.With(a.Judge(p).Freshness)
 	}
 	return c
 }
 
-// Add counts one pod.
-func (c *Counts) Add(f clusterview.Freshness) {
+// With returns the counts with one pod more.
+func (c Counts) With(f clusterview.Freshness) Counts {
 	switch f {
 	case clusterview.Fresh:
 		c.Fresh++
@@ -124,6 +124,7 @@ func (c *Counts) Add(f clusterview.Freshness) {
 	case clusterview.Unsure:
 		c.NotKnown++
 	}
+	return c
 }
 
 // String lists what there is, as "2 fresh, 1 stale"; empty where no pod runs.
