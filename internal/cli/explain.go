@@ -50,7 +50,7 @@ type explainedVariable struct {
 	Name  string     `json:"name"`
 	Tier  graft.Tier `json:"tier"`
 	From  string     `json:"from"`
-	Hides []string   `json:"hides"`
+	Shadows []string   `json:"shadows"`
 	// ByAnotherWebhook is what another webhook or policy did to it: "added" or
 	// "changed". It is empty where none did, or where no dry run could be made.
 	ByAnotherWebhook string `json:"byAnotherWebhook,omitempty"`
@@ -246,7 +246,7 @@ func (s subject) container(c corev1.Container, init bool) explainedContainer {
 	}
 	for _, v := range variables {
 		explained.Env = append(explained.Env, explainedVariable{
-			Name: v.Name, Tier: s.tier(v.From), From: v.From.String(), Hides: s.hides(c.Name, v), Value: s.value(c, v),
+			Name: v.Name, Tier: s.tier(v.From), From: v.From.String(), Shadows: s.shadows(c.Name, v), Value: s.value(c, v),
 			ByAnotherWebhook: admitted.ByAnother(v),
 		})
 	}
@@ -256,20 +256,20 @@ func (s subject) container(c corev1.Container, init bool) explainedContainer {
 	return explained
 }
 
-// hides lists what a variable hides, the next in line first. A literal that was
+// shadows lists what a variable shadows, the next in line first. A literal that was
 // rebound is no longer in the pod, but it is what its author will look for; and
-// the key that it is bound to, which envFrom brings too, hides nothing.
-func (s subject) hides(container string, v envresolve.Variable) []string {
-	hides := []string{}
-	for _, hidden := range v.Hides {
+// the key that it is bound to, which envFrom brings too, shadows nothing.
+func (s subject) shadows(container string, v envresolve.Variable) []string {
+	shadows := []string{}
+	for _, hidden := range v.Shadows {
 		if hidden != v.From {
-			hides = append(hides, hidden.String())
+			shadows = append(shadows, hidden.String())
 		}
 	}
-	if !slices.Contains(hides, envresolve.KindLiteral) && s.rebound(container, v) {
-		hides = append(hides, envresolve.KindLiteral)
+	if !slices.Contains(shadows, envresolve.KindLiteral) && s.rebound(container, v) {
+		shadows = append(shadows, envresolve.KindLiteral)
 	}
-	return hides
+	return shadows
 }
 
 // rebound says that a variable was a literal before envgraft bound it to its

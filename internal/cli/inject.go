@@ -21,7 +21,7 @@ func newInject(streams Streams) *cobra.Command {
 ` + offlineLong + `
 
 A name stands once in a container's env, as server-side apply asks for. So a
-literal that hides an optional key is replaced by it, where the webhook would
+literal that shadows an optional key is replaced by it, where the webhook would
 keep it for when the key is gone. A literal that gave way to a key becomes the
 empty value, so that kubectl apply takes the output, with --server-side or
 without, also for objects that were never applied before. What the API server

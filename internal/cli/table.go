@@ -203,7 +203,7 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p pale
 	terminal.Appendf(out, "\n  %s %s%s\n", kind, c.Name, byAnother(c.ByAnotherWebhook))
 	if len(c.Env) > 0 {
 		rows := newRows(out)
-		header := []any{"    NAME", p.paint(colorDefault, "TIER"), "FROM", "HIDES"}
+		header := []any{"    NAME", p.paint(colorDefault, "TIER"), "FROM", "SHADOWS"}
 		if values {
 			header = append(header, "VALUE")
 		}
@@ -244,11 +244,11 @@ func (v explainedVariable) from() string {
 // hidden are the sources below, with a mark on the literal of another webhook
 // that gave way to its key.
 func (v explainedVariable) hidden() []string {
-	hides := slices.Clone(v.Hides)
-	if at := slices.Index(hides, envresolve.KindLiteral); at >= 0 && v.Tier != graft.TierPod {
-		hides[at] += byAnother(v.ByAnotherWebhook)
+	shadows := slices.Clone(v.Shadows)
+	if at := slices.Index(shadows, envresolve.KindLiteral); at >= 0 && v.Tier != graft.TierPod {
+		shadows[at] += byAnother(v.ByAnotherWebhook)
 	}
-	return hides
+	return shadows
 }
 
 // showValue quotes what may be shown.

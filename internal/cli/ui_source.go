@@ -28,7 +28,7 @@ var _ ui.Source = &uiSource{}
 
 // look begins a page: the rights that are missing are those of the page.
 func (s *uiSource) look(ctx context.Context, namespace string) (*session, *gather.Gatherer) {
-	c := &session{Reader: s.reader.Anew(), namespace: namespace}
+	c := &session{Reader: s.reader.Renew(), namespace: namespace}
 	return c, &gather.Gatherer{Reader: c.Reader, Settings: s.settings(ctx, c.Reader), Installation: s.installation}
 }
 
@@ -153,7 +153,7 @@ func uiContainers(containers []explainedContainer) []ui.Container {
 	for i, c := range containers {
 		all[i] = ui.Container{Name: c.Name, Init: c.Init, Unknown: c.Unknown}
 		for _, v := range c.Env {
-			all[i].Variables = append(all[i].Variables, ui.Variable{Name: v.Name, Tier: v.Tier, From: v.From, Hides: v.Hides})
+			all[i].Variables = append(all[i].Variables, ui.Variable{Name: v.Name, Tier: v.Tier, From: v.From, Shadows: v.Shadows})
 		}
 	}
 	return all

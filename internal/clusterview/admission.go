@@ -14,8 +14,8 @@ import (
 	"github.com/envgraft/envgraft/internal/envresolve"
 )
 
-// Admission is what the API server makes of a pod that is created for show:
-// a dry run goes through the webhooks, and leaves nothing behind.
+// Admission is what the API server answers to a pod that is created in a dry run:
+// that goes through the webhooks, and leaves nothing behind.
 type Admission struct {
 	// Pod is the pod as it would be; its metadata and spec alone.
 	Pod Pod
@@ -25,8 +25,8 @@ type Admission struct {
 	Warnings []string
 }
 
-// Admit has the API server admit a pod of the template, for show. It needs the
-// right to create pods.
+// Admit creates a pod of the template in a dry run. It needs the right to create
+// pods.
 func (r *Reader) Admit(ctx context.Context, namespace, name string, template json.RawMessage) Seen[Admission] {
 	body, err := podOf(name, template)
 	if err != nil {

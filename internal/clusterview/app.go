@@ -83,8 +83,8 @@ func (a *App) identityNamespace() identity.Namespace {
 	return identity.Namespace{Name: a.Workload.Namespace}
 }
 
-// Decided says that the engine's word counts: it would be another if the
-// labels of a Namespace, which may not be read, opted in.
+// Decided says that the engine's decision is certain. It would be another if the
+// Namespace opted in, whose labels may not be read.
 func (a *App) Decided() bool {
 	return a.Namespace.State == Found || a.Subject.Reason != graft.ReasonNotOptedIn
 }

@@ -24,7 +24,7 @@ type Overview struct {
 	Causes []string
 }
 
-// The pods that read something anew: those that wait, of which the status says
+// The pods whose environment matters: those that wait, of which the status says
 // for what, and those that run.
 const (
 	pending = "status.phase=Pending"

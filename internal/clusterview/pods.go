@@ -48,7 +48,7 @@ func (p Pod) Version() int64 {
 	return v
 }
 
-// Ended says that the pod runs no more, and reads nothing anew.
+// Ended says that the pod does not run any more, and reads nothing again.
 func (p Pod) Ended() bool {
 	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }

@@ -50,8 +50,8 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	return &Reader{api: api}, nil
 }
 
-// Anew returns a reader of the same cluster that remembers no missing rights.
-func (r *Reader) Anew() *Reader { return &Reader{api: r.api} }
+// Renew returns a reader of the same cluster that remembers no missing rights.
+func (r *Reader) Renew() *Reader { return &Reader{api: r.api} }
 
 // get reads one object into the fields of T, and no others.
 func get[T any](ctx context.Context, r *Reader, k Kind, namespace, name, accept string) Seen[T] {

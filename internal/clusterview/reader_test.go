@@ -178,7 +178,7 @@ func TestOverviewWithoutRights(t *testing.T) {
 			t.Errorf("the causes lack %q: %q", want, o.Causes)
 		}
 	}
-	if len(r.Missing()) != 3 || len(r.Anew().Missing()) != 0 {
+	if len(r.Missing()) != 3 || len(r.Renew().Missing()) != 0 {
 		t.Errorf("missing are %v", r.Missing())
 	}
 }

@@ -27,7 +27,7 @@ type Workload struct {
 	// Template is the pod template in JSON, or the pod itself. It is nil for a
 	// workload that has none.
 	Template json.RawMessage
-	// Selector selects its pods; nil for kinds that know theirs otherwise.
+	// Selector selects its pods; nil for kinds that find their pods in another way.
 	Selector *metav1.LabelSelector
 	// Suspended is true for a CronJob that is.
 	Suspended bool

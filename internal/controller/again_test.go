@@ -32,7 +32,7 @@ func TestOlderThan(t *testing.T) {
 		{"pods from after had the new one", []ofWorkload{pod("new", "1", time.Minute)}, nil},
 		{"one of two was replaced", []ofWorkload{pod("new", "1", time.Minute), pod("old", "1", -time.Hour)}, []types.UID{"old"}},
 		{"a former revision is being replaced", []ofWorkload{pod("new", "2", time.Minute), pod("old", "1", -time.Hour)}, nil},
-		{"revisions of other workloads are theirs", []ofWorkload{pod("new", "2", time.Minute), other}, []types.UID{"old"}},
+		{"revisions of other workloads are not ours", []ofWorkload{pod("new", "2", time.Minute), other}, []types.UID{"old"}},
 		{"one that goes needs no restart", []ofWorkload{going}, nil},
 	} {
 		var got []types.UID

@@ -85,7 +85,7 @@ func (p *pass) mayChange(name string) bool {
 	return true
 }
 
-// apply makes the ExternalSecret what it ought to be, if it is not.
+// apply changes the ExternalSecret to what it should be, if it is not.
 func (p *pass) apply(ctx context.Context, d desired, existing *externalsecret.ExternalSecret) (changed bool, err error) {
 	key := types.NamespacedName{Namespace: d.Namespace, Name: d.Name}
 	if d.matches(existing) {

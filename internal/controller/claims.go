@@ -16,7 +16,7 @@ import (
 
 // claims returns what an app's workloads ask for by their own templates, and
 // what pods do that no workload stands above. No mark on a pod is trusted, nor
-// whom it says that it belongs to: whoever may create pods can write both.
+// the owner that it names: whoever may create pods can write both.
 func (p *pass) claims(ctx context.Context, pods []*inventory.Pod) ([]claim, error) {
 	r, rows := p.reconciler, p.inventory.Workloads(p.app)
 	if len(rows)+len(pods) == 0 || p.ns == nil {
@@ -58,8 +58,8 @@ func (r *reconciler) claim(ns identity.Namespace, w workload.Ref, pod identity.P
 }
 
 // addUnowned adds the claims of pods that belong to no workload, one for each
-// thing that they want. Where a workload asks for the same ExternalSecret its
-// word counts anyhow, and whose the others are is not worth a call.
+// thing that they want. If a workload asks for the same ExternalSecret, that
+// takes precedence, and the pods' owners are not worth a call.
 func (r *reconciler) addUnowned(ctx context.Context, ns identity.Namespace, claims []claim, pods []*inventory.Pod) ([]claim, error) {
 	owned := claims
 	seen := make(map[types.UID]bool)

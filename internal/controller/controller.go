@@ -32,10 +32,9 @@ import (
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
 
-// terms makes a controller for each time that this replica leads.
-// What a former one remembered is of the past, and replicas that do not lead
-// do not pay its memory.
-type terms struct {
+// runner starts a controller each time that this replica becomes the leader. The new
+// one remembers nothing, and replicas that do not lead need no memory for it.
+type runner struct {
 	connection inventory.Connection
 	needs      Dependencies
 	options    Options
@@ -47,11 +46,11 @@ type terms struct {
 }
 
 // run reconciles until ctx is done.
-func (c *terms) run(ctx context.Context) error {
-	s := &tables{log: c.connection.Log, external: c.external, informers: c.informers, ledger: newLedger(c.needs.Metrics)}
+func (c *runner) run(ctx context.Context) error {
+	s := &source{log: c.connection.Log, external: c.external, informers: c.informers, dependents: newDependents(c.needs.Metrics)}
 	s.inventory = inventory.New(c.connection, c.needs.Metrics, s.changed)
 	r := c.reconciler(s)
-	again := true // the name's metrics are those of all terms
+	again := true // the name's metrics are those of all runner
 	options := crcontroller.Options{
 		Reconciler:              r,
 		SkipNameValidation:      &again,
@@ -83,12 +82,12 @@ func (c *terms) run(ctx context.Context) error {
 	return runs.Start(ctx)
 }
 
-func (c *terms) reconciler(s *tables) *reconciler {
+func (c *runner) reconciler(s *source) *reconciler {
 	return &reconciler{
 		Dependencies: c.needs,
 		options:      c.options,
 		external:     c.external,
-		ledger:       s.ledger,
+		dependents:       s.dependents,
 		inventory:    s.inventory,
 		client:       c.client,
 		owners:       s.inventory.Owners(c.client),
@@ -109,25 +108,25 @@ func (c *terms) reconciler(s *tables) *reconciler {
 	}
 }
 
-func (c *terms) remember() *utilcache.LRUExpireCache {
+func (c *runner) remember() *utilcache.LRUExpireCache {
 	return utilcache.NewLRUExpireCacheWithClock(remembered, c.options.Clock)
 }
 
-// queue is that of this term: whoever led before did not say what he waited for.
-func (c *terms) queue() *restarts.Queue {
+// queue is new with each leader: the former one did not record which restarts waited.
+func (c *runner) queue() *restarts.Queue {
 	options := c.options.Queue
 	options.Now, options.Waiting = c.options.Clock.Now, c.needs.Metrics.SetRestartsWaiting
 	return restarts.New(options)
 }
 
-// tables are the controller's source: workloads, pods, Namespaces, and what
+// source is what the controller watches: workloads, pods, Namespaces, and what
 // every replica knows of ExternalSecrets.
-type tables struct {
+type source struct {
 	log       logr.Logger
 	external  *eso.ExternalSecrets
 	informers cache.Cache
 	inventory *inventory.Inventory
-	ledger    *ledger
+	dependents    *dependents
 	queue     workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// listed says that all is listed: what changes from now on is news.
 	listed atomic.Bool
@@ -135,7 +134,7 @@ type tables struct {
 
 // changed has an app reconciled. What a new leader lists waits behind what
 // changes meanwhile: a new app would be the last of thousands else.
-func (t *tables) changed(app client.ObjectKey) {
+func (t *source) changed(app client.ObjectKey) {
 	if !t.listed.Load() {
 		t.later(app)
 		return
@@ -144,7 +143,7 @@ func (t *tables) changed(app client.ObjectKey) {
 }
 
 // later has an app reconciled when nothing is more urgent.
-func (t *tables) later(app client.ObjectKey) {
+func (t *source) later(app client.ObjectKey) {
 	request := reconcile.Request{NamespacedName: app}
 	if queue, ok := t.queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
 		queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request)
@@ -154,7 +153,7 @@ func (t *tables) later(app client.ObjectKey) {
 }
 
 // Start implements source.Source. It ends with ctx.
-func (t *tables) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (t *source) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	t.queue = queue
 	if err := t.watchNamespaces(ctx); err != nil {
 		return err
@@ -164,7 +163,7 @@ func (t *tables) Start(ctx context.Context, queue workqueue.TypedRateLimitingInt
 	}
 	t.external.Listen(ctx, eso.Listener{
 		Changed: func(e *externalsecret.ExternalSecret) {
-			for _, app := range t.ledger.concerned(e) {
+			for _, app := range t.dependents.concerned(e) {
 				t.changed(app)
 			}
 		},
@@ -176,7 +175,7 @@ func (t *tables) Start(ctx context.Context, queue workqueue.TypedRateLimitingInt
 
 // WaitForSync implements source.SyncingSource: a workload that is not listed
 // yet must not be taken for one that is gone.
-func (t *tables) WaitForSync(ctx context.Context) error {
+func (t *source) WaitForSync(ctx context.Context) error {
 	if err := t.inventory.Wait(ctx); err != nil {
 		return err
 	}
@@ -186,7 +185,7 @@ func (t *tables) WaitForSync(ctx context.Context) error {
 
 // everything has all apps reconciled, those that only an ExternalSecret tells
 // of included.
-func (t *tables) everything(ctx context.Context) {
+func (t *source) everything(ctx context.Context) {
 	t.all("", t.later)
 	i := t.external.Current()
 	if i == nil {
@@ -202,7 +201,7 @@ func (t *tables) everything(ctx context.Context) {
 }
 
 // all has the apps of a namespace reconciled, with "" those of all.
-func (t *tables) all(namespace string, reconcile func(client.ObjectKey)) {
+func (t *source) all(namespace string, reconcile func(client.ObjectKey)) {
 	for _, app := range t.inventory.Apps(namespace) {
 		reconcile(app)
 	}
@@ -211,7 +210,7 @@ func (t *tables) all(namespace string, reconcile func(client.ObjectKey)) {
 // relabel has the apps of a namespace reconciled whose labels or annotations
 // changed. Those that only Jobs or pods used that are gone are known by their
 // ExternalSecret alone, which the Namespace may no longer have.
-func (t *tables) relabel(ctx context.Context, namespace string) {
+func (t *source) relabel(ctx context.Context, namespace string) {
 	t.all(namespace, t.changed)
 	i := t.external.Current()
 	if i == nil {
@@ -228,7 +227,7 @@ func (t *tables) relabel(ctx context.Context, namespace string) {
 
 // watchNamespaces has the apps of a Namespace reconciled when its labels or
 // annotations change: they decide opt-in, system, environment and tenancy.
-func (t *tables) watchNamespaces(ctx context.Context) error {
+func (t *source) watchNamespaces(ctx context.Context) error {
 	informer, err := t.informers.GetInformer(ctx, partialNamespace())
 	if err != nil {
 		return fmt.Errorf("cannot watch namespaces: %w", err)

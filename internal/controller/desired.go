@@ -14,7 +14,7 @@ import (
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
-// desired is the ExternalSecret as it ought to be.
+// desired is the ExternalSecret as it should be.
 type desired struct {
 	Namespace string
 	Name      string
@@ -91,7 +91,7 @@ func (d desired) matches(existing *externalsecret.ExternalSecret) bool {
 }
 
 // sameOwners compares with the owner references that envgraft applied, and
-// that are still there: other people's are theirs.
+// that are still there. Owner references of others are not compared.
 func (d desired) sameOwners(existing *externalsecret.ExternalSecret) bool {
 	want := make([]types.UID, len(d.Owners))
 	for i, owner := range d.Owners {

@@ -79,8 +79,8 @@ func TestMatches(t *testing.T) {
 		{"a person's key beside those of the parameter", nil, func(e *externalsecret.ExternalSecret) {
 			e.Spec.Data = []externalsecret.Data{{SecretKey: "KEY"}}
 		}, false},
-		{"other people's owners are theirs", nil, func(e *externalsecret.ExternalSecret) {
-			e.OwnerReferences = append(e.OwnerReferences, metav1.OwnerReference{UID: "theirs"})
+		{"owner references of others are not compared", nil, func(e *externalsecret.ExternalSecret) {
+			e.OwnerReferences = append(e.OwnerReferences, metav1.OwnerReference{UID: "foreign"})
 		}, true},
 		{"a person's decoding changes what is read", nil, func(e *externalsecret.ExternalSecret) {
 			e.Spec.DataFrom[0].Extract.Options = externalsecret.OptionsOther

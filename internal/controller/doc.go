@@ -5,7 +5,7 @@
 //
 // What a workload wants stands in its own template. Pods are looked at for the
 // marks of their admission, and for what they want where no workload is above
-// them; whom they say that they belong to is checked link by link.
+// them; each owner that they name is checked.
 //
 // An ExternalSecret is owned by its workloads, and Kubernetes collects it with
 // the last of them. One that only Jobs and pods of their own used is deleted a

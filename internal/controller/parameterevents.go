@@ -16,7 +16,7 @@ type EventQueue struct {
 
 // receive receives events until ctx is done, and has the version check go by its
 // fallback interval while all queues answer.
-func (c *terms) receive(ctx context.Context, check *lookup.VersionCheck) {
+func (c *runner) receive(ctx context.Context, check *lookup.VersionCheck) {
 	if len(c.options.EventQueues) == 0 || c.needs.Versions == nil {
 		return
 	}

@@ -19,7 +19,7 @@ const (
 )
 
 // mayRestart asks the queue whether a workload may be restarted now, once it
-// was told how those before it fare. Who waits is reconciled again.
+// knows the state of those before it. A workload that waits is reconciled again.
 func (p *pass) mayRestart(ctx context.Context, c cause) bool {
 	for _, r := range p.queue.Due() {
 		object, err := p.read(ctx, workloadOf(r))
@@ -43,7 +43,7 @@ func (p *pass) mayRestart(ctx context.Context, c cause) bool {
 	case restarts.Window:
 		p.events.Say(w, workloadevents.Inform(eventWaits, "Restart", fmt.Sprintf("to be restarted for %q when a window of restarts.windows begins", c.version)))
 	case restarts.Held:
-		how := fmt.Sprintf("the new pods of %s, restarted for %q, do not get ready: mend it, or kubectl annotate -n %s %s/%s %s='%s' --overwrite",
+		how := fmt.Sprintf("the new pods of %s, restarted for %q, do not become ready: repair it, or kubectl annotate -n %s %s/%s %s='%s' --overwrite",
 			workloadOf(d.By), d.By.Version, w.Namespace, strings.ToLower(d.By.Kind), d.By.Name, api.AnnotationReleaseRestarts, d.By.Version)
 		p.events.Say(w, workloadevents.Warn(eventHeld, "Restart", "not restarted: "+how))
 		p.events.Say(workloadOf(d.By), workloadevents.Warn(eventHeld, "Restart", "others of the parameter are not restarted: "+how))

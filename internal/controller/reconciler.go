@@ -32,7 +32,7 @@ type reconciler struct {
 	Dependencies
 	options   Options
 	external  *eso.ExternalSecrets
-	ledger    *ledger
+	dependents    *dependents
 	inventory *inventory.Inventory
 	client    client.Client // not cached
 	owners    *inventory.Owners
@@ -84,7 +84,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	claims = p.fillable(claims)
 	p.try(ctx, "", "revoke", nil, func() error { return p.revoke(ctx, claims) })
 	if len(claims) == 0 {
-		r.ledger.forget(app)
+		r.dependents.forget(app)
 		p.try(ctx, "", "see to unused ExternalSecrets", nil, func() error { return p.sweep(ctx) })
 		return reconcile.Result{RequeueAfter: p.wait}, nil
 	}
@@ -98,7 +98,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		p.try(ctx, "", fmt.Sprintf("see to ExternalSecret %q", name), nil, func() error { return p.reconcile(ctx, name, groups[name]) })
 	}
 	if p.state != "" { // else nothing could be told
-		r.ledger.record(app, p.state, p.uses)
+		r.dependents.record(app, p.state, p.uses)
 	}
 	return reconcile.Result{RequeueAfter: p.wait}, nil
 }
@@ -117,8 +117,8 @@ type pass struct {
 	wait  time.Duration
 }
 
-// reconcile sees to one ExternalSecret, and to those of others that the
-// workloads use in its stead.
+// reconcile handles one ExternalSecret, and those of others that the workloads use
+// in its place.
 func (p *pass) reconcile(ctx context.Context, name string, claims []claim) error {
 	existing, err := p.existing(ctx, name)
 	if err != nil {
@@ -187,11 +187,11 @@ func (p *pass) keep(ctx context.Context, name string, existing *externalsecret.E
 		return err
 	})
 	if again { // what is known of it is history
-		p.fares(metrics.ExternalSecretPending)
+		p.setState(metrics.ExternalSecretPending)
 		return nil
 	}
 	for n, c := range claims {
-		// Ours says for whom it is. Any other is to be heard of by its name or Secret.
+		// Ours names its app. Changes of any other are noticed by its name or Secret.
 		if existing == nil || existing.App != p.app.Name || existing.SecretName() != c.Wants.Secret {
 			p.dependOn(name, c.Wants.Secret)
 		}
@@ -214,12 +214,12 @@ func (p *pass) ensure(ctx context.Context, name string, existing *externalsecret
 		return false, nil // they are going
 	}
 	if existing == nil {
-		full, err := p.external.Full(ctx, p.installation, p.app)
+		quota, err := p.external.Quota(ctx, p.installation, p.app)
 		if err != nil {
 			return false, err
 		}
-		if full != "" {
-			p.refuseMore(claims, full)
+		if quota != "" {
+			p.refuseMore(claims, quota)
 			return false, nil
 		}
 	}
@@ -257,7 +257,7 @@ func (p *pass) decide(claims []claim) claim {
 	return winner
 }
 
-// observe says how an ExternalSecret fares and follows its parameter.
+// observe reports the state of an ExternalSecret and follows its parameter.
 func (p *pass) observe(ctx context.Context, e *externalsecret.ExternalSecret, claims []claim, ours bool) error {
 	c := claims[0]
 	store := externalsecret.StoreRef{Kind: c.Wants.Store.Kind, Name: c.Wants.Store.Name}
@@ -282,12 +282,12 @@ func (p *pass) report(h externalsecret.Health, claims []claim, ours bool) {
 	if state == metrics.ExternalSecretReady && !ours {
 		state = metrics.ExternalSecretForeign
 	}
-	p.fares(state)
+	p.setState(state)
 }
 
-// fares notes a state of one of the app's ExternalSecrets, of which the metric
+// setState records the state of one of the app's ExternalSecrets, of which the metric
 // shows the first that is not Ready.
-func (p *pass) fares(state metrics.ExternalSecretState) {
+func (p *pass) setState(state metrics.ExternalSecretState) {
 	if p.state == "" || p.state == metrics.ExternalSecretReady {
 		p.state = state
 	}

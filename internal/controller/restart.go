@@ -68,7 +68,7 @@ func appeared(c claim, version string) cause {
 func (p *pass) restart(ctx context.Context, c cause) error {
 	w := c.workload
 	if w.GroupKind().Group == workload.GroupBatch {
-		p.settle(c) // runs to its end, and the next run has its Secret
+		p.forget(c) // runs to its end, and the next run has its Secret
 		return nil
 	}
 	if !w.Restartable() {
@@ -80,12 +80,12 @@ func (p *pass) restart(ctx context.Context, c cause) error {
 		return p.refused(ctx, c, err)
 	}
 	if object == nil {
-		p.settle(c)
+		p.forget(c)
 		return nil
 	}
 	was := rollout.PastOf(object)
 	if c.served(was) {
-		p.settle(c)
+		p.forget(c)
 		return nil
 	}
 	if rest := was.Rest(p.clock.Now(), p.options.MinRestartInterval); rest > 0 {
@@ -114,7 +114,7 @@ func (p *pass) restart(ctx context.Context, c cause) error {
 	p.Metrics.Restart()
 	p.log(ctx).Info("Restarted workload", "kind", w.Kind, "workload", w.Name, "for", c.version)
 	p.events.Say(w, workloadevents.Inform(c.done.reason, "Restart", c.done.note))
-	p.settle(c)
+	p.forget(c)
 	return nil
 }
 
@@ -133,15 +133,15 @@ func (p *pass) refused(ctx context.Context, c cause, err error) error {
 	return nil
 }
 
-// settle has these pods given no more thought.
-func (p *pass) settle(c cause) {
+// forget has these pods not considered again for a while.
+func (p *pass) forget(c cause) {
 	p.settled.Add(c.about, true, settledTTL)
 }
 
 // leave tells people to do it.
 func (p *pass) leave(c cause) {
 	p.events.Say(c.workload, workloadevents.Warn(c.left.reason, "Restart", c.left.note))
-	p.settle(c)
+	p.forget(c)
 }
 
 // read returns a workload as it is; nil where it is gone.

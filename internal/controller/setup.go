@@ -148,7 +148,7 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a client of the API server: %w", err)
 	}
-	c := &terms{
+	c := &runner{
 		connection: inventory.Connection{Name: Name, Config: restConfig, HTTP: httpClient, Log: mgr.GetLogger(), Interval: options.DiscoveryInterval},
 		needs:      needs, options: options, client: writer, external: external,
 		recorder: bounded.Recorder(mgr.GetEventRecorder(Name)), informers: mgr.GetCache(), defaults: mgr.GetControllerOptions(),

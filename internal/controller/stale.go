@@ -47,8 +47,8 @@ func eventStale(reason metrics.StaleReason) string {
 	}[reason]
 }
 
-// crew are the pods of a workload's newest revision, newest first.
-type crew struct {
+// podSet has the pods of a workload's newest revision, newest first.
+type podSet struct {
 	workload workload.Ref
 	// template is the workload that has the pod template: another where a Rollout
 	// uses a Deployment's.
@@ -66,7 +66,7 @@ type crew struct {
 func (p *pass) tellStale(ctx context.Context) error {
 	pods := p.inventory.AllPods(p.app)
 	counts := make(map[metrics.StaleReason]int)
-	defer func() { p.ledger.stale(p.app, counts) }()
+	defer func() { p.dependents.stale(p.app, counts) }()
 	if len(pods) == 0 || p.ns == nil {
 		return nil
 	}
@@ -86,12 +86,12 @@ func (p *pass) tellStale(ctx context.Context) error {
 
 // crews sorts the pods that may be stale by workload. Whose a pod is costs a
 // call once for each ReplicaSet, and nothing where all pods are as they should be.
-func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*inventory.Pod) ([]*crew, error) {
+func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*inventory.Pod) ([]*podSet, error) {
 	suspects, err := p.suspects(ctx, ns)
 	if err != nil || !slices.ContainsFunc(pods, suspects) {
 		return nil, err
 	}
-	crews := make(map[types.UID]*crew)
+	crews := make(map[types.UID]*podSet)
 	for _, pod := range pods {
 		if pod.Deleting || pod.OptsOut() {
 			continue
@@ -114,14 +114,14 @@ func (p *pass) crews(ctx context.Context, ns identity.Namespace, pods []*invento
 			c.pods = append(c.pods, pod)
 		}
 	}
-	return slices.SortedFunc(maps.Values(crews), func(a, b *crew) int { return workload.Compare(a.workload, b.workload) }), nil
+	return slices.SortedFunc(maps.Values(crews), func(a, b *podSet) int { return workload.Compare(a.workload, b.workload) }), nil
 }
 
 // suspects tells pods that may be stale from those that cannot be, by what the
 // app's workloads want.
 func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*inventory.Pod) bool, error) {
 	wanted := make(map[string]bool)
-	var crews []*crew
+	var crews []*podSet
 	for _, row := range p.inventory.Workloads(p.app) {
 		c, err := p.crewOf(ctx, ns, row.Ref, nil)
 		if err != nil {
@@ -136,7 +136,7 @@ func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*inven
 		if !wanted[pod.Annotations.Get(api.AnnotationInjected)+" "+pod.Annotations.Get(api.AnnotationParameter)] {
 			return true
 		}
-		return slices.ContainsFunc(crews, func(c *crew) bool {
+		return slices.ContainsFunc(crews, func(c *podSet) bool {
 			app, marked := p.staleApp(c), marks(pod)
 			return staleness.Unmarked(app, marked) || staleness.Judge(app, marked).Reason == staleness.OlderVersion
 		})
@@ -145,8 +145,8 @@ func (p *pass) suspects(ctx context.Context, ns identity.Namespace) (func(*inven
 
 // crewOf is a workload with what it wants, by its own template; where there is
 // none, by the pod.
-func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload.Ref, pod *inventory.Pod) (*crew, error) {
-	c := &crew{workload: w, template: w, ns: ns}
+func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload.Ref, pod *inventory.Pod) (*podSet, error) {
+	c := &podSet{workload: w, template: w, ns: ns}
 	switch row := p.inventory.Workload(w); {
 	case row != nil:
 		c.template = row.Template()
@@ -169,14 +169,14 @@ func (p *pass) crewOf(ctx context.Context, ns identity.Namespace, w workload.Ref
 }
 
 // parameter is what the marks of the workload's pods should name.
-func (c *crew) parameter() string {
+func (c *podSet) parameter() string {
 	if !c.decision.Settings.Secrets {
 		return ""
 	}
 	return c.decision.Identity.Parameter
 }
 
-func (p *pass) tellCrew(ctx context.Context, c *crew, counts map[metrics.StaleReason]int) error {
+func (p *pass) tellCrew(ctx context.Context, c *podSet, counts map[metrics.StaleReason]int) error {
 	stale := make(map[metrics.StaleReason][]*inventory.Pod)
 	if c.decision.Status == graft.StatusInjected {
 		for _, pod := range c.pods {
@@ -206,7 +206,7 @@ func (p *pass) tellCrew(ctx context.Context, c *crew, counts map[metrics.StaleRe
 }
 
 // staleFor says why a pod is stale; "" where it is not, or not yet.
-func (p *pass) staleFor(ctx context.Context, c *crew, pod *inventory.Pod) (metrics.StaleReason, error) {
+func (p *pass) staleFor(ctx context.Context, c *podSet, pod *inventory.Pod) (metrics.StaleReason, error) {
 	app, marked := p.staleApp(c), marks(pod)
 	if c.workload.Kind == workload.Pod && marked.Injected != "" {
 		return "", nil // it is not seen whether it runs at all
@@ -229,7 +229,7 @@ func (p *pass) staleFor(ctx context.Context, c *crew, pod *inventory.Pod) (metri
 }
 
 // staleApp is what the next pod of a workload gets.
-func (p *pass) staleApp(c *crew) staleness.App {
+func (p *pass) staleApp(c *podSet) staleness.App {
 	return staleness.App{
 		Injects: c.decision.Injects(), Parameter: c.parameter(), ExternalSecret: c.externalSecret,
 		Grace: staleness.DefaultGrace, Now: p.clock.Now(),
@@ -242,7 +242,7 @@ func marks(pod *inventory.Pod) staleness.Pod {
 }
 
 // record is what is known of the parameter; nil where nothing is.
-func (c *crew) record() *externalsecret.Record {
+func (c *podSet) record() *externalsecret.Record {
 	if c.externalSecret == nil {
 		return nil
 	}
@@ -259,7 +259,7 @@ type hidden struct {
 
 // hides says that literals of a workload's template hide keys of its parameter
 // where nobody bound them: its pods were admitted while the keys were not known.
-func (p *pass) hides(ctx context.Context, c *crew, revision string) (bool, error) {
+func (p *pass) hides(ctx context.Context, c *podSet, revision string) (bool, error) {
 	question := hidden{c.workload.UID, revision, c.record().Version}
 	if known, ok := p.hiding.Get(question); ok {
 		return known.(bool), nil //nolint:forcetypeassert // nothing else is put there
@@ -308,7 +308,7 @@ func (p *pass) isThere(ctx context.Context, pod *inventory.Pod) (bool, error) {
 }
 
 // what says for people what is the matter, with one pod as an example.
-func (c *crew) what(reason metrics.StaleReason, pod *inventory.Pod) string {
+func (c *podSet) what(reason metrics.StaleReason, pod *inventory.Pod) string {
 	var what string
 	switch reason {
 	case metrics.StaleNotInjected:
@@ -330,7 +330,7 @@ func (c *crew) what(reason metrics.StaleReason, pod *inventory.Pod) string {
 }
 
 // remedy is the command that replaces the pods.
-func (c *crew) remedy() string {
+func (c *podSet) remedy() string {
 	w := c.workload
 	if !w.Restartable() {
 		return fmt.Sprintf("kubectl delete pod -n %s NAME, and create it again", w.Namespace)
@@ -338,8 +338,8 @@ func (c *crew) remedy() string {
 	return rollout.Command(w)
 }
 
-// relief is a restart that was thought about.
-type relief struct {
+// repairAttempt is a restart that was thought about.
+type repairAttempt struct {
 	pod    types.UID
 	reason metrics.StaleReason
 	// mixed says that there are pods as they should be, too.
@@ -349,11 +349,11 @@ type relief struct {
 // repair restarts the workload of stale pods, where the configuration has it
 // so, once a day for a reason: where the pods that came of it are no better, another
 // would not help.
-func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, stale []*inventory.Pod) error {
+func (p *pass) repair(ctx context.Context, c *podSet, reason metrics.StaleReason, stale []*inventory.Pod) error {
 	if !p.options.Repair || p.options.NoRestarts || !c.workload.Restartable() {
 		return nil
 	}
-	about := relief{stale[0].UID, reason, len(stale) < len(c.pods)}
+	about := repairAttempt{stale[0].UID, reason, len(stale) < len(c.pods)}
 	if _, settled := p.settled.Get(about); settled {
 		return nil
 	}
@@ -369,7 +369,7 @@ func (p *pass) repair(ctx context.Context, c *crew, reason metrics.StaleReason, 
 	return p.restart(ctx, cause{
 		workload: c.workload, parameter: c.parameter(), about: about, version: version,
 		// Once, whatever came of it: where every second pod is not as it should be, one
-		// good pod would have it restarted for ever.
+		// good pod would have it restarted forever.
 		served: func(past rollout.Past) bool { return past.HasLately(version, p.clock.Now()) },
 		done:   event{eventRepaired, "restarted, as restarts.repair has it: " + what},
 		left:   event{eventStale(reason), what + ": " + c.remedy()},

@@ -40,7 +40,7 @@ func passOf(r *reconciler) *pass {
 	return &pass{reconciler: r, app: client.ObjectKey{Namespace: "shops", Name: "shop"}}
 }
 
-// TestStepsFailAlone has one step refused for ever, and another that works: the
+// TestStepsFailAlone has one step refused forever, and another that works: the
 // one is reported and tried again ever more rarely, the other goes on.
 func TestStepsFailAlone(t *testing.T) {
 	r, written, clock := newPass()
@@ -187,7 +187,7 @@ func TestRemoved(t *testing.T) {
 func TestListsWait(t *testing.T) {
 	queue := priorityqueue.New[reconcile.Request]("test")
 	defer queue.ShutDown()
-	s := &tables{queue: queue}
+	s := &source{queue: queue}
 	for n := range 2000 {
 		s.changed(client.ObjectKey{Namespace: "shops", Name: fmt.Sprintf("listed-%d", n)})
 	}
@@ -221,7 +221,7 @@ func TestSilentESO(t *testing.T) {
 		}, externalsecret.StateDeleting, `Warning ExternalSecretBeingDeleted ExternalSecret "shop-external" is being deleted since 2026-01-01T11:00:00Z`},
 	} {
 		r, written, clock := newPass()
-		r.ledger = newLedger(metrics.New(prometheus.NewRegistry()))
+		r.dependents = newDependents(metrics.New(prometheus.NewRegistry()))
 		p := passOf(r)
 		d := want()
 		d.Record = &externalsecret.Record{Parameter: d.Wants.Parameter, Store: d.Wants.Store.String(), Version: 2, AsOf: clock.Now(), Keys: []string{"A"}}
@@ -242,9 +242,9 @@ func TestSilentESO(t *testing.T) {
 		if !strings.HasPrefix(said, test.event) || (said == "") != (test.event == "") {
 			t.Errorf("%s: the Event says %q, want %q", test.reason, said, test.event)
 		}
-		r.ledger.record(p.app, p.state, nil)
-		if r.ledger.counts[test.state] != 1 {
-			t.Errorf("%s: the metric counts %v", test.reason, r.ledger.counts)
+		r.dependents.record(p.app, p.state, nil)
+		if r.dependents.counts[test.state] != 1 {
+			t.Errorf("%s: the metric counts %v", test.reason, r.dependents.counts)
 		}
 	}
 }

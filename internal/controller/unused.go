@@ -16,14 +16,14 @@ import (
 
 // The rule: an ExternalSecret without owners, which only Jobs or pods of their
 // own used, is deleted a while after the last of them, and not before: a Job
-// that runs every hour finds its Secret there. One that has owners is theirs.
+// that runs every hour finds its Secret there. One that has owners is deleted with them.
 
 // markUnusedAfter is when it is written down since when one is unused, for a
 // leader to come. Each such write has ESO read the parameter again, so a Job
 // that soon runs again costs none.
 const markUnusedAfter = time.Hour
 
-// sweep sees to the ExternalSecrets of an app that nobody asks for any more.
+// sweep handles the ExternalSecrets of an app that nothing uses any more.
 func (p *pass) sweep(ctx context.Context) error {
 	all, err := p.installation.OfApp(ctx, p.app)
 	if err != nil {
@@ -69,7 +69,7 @@ func (p *pass) unusedSince(e *externalsecret.ExternalSecret) (since time.Time, m
 	return now, false
 }
 
-// inUse takes back what sweep noted.
+// inUse removes what sweep recorded.
 func (p *pass) inUse(ctx context.Context, existing *externalsecret.ExternalSecret) error {
 	if existing == nil {
 		return nil

@@ -113,7 +113,7 @@ func (in Input) keys(kind, name string) ([]string, bool) {
 // keyHidden names what has the key that a variable hides; empty where it hides none.
 func (in Input) keyHidden(v envresolve.Variable) string {
 	id := in.App.Subject.Identity
-	for i, source := range append([]envresolve.Source{v.From}, v.Hides...) {
+	for i, source := range append([]envresolve.Source{v.From}, v.Shadows...) {
 		var of string
 		switch {
 		case source.Kind == envresolve.KindSecret && source.Name == id.Secret:

@@ -48,9 +48,9 @@ func (s Source) String() string {
 type Variable struct {
 	Name string
 	From Source
-	// Hides are the sources that would have given the name a value, had those
+	// Shadows are the sources that would have given the name a value, had those
 	// above them not: the next in line first.
-	Hides []Source
+	Shadows []Source
 }
 
 // Keys returns the keys of a Secret or ConfigMap, and whether they are known.
@@ -84,7 +84,7 @@ func Compute(c corev1.Container, keys Keys) (variables []Variable, unknown []Sou
 	for _, name := range slices.Sorted(maps.Keys(stacks)) {
 		stack := stacks[name]
 		slices.Reverse(stack)
-		variables = append(variables, Variable{Name: name, From: stack[0], Hides: stack[1:]})
+		variables = append(variables, Variable{Name: name, From: stack[0], Shadows: stack[1:]})
 	}
 	return variables, unknown
 }

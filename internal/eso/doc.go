@@ -1,4 +1,4 @@
-// Package eso is what every replica knows of the External Secrets Operator: its
-// version, its ExternalSecrets and stores, and how they fare, all from memory.
-// It writes nothing.
+// Package eso keeps what every replica needs of the External Secrets Operator: its
+// version, its ExternalSecrets and stores, and their states, all in memory. It
+// writes nothing.
 package eso

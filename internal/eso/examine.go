@@ -8,9 +8,9 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 )
 
-// Examine tells how the ExternalSecret e fares, which is nil where none was
-// made yet. It speaks of the cluster as the informers have it and makes no
-// calls: the webhook asks it within an admission.
+// Examine returns the health of the ExternalSecret e, which is nil where none was
+// created yet. It uses the informers and makes no calls: the webhook calls it during
+// an admission.
 func (i *Installation) Examine(
 	ctx context.Context, namespace string, id identity.Identity, store externalsecret.StoreRef, e *externalsecret.ExternalSecret, now time.Time,
 ) externalsecret.Health {

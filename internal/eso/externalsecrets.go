@@ -19,8 +19,8 @@ import (
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
-// ExternalSecrets knows, on every replica, whether ESO is installed and how
-// each ExternalSecret fares. CRDs that arrive late, go, or change their served
+// ExternalSecrets knows, on every replica, whether ESO is installed, and the
+// state of each ExternalSecret. CRDs that arrive late, go, or change their served
 // version are noticed without a restart.
 type ExternalSecrets struct {
 	// MaxPerNamespace is the most that are made in a namespace; 0 is as many as
@@ -44,7 +44,7 @@ type ExternalSecrets struct {
 	listener atomic.Pointer[Listener]
 	// elsewhere is nil where no other replica could lead.
 	elsewhere atomic.Pointer[LeadsElsewhere]
-	news      news
+	waiters   waiters
 }
 
 // discoverer tells what an API server serves.
@@ -163,7 +163,7 @@ func (x *ExternalSecrets) changed(object any) {
 	if !ok {
 		return
 	}
-	x.news.tell(e.Namespace)
+	x.waiters.wake(e.Namespace)
 	if l := x.listener.Load(); l != nil {
 		l.Changed(e)
 	}

@@ -77,7 +77,7 @@ func discover(ctx context.Context, client discoverer) (served, error) {
 }
 
 // newInstallation starts the informers of a version, and returns when they
-// hold what is there. handler hears of every ExternalSecret, changed of stores.
+// hold what is there. handler is called for every ExternalSecret, changed for stores.
 func newInstallation(ctx context.Context, config *rest.Config, options cache.Options, found served, handlers eventHandlers) (*Installation, error) {
 	gv := schema.GroupVersion{Group: externalsecret.Group, Version: found.version}
 	options.Scheme = scheme(gv)

@@ -18,7 +18,7 @@ func (hanging) ServerResourcesForGroupVersionWithContext(ctx context.Context, _ 
 	return nil, ctx.Err()
 }
 
-// TestDiscoveryIsBounded has nobody wait for ever to learn whether ESO is there.
+// TestDiscoveryIsBounded has nobody wait without end to learn whether ESO is there.
 func TestDiscoveryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

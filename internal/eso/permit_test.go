@@ -89,7 +89,7 @@ func TestForeignParameters(t *testing.T) {
 					Conditions: tc.conditions, Provider: facts.StoreProvider{AWS: &facts.AWSProvider{Service: "ParameterStore", Prefix: tc.prefix}},
 				}},
 			}
-			e := &externalsecret.ExternalSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "theirs"}}
+			e := &externalsecret.ExternalSecret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "foreign"}}
 			e.Spec.SecretStoreRef = tc.ref
 			e.Spec.DataFrom = []externalsecret.DataFrom{{Extract: &externalsecret.Extract{Key: tc.parameter}}}
 			for range 3 { // the answer is the same from memory

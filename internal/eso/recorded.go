@@ -32,7 +32,7 @@ func (x *ExternalSecrets) awaited(d graft.Decision, keys facts.Keys) facts.Keys 
 // Recorded is State once the leader has recorded the keys, or ctx is done.
 func (x *ExternalSecrets) Recorded(ctx context.Context, namespace string, d graft.Decision) facts.State {
 	for {
-		changed := x.news.next(namespace)
+		changed := x.waiters.next(namespace)
 		state := x.State(ctx, namespace, d)
 		if _, awaits := state.Keys.(facts.Await); !awaits {
 			return state

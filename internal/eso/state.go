@@ -35,13 +35,13 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	}
 	e, err := i.find(ctx, namespace, d.Identity.ExternalSecret, wants.Secret)
 	if err != nil {
-		x.log.Error(err, "Cannot tell how an ExternalSecret fares", "namespace", namespace, "externalSecret", d.Identity.ExternalSecret)
+		x.log.Error(err, "Cannot tell the state of an ExternalSecret", "namespace", namespace, "externalSecret", d.Identity.ExternalSecret)
 		return facts.State{Keys: facts.Ask{Question: q}}
 	}
 	ref, now := externalsecret.StoreRef{Kind: wants.Store.Kind, Name: wants.Store.Name}, time.Now()
 	quota := ""
 	if i.Installed() && e == nil && !d.Identity.SecretReferenced {
-		quota = x.full(ctx, i, client.ObjectKey{Namespace: namespace, Name: d.Identity.App})
+		quota = x.quota(ctx, i, client.ObjectKey{Namespace: namespace, Name: d.Identity.App})
 	}
 	state := facts.State{
 		Problem:       cmp.Or(i.Examine(ctx, namespace, d.Identity, ref, e, now).Message, quota),

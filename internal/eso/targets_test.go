@@ -49,7 +49,7 @@ func TestTargets(t *testing.T) {
 	holds("nothing is left of those that went", map[string][]string{})
 }
 
-// TestTargetsAreKnownFirst holds that who hears of an ExternalSecret finds it by
+// TestTargetsAreKnownFirst holds that a handler finds an ExternalSecret by
 // its Secret: the controller would make ours beside a user's.
 func TestTargetsAreKnownFirst(t *testing.T) {
 	var all targets

@@ -17,7 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
-// ssm answers lookups from a list, the last one for ever.
+// ssm answers lookups from a list, the last one without end.
 type ssm struct {
 	answers []facts.Parameter
 	asked   []facts.Question
@@ -133,7 +133,7 @@ func TestRetriesDouble(t *testing.T) {
 	})
 }
 
-// TestNamespacesShareLookups has one namespace ask for ever other parameters, as a
+// TestNamespacesShareLookups has one namespace always ask for other parameters, as a
 // Deployment does whose annotation changes all the time.
 func TestNamespacesShareLookups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestVersionCheck(t *testing.T) {
 	}{
 		{"the same", made("same", nil), found(1, 0), false},
 		{"a newer one", made("newer", nil), found(2, time.Hour), true},
-		{"deleted and created anew", made("anew", nil), found(1, time.Hour), true},
+		{"deleted and created again", made("again", nil), found(1, time.Hour), true},
 		{"an older one, by a replica of SSM that lags", made("older", nil), found(1, -time.Hour), false},
 		{"one that comes after its pods", made("late", missing), found(1, time.Hour), true},
 		{"one that is missing still", made("missing", missing), facts.Version{State: graft.ParameterNotFound}, false},

@@ -70,12 +70,12 @@ func (c Container) html() g.Node {
 }
 
 func (v Variable) html() g.Node {
-	hides := dash("")
-	if len(v.Hides) > 0 {
-		hides = h.Code(g.Text(join(v.Hides)))
+	shadows := dash("")
+	if len(v.Shadows) > 0 {
+		shadows = h.Code(g.Text(join(v.Shadows)))
 	}
 	return h.Tr(h.Th(h.Scope("row"), h.Code(g.Text(v.Name))), h.Td(h.Class("tier-"+string(v.Tier)), g.Text(string(v.Tier))),
-		h.Td(h.Code(g.Text(v.From))), h.Td(hides))
+		h.Td(h.Code(g.Text(v.From))), h.Td(shadows))
 }
 
 // scrolled keeps a table that is wider than the window from widening the page.

@@ -91,5 +91,5 @@ type Variable struct {
 	Name  string
 	Tier  graft.Tier
 	From  string
-	Hides []string
+	Shadows []string
 }

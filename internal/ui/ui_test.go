@@ -303,7 +303,7 @@ func TestNoTypeHoldsAValue(t *testing.T) {
 	for f := range reflect.TypeFor[ui.Variable]().Fields() {
 		names = append(names, f.Name)
 	}
-	if diff := cmp.Diff([]string{"Name", "Tier", "From", "Hides"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"Name", "Tier", "From", "Shadows"}, names); diff != "" {
 		t.Errorf("ui.Variable (-want, +got):\n%s", diff)
 	}
 }
@@ -380,7 +380,7 @@ func (u unread) Write(p []byte) (int, error) {
 	return u.ResponseRecorder.Write(p)
 }
 
-// TestSlowReader has clients that do not read their pages keep nobody from theirs.
+// TestSlowReader has clients that do not read their pages keep nobody from other pages.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, read := ui.Handler(uitest.Cluster{}), make(chan struct{})

@@ -113,7 +113,7 @@ func (Cluster) App(_ context.Context, ref clusterview.Ref) (ui.App, error) {
 		Containers: []ui.Container{
 			{Name: "migrate", Init: true, Unknown: []string{"Secret/legacy"}},
 			{Name: "search", Variables: []ui.Variable{
-				{Name: "API_KEY", Tier: graft.TierParameter, From: "Secret/search-secrets[API_KEY]", Hides: []string{"ConfigMap/search-config[API_KEY]", "Literal"}},
+				{Name: "API_KEY", Tier: graft.TierParameter, From: "Secret/search-secrets[API_KEY]", Shadows: []string{"ConfigMap/search-config[API_KEY]", "Literal"}},
 				{Name: "LOG_LEVEL", Tier: graft.TierConfigMap, From: "ConfigMap/search-config[LOG_LEVEL]"},
 				{Name: "POD_IP", Tier: graft.TierPod, From: "FieldRef/status.podIP"},
 			}},
@@ -126,7 +126,7 @@ func (Cluster) App(_ context.Context, ref clusterview.Ref) (ui.App, error) {
 		app.Pods[0].Why, app.Notes = Hostile, []string{Hostile}
 		app.Versions, app.History = nil, ""
 		app.Events = []clusterview.Event{{Type: Hostile, Reason: Hostile, Message: Hostile, At: at()}}
-		app.Containers[1].Variables[0] = ui.Variable{Name: Hostile, Tier: graft.TierPod, From: Hostile, Hides: []string{Hostile}}
+		app.Containers[1].Variables[0] = ui.Variable{Name: Hostile, Tier: graft.TierPod, From: Hostile, Shadows: []string{Hostile}}
 	case ref.Name != "search":
 		return ui.App{}, fmt.Errorf("%w: %s in namespace %q", ui.ErrNotFound, ref, ref.Namespace)
 	}

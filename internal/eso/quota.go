@@ -10,18 +10,18 @@ import (
 // The rule: one namespace must not use up what all have of SSM. Invented apps
 // cost nothing where pods need not even run.
 
-// full is Full for an admission, which does not fail for it.
-func (x *ExternalSecrets) full(ctx context.Context, i *Installation, app client.ObjectKey) string {
-	why, err := x.Full(ctx, i, app)
+// quota is Quota for an admission, which does not fail for it.
+func (x *ExternalSecrets) quota(ctx context.Context, i *Installation, app client.ObjectKey) string {
+	why, err := x.Quota(ctx, i, app)
 	if err != nil {
 		x.log.Error(err, "Cannot count ExternalSecrets", "namespace", app.Namespace)
 	}
 	return why
 }
 
-// Full says for people that a namespace has as many ExternalSecrets of ours as
+// Quota says for people that a namespace has as many ExternalSecrets of ours as
 // it may, so that an app gets none; "" where it may have more.
-func (x *ExternalSecrets) Full(ctx context.Context, i *Installation, app client.ObjectKey) (string, error) {
+func (x *ExternalSecrets) Quota(ctx context.Context, i *Installation, app client.ObjectKey) (string, error) {
 	if x.MaxPerNamespace == 0 {
 		return "", nil
 	}

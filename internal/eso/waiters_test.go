@@ -7,14 +7,14 @@ import (
 
 func TestNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var n news
-		n.tell("shop") // nobody waits
+		var n waiters
+		n.wake("shop") // nobody waits
 		shop, other := n.next("shop"), n.next("other")
 		if n.next("shop") != shop {
 			t.Error("two that wait for one namespace wait for different changes")
 		}
-		n.tell("shop")
-		<-shop // or this blocks for ever
+		n.wake("shop")
+		<-shop // or this blocks without end
 		select {
 		case <-other:
 			t.Error("a change in another namespace woke it")

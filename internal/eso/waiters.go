@@ -2,14 +2,14 @@ package eso
 
 import "sync"
 
-// news wakes those who wait for a change in a namespace.
-type news struct {
+// waiters wake those who wait for a change in a namespace.
+type waiters struct {
 	mu    sync.Mutex
 	waits map[string]chan struct{}
 }
 
 // next is closed with the next change in the namespace.
-func (n *news) next(namespace string) <-chan struct{} {
+func (n *waiters) next(namespace string) <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.waits == nil {
@@ -21,8 +21,8 @@ func (n *news) next(namespace string) <-chan struct{} {
 	return n.waits[namespace]
 }
 
-// tell says that there is a change.
-func (n *news) tell(namespace string) {
+// wake says that there is a change.
+func (n *waiters) wake(namespace string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if wait := n.waits[namespace]; wait != nil {

@@ -11,12 +11,12 @@ import (
 	"github.com/envgraft/envgraft/internal/metrics"
 )
 
-// ledger remembers of each app how it fares, for the metrics. Of those that have
+// dependents remembers the state of each app, for the metrics. Of those that have
 // no ExternalSecret of their own, which says whose it is, it remembers the names
 // of the ExternalSecrets and Secrets that they depend on, so that one that
 // somebody else made finds them. It does not tell the two kinds apart: an app
 // that is reconciled for a namesake finds nothing to do.
-type ledger struct {
+type dependents struct {
 	metrics *metrics.Metrics
 
 	mu     sync.Mutex
@@ -28,8 +28,8 @@ type ledger struct {
 	outdated map[client.ObjectKey]map[metrics.StaleReason]int
 }
 
-func newLedger(m *metrics.Metrics) *ledger {
-	return &ledger{
+func newDependents(m *metrics.Metrics) *dependents {
+	return &dependents{
 		metrics: m,
 		states:  make(map[client.ObjectKey]metrics.ExternalSecretState),
 		uses:    make(map[client.ObjectKey][]string),
@@ -41,7 +41,7 @@ func newLedger(m *metrics.Metrics) *ledger {
 }
 
 // record replaces what is known of an app.
-func (l *ledger) record(app client.ObjectKey, state metrics.ExternalSecretState, uses []string) {
+func (l *dependents) record(app client.ObjectKey, state metrics.ExternalSecretState, uses []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last, known := l.states[app]
@@ -62,7 +62,7 @@ func (l *ledger) record(app client.ObjectKey, state metrics.ExternalSecretState,
 }
 
 // forget drops an app that has no injected pods.
-func (l *ledger) forget(app client.ObjectKey) {
+func (l *dependents) forget(app client.ObjectKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, known := l.states[app]; !known {
@@ -72,7 +72,7 @@ func (l *ledger) forget(app client.ObjectKey) {
 	l.metrics.SetExternalSecrets(l.counts)
 }
 
-func (l *ledger) remove(app client.ObjectKey) {
+func (l *dependents) remove(app client.ObjectKey) {
 	last, known := l.states[app]
 	if !known {
 		return
@@ -92,7 +92,7 @@ func (l *ledger) remove(app client.ObjectKey) {
 }
 
 // stale replaces how many of an app's pods are stale.
-func (l *ledger) stale(app client.ObjectKey, pods map[metrics.StaleReason]int) {
+func (l *dependents) stale(app client.ObjectKey, pods map[metrics.StaleReason]int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if maps.Equal(l.outdated[app], pods) {
@@ -112,7 +112,7 @@ func (l *ledger) stale(app client.ObjectKey, pods map[metrics.StaleReason]int) {
 }
 
 // appsUsing lists the apps that depend on an object of one of the names.
-func (l *ledger) appsUsing(namespace string, names ...string) []client.ObjectKey {
+func (l *dependents) appsUsing(namespace string, names ...string) []client.ObjectKey {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var apps []client.ObjectKey
@@ -125,7 +125,7 @@ func (l *ledger) appsUsing(namespace string, names ...string) []client.ObjectKey
 }
 
 // concerned lists the apps that an ExternalSecret is made for, or that use it.
-func (l *ledger) concerned(e *externalsecret.ExternalSecret) []client.ObjectKey {
+func (l *dependents) concerned(e *externalsecret.ExternalSecret) []client.ObjectKey {
 	apps := l.appsUsing(e.Namespace, e.Name, e.SecretName())
 	if e.App != "" {
 		apps = append(apps, client.ObjectKey{Namespace: e.Namespace, Name: e.App})

@@ -11,7 +11,7 @@ import (
 )
 
 func TestLedger(t *testing.T) {
-	l := newLedger(metrics.New(prometheus.NewRegistry()))
+	l := newDependents(metrics.New(prometheus.NewRegistry()))
 	a, b := client.ObjectKey{Namespace: "n", Name: "a"}, client.ObjectKey{Namespace: "n", Name: "b"}
 	l.record(a, metrics.ExternalSecretReady, []string{"shared"})
 	l.record(a, metrics.ExternalSecretReady, []string{"shared"}) // counts once
