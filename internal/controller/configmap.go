@@ -27,7 +27,7 @@ import (
 // The rule: pods have what their ConfigMap held when their containers started. The
 // controller gets an app's ConfigMap when it looks at the app, and rarely: it has no
 // right to list or watch ConfigMaps. Reloader restarts pods when one changes, and
-// ignores that one was created, so pods that started before theirs are restarted here.
+// ignores that one was created, so pods that started before it existed are restarted here.
 
 // Reasons of Events about ConfigMaps.
 const (

@@ -25,7 +25,7 @@ import (
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
-// TestReadsOfConfigMaps reads a ConfigMap rarely, within a budget, and knows one that
+// TestReadsOfConfigMaps reads a ConfigMap rarely, at a limited rate, and knows one that
 // was deleted from one that never was.
 func TestReadsOfConfigMaps(t *testing.T) {
 	r, _, clock := newPass()
