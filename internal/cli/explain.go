@@ -47,9 +47,9 @@ type explainedContainer struct {
 }
 
 type explainedVariable struct {
-	Name  string     `json:"name"`
-	Tier  graft.Tier `json:"tier"`
-	From  string     `json:"from"`
+	Name    string     `json:"name"`
+	Tier    graft.Tier `json:"tier"`
+	From    string     `json:"from"`
 	Shadows []string   `json:"shadows"`
 	// ByAnotherWebhook is what another webhook or policy did to it: "added" or
 	// "changed". It is empty where none did, or where no dry run could be made.

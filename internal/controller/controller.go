@@ -87,7 +87,7 @@ func (c *runner) reconciler(s *source) *reconciler {
 		Dependencies: c.needs,
 		options:      c.options,
 		external:     c.external,
-		dependents:       s.dependents,
+		dependents:   s.dependents,
 		inventory:    s.inventory,
 		client:       c.client,
 		owners:       s.inventory.Owners(c.client),
@@ -122,12 +122,12 @@ func (c *runner) queue() *restarts.Queue {
 // source is what the controller watches: workloads, pods, Namespaces, and what
 // every replica knows of ExternalSecrets.
 type source struct {
-	log       logr.Logger
-	external  *eso.ExternalSecrets
-	informers cache.Cache
-	inventory *inventory.Inventory
-	dependents    *dependents
-	queue     workqueue.TypedRateLimitingInterface[reconcile.Request]
+	log        logr.Logger
+	external   *eso.ExternalSecrets
+	informers  cache.Cache
+	inventory  *inventory.Inventory
+	dependents *dependents
+	queue      workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// listed says that all is listed: what changes from now on is news.
 	listed atomic.Bool
 }

@@ -30,14 +30,14 @@ import (
 // only saves calls: a restart loses it, and nothing but calls with it.
 type reconciler struct {
 	Dependencies
-	options   Options
-	external  *eso.ExternalSecrets
-	dependents    *dependents
-	inventory *inventory.Inventory
-	client    client.Client // not cached
-	owners    *inventory.Owners
-	events    *workloadevents.Recorder
-	clock     clock.PassiveClock
+	options    Options
+	external   *eso.ExternalSecrets
+	dependents *dependents
+	inventory  *inventory.Inventory
+	client     client.Client // not cached
+	owners     *inventory.Owners
+	events     *workloadevents.Recorder
+	clock      clock.PassiveClock
 
 	// applied is the last apply of each ExternalSecret, and changes bounds how
 	// often one is made to be of something else.

@@ -88,8 +88,8 @@ type Container struct {
 
 // Variable says where a value comes from, and never which it is.
 type Variable struct {
-	Name  string
-	Tier  graft.Tier
-	From  string
+	Name    string
+	Tier    graft.Tier
+	From    string
 	Shadows []string
 }
