@@ -3,6 +3,7 @@ package lookup
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,13 +20,16 @@ import (
 
 // ssm answers lookups from a list, the last one without end.
 type ssm struct {
+	mu      sync.Mutex
 	answers []facts.Parameter
 	asked   []facts.Question
 	hang    chan struct{}
 }
 
 func (s *ssm) Parameter(ctx context.Context, q facts.Question) facts.Parameter {
+	s.mu.Lock()
 	s.asked = append(s.asked, q)
+	s.mu.Unlock()
 	if s.hang != nil {
 		select {
 		case <-s.hang:
@@ -33,6 +37,8 @@ func (s *ssm) Parameter(ctx context.Context, q facts.Question) facts.Parameter {
 			return is(graft.ParameterUnreachable, 0)
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.answers) == 0 {
 		return is(graft.ParameterNotFound, 0)
 	}
@@ -167,6 +173,7 @@ func TestHangingLookupsOfOneNamespace(t *testing.T) {
 			l.Ask(about("noisy", fmt.Sprint(n)), facts.Question{})
 			time.Sleep(time.Millisecond)
 		}
+		synctest.Wait() // the lookups are under way
 		if got := len(source.asked); got != maxUnderWay/2 {
 			t.Errorf("one namespace has %d lookups under way, want half of %d", got, maxUnderWay)
 		}
