@@ -86,9 +86,11 @@ release-dry-run: release-files ## Build all of a release that needs no network, 
 .PHONY: test
 test: test-unit test-integration ## Run all tests that need no container.
 
+# test/process is without the race detector: what it tests is another process.
 .PHONY: test-unit
 test-unit: ## Run unit, golden and property tests, with the race detector.
-	go test -race $$(go list ./... | grep -v /test/integration)
+	go test -race $$(go list ./... | grep -v -e /test/integration -e /test/process)
+	go test ./test/process
 	go -C test/iam test ./...
 	go -C test/dashboard test ./...
 

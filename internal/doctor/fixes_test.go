@@ -259,7 +259,10 @@ func lost(t *testing.T, command string, w world, environment ...string) world {
 	w.save()
 	shell := exec.CommandContext(t.Context(), "sh", "-c", command)
 	shell.Dir = directory
-	shell.Env = append([]string{"PATH=" + directory + ":/usr/bin:/bin", "EDITOR=vi", "TMPDIR=" + directory, variableWorld + "=" + file}, environment...)
+	shell.Env = append([]string{
+		"PATH=" + directory + ":/usr/bin:/bin", "EDITOR=vi", "TMPDIR=" + directory, variableWorld + "=" + file,
+		"GORACE=atexit_sleep_ms=0", // the fakes are this program, which under -race sleeps for 1 s when it ends
+	}, environment...)
 	out, err := shell.CombinedOutput()
 	after := loadWorld()
 	if strings.Contains(string(out), "knows no") || strings.Contains(string(out), "not found") || strings.Contains(string(out), "yntax error") {
