@@ -167,12 +167,22 @@ func (f *environmentFlags) live(command *cobra.Command, refs []string) (localenv
 	if err != nil {
 		return pod, err
 	}
-	if w.Kind.IsPod() {
-		app := c.App(command.Context(), settings, w)
-		pod.Injected = len(app.Pods.Value) == 1 && app.Pods.Value[0].Injected()
-	}
+	app := c.App(command.Context(), settings, w)
+	pod.Injected = w.Kind.IsPod() && len(app.Pods.Value) == 1 && app.Pods.Value[0].Injected()
+	pod.NeverSeen = f.environment == "" && neverSeen(app)
 	pod.Objects = clusterObjects{c, w.Namespace}
 	return pod, nil
+}
+
+// neverSeen is what the webhook knows by the ExternalSecret that it holds: nothing in
+// the cluster ever had to do with the parameter.
+func neverSeen(app *clusterview.App) bool {
+	if app.ExternalSecrets.State != clusterview.Found || app.Secret.State != clusterview.NotFound {
+		return false
+	}
+	e := app.ExternalSecret
+	record, _ := app.Record()
+	return e == nil || record.Version == 0 && e.Managed && e.Status.RefreshTime.IsZero()
 }
 
 // documented takes the workload and its objects from files.
