@@ -2,8 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -11,21 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/explain"
 	"github.com/envgraft/envgraft/internal/manifest"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
-
-// podDiff is what a manifest would change for the pods that run.
-type podDiff struct {
-	Workload  string `json:"workload"`
-	Namespace string `json:"namespace"`
-	// Pod is the one that was compared; empty where none runs.
-	Pod string `json:"pod,omitempty"`
-	// Alike are the other pods with the same environment.
-	Alike   []string `json:"alike,omitempty"`
-	Changes []change `json:"changes"`
-	Message string   `json:"message,omitempty"`
-}
 
 type diffFlags struct {
 	kube   kubeFlags
@@ -73,7 +60,7 @@ understood. 3: it could not look, as without a cluster.`,
 	return command
 }
 
-func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]podDiff, error) {
+func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]explain.PodDiff, error) {
 	c, err := f.kube.open()
 	if err != nil {
 		return nil, err
@@ -90,7 +77,7 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]podDiff, er
 		return nil, err
 	}
 	known := stream.Facts(c.namespace)
-	diffs := []podDiff{}
+	diffs := []explain.PodDiff{}
 	progress := newProgress(streams.Err)
 	defer progress.end()
 	templates := stream.Templates()
@@ -108,7 +95,7 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]podDiff, er
 			files.Namespace = &ns
 		}
 		files.ConfigMaps = stream.ConfigMaps(w.Namespace, c.namespace)
-		d, err := c.diffOne(command.Context(), settings, files, w)
+		d, err := explain.Explainer{Reader: c.Reader}.Diff(command.Context(), settings, files, w)
 		if err != nil {
 			return nil, err
 		}
@@ -131,78 +118,7 @@ func workloadOf(t manifest.Template, namespace string) (clusterview.Workload, er
 	return clusterview.Workload{Ref: ref, Template: raw}, err
 }
 
-// diffOne compares the pods of one workload, each environment once.
-func (c *session) diffOne(ctx context.Context, settings clusterview.Settings, files clusterview.Given, wanted clusterview.Workload) ([]podDiff, error) {
-	d := podDiff{Workload: wanted.String(), Namespace: wanted.Namespace, Changes: []change{}}
-	have := c.Workload(ctx, wanted.Ref)
-	switch have.State {
-	case clusterview.Found:
-	case clusterview.NotFound:
-		d.Message = "it is not in the cluster yet"
-		return []podDiff{d}, nil
-	default:
-		return nil, fmt.Errorf("cannot read %s: %s", wanted, have.Cause)
-	}
-	next := have.Value
-	next.Template = wanted.Template
-	app := c.AppWith(ctx, settings, next, files)
-	if !app.Decided() {
-		d.Message = "the labels of its namespace are not known: " + app.Namespace.Cause
-		return []podDiff{d}, nil
-	}
-	result, patched, err := graftTemplate(app)
-	if err != nil {
-		return nil, err
-	}
-	d.Message = unreadNote(app)
-	if result.Report.Message != "" {
-		d.Message = string(result.Report.Status) + ": " + result.Report.Message
-	}
-	becomes, err := c.subject(ctx, app, result.Report, patched).containers()
-	if err != nil {
-		return nil, err
-	}
-	var diffs []podDiff
-	for _, pod := range app.Pods.Value {
-		if pod.Ended() {
-			continue
-		}
-		one, err := c.diffPod(ctx, app, pod, becomes, d)
-		if err != nil {
-			return nil, err
-		}
-		same := func(other podDiff) bool { return slices.Equal(other.Changes, one.Changes) }
-		if at := slices.IndexFunc(diffs, same); at >= 0 {
-			diffs[at].Alike = append(diffs[at].Alike, one.Pod)
-			continue
-		}
-		diffs = append(diffs, one)
-	}
-	if len(diffs) == 0 {
-		d.Message = or(d.Message, "no pod of it runs")
-		return []podDiff{d}, nil
-	}
-	return diffs, nil
-}
-
-func (c *session) diffPod(ctx context.Context, app *clusterview.App, pod clusterview.Pod, becomes []explainedContainer, d podDiff) (podDiff, error) {
-	raw, err := json.Marshal(map[string]any{"spec": pod.Spec})
-	if err != nil {
-		return d, err
-	}
-	// The pod has read the cluster's ConfigMap, not the one to come.
-	running := *app
-	running.ConfigMap = clusterview.Seen[clusterview.ConfigMap]{}
-	was, err := c.subject(ctx, &running, runningReport(app.Subject, pod.Injected()), raw).containers()
-	if err != nil {
-		return d, err
-	}
-	d.Pod = pod.Metadata.Name
-	d.Changes = append([]change{}, slices.DeleteFunc(differences(was, becomes), notSaid(app))...)
-	return d, nil
-}
-
-func countChanges(diffs []podDiff) int {
+func countChanges(diffs []explain.PodDiff) int {
 	n := 0
 	for _, d := range diffs {
 		n += len(d.Changes)
@@ -210,10 +126,10 @@ func countChanges(diffs []podDiff) int {
 	return n
 }
 
-func writeDiffs(w io.Writer, format string, diffs []podDiff) error {
+func writeDiffs(w io.Writer, format string, diffs []explain.PodDiff) error {
 	if format == formatName {
-		changed := slices.DeleteFunc(slices.Clone(diffs), func(d podDiff) bool { return len(d.Changes) == 0 })
-		return writeNames(w, changed, func(d podDiff) string { return d.Workload })
+		changed := slices.DeleteFunc(slices.Clone(diffs), func(d explain.PodDiff) bool { return len(d.Changes) == 0 })
+		return writeNames(w, changed, func(d explain.PodDiff) string { return d.Workload })
 	}
 	if format != formatTable {
 		return writeValue(w, format, diffs)
@@ -234,7 +150,7 @@ func writeDiffs(w io.Writer, format string, diffs []podDiff) error {
 		out.WriteByte('\n')
 		for _, c := range d.Changes {
 			terminal.Appendf(&out, "  container %s: %s\n    %s %s\n    %s %s\n", c.Container, c.Name,
-				p.paint(colorRed, "-"), sourceOr(c.Was), p.paint(colorGreen, "+"), sourceOr(c.Becomes))
+				p.paint(colorRed, "-"), explain.SourceOr(c.Was), p.paint(colorGreen, "+"), explain.SourceOr(c.Becomes))
 		}
 		if len(d.Changes) == 0 && d.Pod != "" {
 			out.WriteString("  nothing changes\n")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -214,7 +215,7 @@ func writeDiagnosis(out *bytes.Buffer, d diagnosis, p palette) {
 	}
 	rows := newRows(out)
 	for _, f := range d.Findings {
-		rows.row("  "+f.Check, p.paint(colors[f.Status], string(f.Status)), or(f.Message, "-"))
+		rows.row("  "+f.Check, p.paint(colors[f.Status], string(f.Status)), cmp.Or(f.Message, "-"))
 	}
 	rows.flush()
 	for _, f := range d.Findings {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,7 +93,6 @@ func (f *environmentFlags) compute(command *cobra.Command, streams Streams, refs
 		return nil, err
 	}
 	pod.Parameters = values
-	pod.Patch = func(raw []byte, result graft.Result) ([]byte, error) { return patch(raw, result.Operations) }
 	set, err := f.given()
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (f *environmentFlags) live(command *cobra.Command, refs []string) (localenv
 	}
 	w, ns := targets[0], c.Namespace(command.Context(), targets[0].Namespace)
 	if ns.State != clusterview.Found {
-		return localenv.Pod{}, fmt.Errorf("cannot read namespace %q, whose labels choose the parameter: %s", w.Namespace, or(ns.Cause, string(ns.State)))
+		return localenv.Pod{}, fmt.Errorf("cannot read namespace %q, whose labels choose the parameter: %s", w.Namespace, cmp.Or(ns.Cause, string(ns.State)))
 	}
 	pod, err := f.decide(settings.Configuration.Engine(), ns.Value, w.Template)
 	if err != nil {
@@ -292,7 +292,7 @@ func read(data map[string]string, state clusterview.State, cause, kind, namespac
 		return nil, false, nil
 	case clusterview.Unasked, clusterview.Forbidden, clusterview.Failed:
 	}
-	return nil, false, fmt.Errorf("cannot read %s %s/%s: %s", kind, namespace, name, or(cause, string(state)))
+	return nil, false, fmt.Errorf("cannot read %s %s/%s: %s", kind, namespace, name, cmp.Or(cause, string(state)))
 }
 
 // fileObjects are those among the documents.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/envresolve"
+	"github.com/envgraft/envgraft/internal/explain"
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
@@ -96,7 +98,7 @@ func (f *importFlags) plan(command *cobra.Command, streams Streams, args []strin
 	if err != nil {
 		return nil, nil, err
 	}
-	f.offline.namespace = or(f.offline.namespace, defaultNamespace)
+	f.offline.namespace = cmp.Or(f.offline.namespace, defaultNamespace)
 	parameters, closeParameters, err := f.offline.openParameters()
 	if err != nil {
 		return nil, nil, err
@@ -157,11 +159,7 @@ func (f *importFlags) planLive(command *cobra.Command, arg string) (*manifest.St
 	}
 	world := worldOf(settings.Configuration)
 	world.ExternalSecrets = c.ExternalSecrets(ctx, targets[0].Namespace).Value.Items
-	objects := &objects{
-		session: c, ctx: ctx, app: app,
-		configMaps: map[string]clusterview.Seen[clusterview.ConfigMap]{}, secrets: map[string]clusterview.Seen[clusterview.Secret]{},
-	}
-	world.Keys = objects.trueKeys
+	world.Keys = explain.NewObjects(ctx, c.Reader, app).TrueKeys
 	one, err := importOne(stream.Templates()[0], app.Namespace.Value, world)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", targets[0], err)
@@ -240,7 +238,7 @@ func importOne(t manifest.Template, ns identity.Namespace, world migrate.World) 
 func externalSecretsIn(stream *manifest.Stream, namespace, otherwise string) ([]clusterview.ExternalSecret, error) {
 	var all []clusterview.ExternalSecret
 	for _, o := range stream.Objects() {
-		if o.Group != "external-secrets.io" || o.Kind != "ExternalSecret" || or(o.Namespace, otherwise) != namespace {
+		if o.Group != "external-secrets.io" || o.Kind != "ExternalSecret" || cmp.Or(o.Namespace, otherwise) != namespace {
 			continue
 		}
 		raw, err := o.JSON()

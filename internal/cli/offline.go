@@ -12,6 +12,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/explain"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -227,7 +228,7 @@ func (o offline) running(ctx context.Context, out outcome, subject *graft.Subjec
 	if subject.Status == graft.StatusInjected {
 		out.known = o.facts(ctx, subject, out.namespace)
 	}
-	out.report = runningReport(subject, out.template.Has("/metadata/annotations/"+escapedInjected))
+	out.report = explain.RunningReport(subject, out.template.Has("/metadata/annotations/"+escapedInjected))
 	out.patched = raw
 	return out, nil
 }
@@ -304,16 +305,12 @@ func withoutNamespace(report graft.Report, name string) graft.Report {
 		report.Message = fmt.Sprintf("%s (the labels of namespace %q are not known: %s%s=…,%s=…)",
 			report.Message, name, remedy, api.LabelSystem, api.LabelEnvironment)
 	case report.Status == graft.StatusInjected:
-		report.Warnings = append(report.Warnings, graft.Warning{Reason: warnNamespaceUnknown, Message: fmt.Sprintf(
+		report.Warnings = append(report.Warnings, graft.Warning{Reason: explain.WarnNamespaceUnknown, Message: fmt.Sprintf(
 			"the labels of namespace %q are not known, so that system %q is a guess: %s%s=%s",
 			name, report.Identity.System, remedy, api.LabelSystem, report.Identity.System)})
 	}
 	return report
 }
-
-// warnNamespaceUnknown is a warning of the commands alone: a cluster always
-// knows its namespaces.
-const warnNamespaceUnknown graft.Reason = "NamespaceUnknown"
 
 // describe names a template for messages.
 func describe(t manifest.Template, namespace string) string {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -268,8 +269,8 @@ func statusRow(l doctor.Line, wide bool) []string {
 		version = strconv.FormatInt(l.Version, 10)
 	}
 	row := []string{
-		l.Namespace, resourceName(l.Kind, l.Workload), or(l.Parameter, "-"), version, l.Synced,
-		or(l.PodsText(), "-"), timeOrDash(l.Rotated),
+		l.Namespace, resourceName(l.Kind, l.Workload), cmp.Or(l.Parameter, "-"), version, l.Synced,
+		cmp.Or(l.PodsText(), "-"), timeOrDash(l.Rotated),
 	}
 	if wide {
 		row = append(row, timeOrDash(l.Refreshed))

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/envresolve"
+	"github.com/envgraft/envgraft/internal/explain"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
@@ -70,7 +72,7 @@ func (p palette) tier(t graft.Tier) terminal.Safe {
 func (p palette) status(s graft.Status) terminal.Safe {
 	colors := map[graft.Status]int{
 		graft.StatusInjected: colorGreen, graft.StatusSkipped: colorDefault,
-		graft.StatusDenied: colorRed, graft.StatusAudited: colorYellow, statusUnknown: colorYellow,
+		graft.StatusDenied: colorRed, graft.StatusAudited: colorYellow, explain.StatusUnknown: colorYellow,
 	}
 	return p.paint(colors[s], string(s))
 }
@@ -86,11 +88,8 @@ func (p palette) freshness(f clusterview.Freshness) terminal.Safe {
 // maxValue is what a table shows of a value; -o wide shows all.
 const maxValue = 40
 
-// quote writes a value so that it stays on its line.
-func quote(value string) string { return strconv.Quote(value) }
-
 // writeTable prints explanations for people.
-func writeTable(w io.Writer, explanations []explanation, p palette, wide bool) error {
+func writeTable(w io.Writer, explanations []explain.Explanation, p palette, wide bool) error {
 	var out bytes.Buffer
 	for i, e := range explanations {
 		if i > 0 {
@@ -105,8 +104,8 @@ func writeTable(w io.Writer, explanations []explanation, p palette, wide bool) e
 	return err
 }
 
-func writeExplanation(out *bytes.Buffer, e explanation, p palette, wide bool) {
-	terminal.Appendf(out, "%s %s/%s (%s): %s", e.Kind, e.Namespace, e.Name, e.from, p.status(e.Status))
+func writeExplanation(out *bytes.Buffer, e explain.Explanation, p palette, wide bool) {
+	terminal.Appendf(out, "%s %s/%s (%s): %s", e.Kind, e.Namespace, e.Name, e.From, p.status(e.Status))
 	if e.Message != "" {
 		terminal.Appendf(out, ": %s", e.Message)
 	}
@@ -125,7 +124,7 @@ func writeExplanation(out *bytes.Buffer, e explanation, p palette, wide bool) {
 	}
 }
 
-func writeIdentity(out *bytes.Buffer, e explanation) {
+func writeIdentity(out *bytes.Buffer, e explain.Explanation) {
 	id := e.Identity
 	rows := newRows(out)
 	rows.row("  app", fmt.Sprintf("%s (system %s, environment %s)", id.App, id.System, id.Environment))
@@ -136,7 +135,7 @@ func writeIdentity(out *bytes.Buffer, e explanation) {
 }
 
 // versionOf says which version of the parameter is the newest that is known.
-func versionOf(l *liveExplanation) string {
+func versionOf(l *explain.Live) string {
 	if l == nil {
 		return ""
 	}
@@ -151,14 +150,14 @@ func versionOf(l *liveExplanation) string {
 }
 
 // syncOf says when ESO last synced.
-func syncOf(l *liveExplanation) string {
+func syncOf(l *explain.Live) string {
 	switch {
 	case l == nil:
 		return ""
 	case l.ExternalSecret == nil:
 		return ", nothing that fills it was seen"
 	case !l.ExternalSecret.Synced:
-		return ", not synced: " + or(l.ExternalSecret.Message, "External Secrets Operator has said nothing yet")
+		return ", not synced: " + cmp.Or(l.ExternalSecret.Message, "External Secrets Operator has said nothing yet")
 	case l.ExternalSecret.Refreshed == nil:
 		return ", synced"
 	}
@@ -166,7 +165,7 @@ func syncOf(l *liveExplanation) string {
 }
 
 // writeLive prints the pods, and what could not be seen.
-func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
+func writeLive(out *bytes.Buffer, l *explain.Live, p palette) {
 	for _, note := range l.Notes {
 		terminal.Appendf(out, "  %s %s\n", p.paint(colorYellow, "note:"), note)
 	}
@@ -184,18 +183,18 @@ func writeLive(out *bytes.Buffer, l *liveExplanation, p palette) {
 		if pod.Version > 0 {
 			version = strconv.FormatInt(pod.Version, 10)
 		}
-		rows.row("  "+pod.Name, version, p.freshness(pod.Freshness), or(pod.Why, "-"))
+		rows.row("  "+pod.Name, version, p.freshness(pod.Freshness), cmp.Or(pod.Why, "-"))
 	}
 	rows.flush()
 	for _, pod := range l.Pods {
 		for _, d := range pod.Differs {
 			terminal.Appendf(out, "  %s pod %s, container %s: %s is %s; the next pod's is %s\n",
-				p.paint(colorYellow, "differs:"), pod.Name, d.Container, d.Name, sourceOr(d.Was), sourceOr(d.Becomes))
+				p.paint(colorYellow, "differs:"), pod.Name, d.Container, d.Name, explain.SourceOr(d.Was), explain.SourceOr(d.Becomes))
 		}
 	}
 }
 
-func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p palette, wide bool) {
+func writeContainer(out *bytes.Buffer, c explain.Container, values bool, p palette, wide bool) {
 	kind := "container"
 	if c.Init {
 		kind = "init container"
@@ -209,7 +208,7 @@ func writeContainer(out *bytes.Buffer, c explainedContainer, values bool, p pale
 		}
 		rows.row(header...)
 		for _, v := range c.Env {
-			cells := []any{"    " + v.Name, p.tier(v.Tier), v.from(), strings.Join(orDash(v.hidden()), ", ")}
+			cells := []any{"    " + v.Name, p.tier(v.Tier), sourceOf(v), strings.Join(orDash(shadowsOf(v)), ", ")}
 			if values {
 				cells = append(cells, showValue(v.Value, wide))
 			}
@@ -233,17 +232,17 @@ func byAnother(did string) string {
 	return " (" + did + " by another webhook)"
 }
 
-// from is the source, with its mark if it is another webhook's.
-func (v explainedVariable) from() string {
+// sourceOf is the source, with its mark if it is another webhook's.
+func sourceOf(v explain.Variable) string {
 	if v.Tier != graft.TierPod {
 		return v.From
 	}
 	return v.From + byAnother(v.ByAnotherWebhook)
 }
 
-// hidden are the sources below, with a mark on the literal of another webhook
+// shadowsOf are the sources below, with a mark on the literal of another webhook
 // that gave way to its key.
-func (v explainedVariable) hidden() []string {
+func shadowsOf(v explain.Variable) []string {
 	shadows := slices.Clone(v.Shadows)
 	if at := slices.Index(shadows, envresolve.KindLiteral); at >= 0 && v.Tier != graft.TierPod {
 		shadows[at] += byAnother(v.ByAnotherWebhook)
@@ -258,9 +257,9 @@ func showValue(value *string, wide bool) string {
 	}
 	runes := []rune(*value)
 	if !wide && len(runes) > maxValue {
-		return quote(string(runes[:maxValue])) + "…"
+		return strconv.Quote(string(runes[:maxValue])) + "…"
 	}
-	return quote(*value)
+	return strconv.Quote(*value)
 }
 
 // orDash keeps a column from being empty, which would leave blanks at the end

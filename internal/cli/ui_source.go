@@ -10,6 +10,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
+	"github.com/envgraft/envgraft/internal/explain"
 	"github.com/envgraft/envgraft/internal/gather"
 	"github.com/envgraft/envgraft/internal/ui"
 )
@@ -70,7 +71,7 @@ func (s *uiSource) App(ctx context.Context, ref clusterview.Ref) (ui.App, error)
 	if err != nil {
 		return ui.App{}, err
 	}
-	explained, err := c.explain(ctx, app)
+	explained, err := explain.Explainer{Reader: c.Reader}.Explain(ctx, app)
 	if err != nil {
 		return ui.App{}, err
 	}
@@ -94,7 +95,7 @@ func notes(g *gather.Gatherer) []string {
 	return notes
 }
 
-func uiPods(pods []livePod) []ui.Pod {
+func uiPods(pods []explain.Pod) []ui.Pod {
 	all := make([]ui.Pod, len(pods))
 	for i, p := range pods {
 		all[i] = ui.Pod{Name: p.Name, Version: p.Version, Freshness: p.Freshness, Why: p.Why}
@@ -104,7 +105,7 @@ func uiPods(pods []livePod) []ui.Pod {
 
 // uiVersions are the recorded version and those of the pods, the newest first. The
 // recorded one is first: a parameter that was created again starts at version 1.
-func uiVersions(app *clusterview.App, pods []livePod) []ui.Version {
+func uiVersions(app *clusterview.App, pods []explain.Pod) []ui.Version {
 	byNumber := map[int64]*ui.Version{}
 	of := func(number int64) *ui.Version {
 		if byNumber[number] == nil {
@@ -148,7 +149,7 @@ func historyOf(app *clusterview.App) string {
 }
 
 // uiContainers leaves the values behind: those of ConfigMaps, too.
-func uiContainers(containers []explainedContainer) []ui.Container {
+func uiContainers(containers []explain.Container) []ui.Container {
 	all := make([]ui.Container, len(containers))
 	for i, c := range containers {
 		all[i] = ui.Container{Name: c.Name, Init: c.Init, Unknown: c.Unknown}

@@ -19,6 +19,7 @@ import (
 	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/patch"
 )
 
 // Objects reads the Secrets and ConfigMaps that containers refer to. Found is
@@ -41,8 +42,6 @@ type Pod struct {
 	NeverSeen  bool
 	Parameters facts.ValueReader
 	Objects    Objects
-	// Patch applies the engine's operations to Raw.
-	Patch func(raw []byte, result graft.Result) ([]byte, error)
 }
 
 // Environment is that of one container.
@@ -117,7 +116,7 @@ func (p Pod) inject(ctx context.Context, objects *cached) (raw []byte, notes []s
 	if result.Report.Status == graft.StatusDenied {
 		return nil, nil, fmt.Errorf("the webhook denies this pod: %s", result.Report.Message)
 	}
-	raw, err = p.Patch(p.Raw, result)
+	raw, err = patch.Apply(p.Raw, result.Operations)
 	for _, w := range result.Report.Warnings {
 		notes = append(notes, w.Message)
 	}

@@ -2,12 +2,10 @@ package localenv_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/api"
@@ -57,25 +55,13 @@ func found(data map[string]string) facts.Value {
 	return v
 }
 
-func patch(raw []byte, result graft.Result) ([]byte, error) {
-	text, err := json.Marshal(result.Operations)
-	if err != nil {
-		return nil, err
-	}
-	decoded, err := jsonpatch.DecodePatch(text)
-	if err != nil {
-		return nil, err
-	}
-	return decoded.Apply(raw)
-}
-
 func podOf(w *world, annotations, containers string) localenv.Pod {
 	raw := []byte(`{"metadata":{"labels":{"app.kubernetes.io/name":"cart"},"annotations":{` + annotations + `}},"spec":{"containers":` + containers + `}}`)
 	c := config.Default().Engine()
 	c.Rules.Environment = "stage"
 	ns := identity.Namespace{Name: "shop", Labels: map[string]string{api.LabelInject: api.Enabled}}
 	return localenv.Pod{
-		Namespace: "shop", Raw: raw, Subject: graft.New(c).Inspect(ns, raw), NeverSeen: true, Parameters: w, Objects: w, Patch: patch,
+		Namespace: "shop", Raw: raw, Subject: graft.New(c).Inspect(ns, raw), NeverSeen: true, Parameters: w, Objects: w,
 	}
 }
 

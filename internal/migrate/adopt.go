@@ -16,8 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/envresolve"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 )
@@ -44,7 +44,7 @@ type World struct {
 	// Keys are those of ConfigMaps and Secrets, as far as they are known.
 	Keys envresolve.Keys
 	// ExternalSecrets are those of the namespace.
-	ExternalSecrets []clusterview.ExternalSecret
+	ExternalSecrets []externalsecret.ExternalSecret
 	// Defaults are an environment's settings of an ExternalSecret.
 	Defaults func(environment string) Defaults
 }
@@ -198,7 +198,7 @@ func (a *adoption) containers() []corev1.Container {
 }
 
 // filling is the ExternalSecret that fills a Secret.
-func (a *adoption) filling(secret string) *clusterview.ExternalSecret {
+func (a *adoption) filling(secret string) *externalsecret.ExternalSecret {
 	for i := range a.world.ExternalSecrets {
 		if a.world.ExternalSecrets[i].SecretName() == secret {
 			return &a.world.ExternalSecrets[i]

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
@@ -44,7 +44,7 @@ func (a *adoption) externalSecret() {
 }
 
 // differences are the annotations for what the configuration has otherwise.
-func (a *adoption) differences(e clusterview.ExternalSecret) map[string]string {
+func (a *adoption) differences(e externalsecret.ExternalSecret) map[string]string {
 	id, defaults := a.plan.Identity, a.world.Defaults(a.plan.Identity.Environment)
 	wanted := map[string]string{}
 	if e.Parameter() != id.Parameter {

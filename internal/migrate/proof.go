@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -8,12 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	evanphx "github.com/evanphx/json-patch/v5"
-	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/patch"
 )
 
 // The rule: a container's environment is the same where each name has the same
@@ -55,7 +55,7 @@ type Change struct {
 func (a *adoption) keep() {
 	kept := map[string]bool{}
 	isKey := func(name string) bool {
-		for _, object := range []struct{ kind, name string }{{"Secret", a.secret}, {"ConfigMap", or(a.configMap, a.plan.Identity.ConfigMap)}} {
+		for _, object := range []struct{ kind, name string }{{"Secret", a.secret}, {"ConfigMap", cmp.Or(a.configMap, a.plan.Identity.ConfigMap)}} {
 			if object.name == "" {
 				continue
 			}
@@ -123,7 +123,7 @@ func (a *adoption) namesWritten() []string {
 // after is the template as the webhook makes it, where objects that are not known
 // have the given keys.
 func (a *adoption) after(unknown []string) (corev1.PodTemplateSpec, error) {
-	raw, err := patched(a.Workload.Template, a.plan.Template)
+	raw, err := patch.Apply(a.Workload.Template, a.plan.Template)
 	if err != nil {
 		return corev1.PodTemplateSpec{}, err
 	}
@@ -148,7 +148,7 @@ func (a *adoption) after(unknown []string) (corev1.PodTemplateSpec, error) {
 	if result.Report.Status != graft.StatusInjected {
 		return corev1.PodTemplateSpec{}, fmt.Errorf("envgraft would not inject it: %s", result.Report.Message)
 	}
-	if raw, err = patched(raw, result.Operations); err != nil {
+	if raw, err = patch.Apply(raw, result.Operations); err != nil {
 		return corev1.PodTemplateSpec{}, err
 	}
 	var after corev1.PodTemplateSpec
@@ -174,26 +174,4 @@ func (a *adoption) withLabel(raw []byte) ([]byte, error) {
 	}
 	labels[api.LabelInject] = value
 	return json.Marshal(template)
-}
-
-func patched(document []byte, operations []jsonpatch.Operation) ([]byte, error) {
-	if len(operations) == 0 {
-		return document, nil
-	}
-	text, err := json.Marshal(operations)
-	if err != nil {
-		return nil, err
-	}
-	patch, err := evanphx.DecodePatch(text)
-	if err != nil {
-		return nil, err
-	}
-	return patch.Apply(document)
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }

@@ -15,12 +15,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/patch"
 )
 
 // generator makes workloads as people wire them, well and badly.
@@ -153,12 +153,12 @@ func plan(t *testing.T, before corev1.PodTemplateSpec, keys envresolve.Keys) (*P
 	if err := c.Validate(config.ModeLocal); err != nil {
 		t.Fatal(err)
 	}
-	e := clusterview.ExternalSecret{ObjectMeta: metav1.ObjectMeta{Name: "x"}}
+	e := externalsecret.ExternalSecret{ObjectMeta: metav1.ObjectMeta{Name: "x"}}
 	e.Spec.Target.Name = "x-secrets"
 	e.Spec.DataFrom = []externalsecret.DataFrom{{Extract: &externalsecret.Extract{Key: "/shop/x/stage/app"}}}
-	e.Spec.SecretStoreRef = clusterview.StoreRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}
+	e.Spec.SecretStoreRef = externalsecret.StoreRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}
 	world := World{
-		Engine: graft.New(c.Engine()), Keys: keys, ExternalSecrets: []clusterview.ExternalSecret{e},
+		Engine: graft.New(c.Engine()), Keys: keys, ExternalSecrets: []externalsecret.ExternalSecret{e},
 		Defaults: func(string) Defaults {
 			return Defaults{Store: "ClusterSecretStore/aws-ssm", RefreshInterval: "5m", DeletionPolicy: "Delete"}
 		},
@@ -178,7 +178,7 @@ func inject(t *testing.T, world World, before corev1.PodTemplateSpec, plan *Plan
 	if err != nil {
 		t.Fatal(err)
 	}
-	if raw, err = patched(raw, plan.Template); err != nil {
+	if raw, err = patch.Apply(raw, plan.Template); err != nil {
 		t.Fatal(err)
 	}
 	var template corev1.PodTemplateSpec
@@ -197,7 +197,7 @@ func inject(t *testing.T, world World, before corev1.PodTemplateSpec, plan *Plan
 	if result.Report.Status != graft.StatusInjected {
 		t.Fatalf("not injected: %s", result.Report.Message)
 	}
-	if raw, err = patched(raw, result.Operations); err != nil {
+	if raw, err = patch.Apply(raw, result.Operations); err != nil {
 		t.Fatal(err)
 	}
 	var after corev1.PodTemplateSpec

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -124,7 +125,7 @@ func (p *prover) compare(name string) (set bool) {
 		was, becomes := p.valueOf(p.was, name, names, has), p.valueOf(p.becomes, name, names, has)
 		set = set || was != "" || becomes != ""
 		if was != becomes {
-			p.add(Change{Name: name, Was: or(was, "not set"), Becomes: or(becomes, "not set")})
+			p.add(Change{Name: name, Was: cmp.Or(was, "not set"), Becomes: cmp.Or(becomes, "not set")})
 			return true
 		}
 	}

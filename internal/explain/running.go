@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"github.com/envgraft/envgraft/internal/graft"
@@ -11,9 +11,9 @@ import (
 // reasonNotInjected is for a running pod that the next one will differ from.
 const reasonNotInjected graft.Reason = "NotInjected"
 
-// runningReport is the report on a pod that runs. subject is what the engine
+// RunningReport is the report on a pod that runs. subject is what the engine
 // makes of it now.
-func runningReport(subject *graft.Subject, injected bool) graft.Report {
+func RunningReport(subject *graft.Subject, injected bool) graft.Report {
 	report := graft.Report{Status: graft.StatusSkipped, Reason: subject.Reason, Message: subject.Message, Identity: subject.Identity}
 	switch {
 	case injected:
@@ -27,3 +27,7 @@ func runningReport(subject *graft.Subject, injected bool) graft.Report {
 	}
 	return report
 }
+
+// WarnNamespaceUnknown is a warning of the commands alone: a cluster always
+// knows its namespaces.
+const WarnNamespaceUnknown graft.Reason = "NamespaceUnknown"

@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"context"
@@ -26,7 +26,7 @@ type nextPod struct {
 
 // next asks the API server for the next pod. grafted is what envgraft alone makes
 // of the template.
-func (c *session) next(ctx context.Context, app *clusterview.App, status graft.Status, grafted []byte) (nextPod, error) {
+func (c Explainer) next(ctx context.Context, app *clusterview.App, status graft.Status, grafted []byte) (nextPod, error) {
 	w, next := app.Workload, nextPod{pod: grafted}
 	if w.Kind.IsPod() || status == graft.StatusDenied || !app.Decided() {
 		return next, nil // it is there, there will be none, or nobody knows whose it is
