@@ -11,6 +11,7 @@ import (
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/explain"
 	"github.com/envgraft/envgraft/internal/manifest"
+	"github.com/envgraft/envgraft/internal/offline"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
@@ -83,7 +84,7 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]explain.Pod
 	templates := stream.Templates()
 	for i, t := range templates {
 		progress.at(i, len(templates), resourceName(t.Kind, t.Name))
-		if err := t.Apply(inheritLabel(t)); err != nil {
+		if err := t.Apply(offline.InheritLabel(t)); err != nil {
 			return nil, err
 		}
 		w, err := workloadOf(t, c.namespace)
@@ -112,7 +113,7 @@ func workloadOf(t manifest.Template, namespace string) (clusterview.Workload, er
 	}
 	ref, err := clusterview.ParseRef(namespace, resourceName(t.Kind, t.Name))
 	if err != nil {
-		return clusterview.Workload{}, fmt.Errorf("%s: %w", describe(t, namespace), err)
+		return clusterview.Workload{}, fmt.Errorf("%s: %w", offline.Describe(t, namespace), err)
 	}
 	raw, err := t.JSON()
 	return clusterview.Workload{Ref: ref, Template: raw}, err

@@ -17,6 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/localenv"
 	"github.com/envgraft/envgraft/internal/manifest"
+	"github.com/envgraft/envgraft/internal/offline"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
@@ -57,7 +58,7 @@ func (f *environmentFlags) check(refs []string) error {
 	switch {
 	case len(refs) > 1:
 		return fmt.Errorf("give one workload, not %d", len(refs))
-	case len(refs) == 0 && len(f.offline.files) == 0:
+	case len(refs) == 0 && len(f.offline.Files) == 0:
 		return errors.New("say of which workload: KIND/NAME (as deploy/shop), or -f FILE")
 	}
 	if _, err := f.given(); err != nil {
@@ -108,7 +109,7 @@ func (f *environmentFlags) compute(command *cobra.Command, streams Streams, refs
 }
 
 func (f *environmentFlags) pod(command *cobra.Command, streams Streams, refs []string) (localenv.Pod, error) {
-	if len(f.offline.files) > 0 {
+	if len(f.offline.Files) > 0 {
 		return f.documented(streams, refs)
 	}
 	pod, err := f.live(command, refs)
@@ -120,10 +121,10 @@ func (f *environmentFlags) pod(command *cobra.Command, streams Streams, refs []s
 
 // values are read where they are needed first: an app without secrets needs no AWS.
 func (f *environmentFlags) values() (facts.ValueReader, func(), error) {
-	if f.offline.parameters == "" {
+	if f.offline.Parameters == "" {
 		return awsValues{&f.aws}, func() {}, nil
 	}
-	directory, err := facts.OpenDirectory(f.offline.parameters)
+	directory, err := facts.OpenDirectory(f.offline.Parameters)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,7 +147,7 @@ func (v awsValues) Value(ctx context.Context, name string) facts.Value {
 
 // live reads the workload and its objects in the cluster.
 func (f *environmentFlags) live(command *cobra.Command, refs []string) (localenv.Pod, error) {
-	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.namespace, f.offline.config
+	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.Namespace, f.offline.config
 	c, err := f.kube.open()
 	if err != nil {
 		return localenv.Pod{}, err
@@ -191,20 +192,17 @@ func (f *environmentFlags) documented(streams Streams, refs []string) (localenv.
 	if err != nil {
 		return localenv.Pod{}, err
 	}
-	if f.offline.namespace == "" {
-		f.offline.namespace = defaultNamespace
-	}
-	stream, err := f.offline.read(streams)
+	o, err := f.offline.Open(c.Engine(), streams.In, streams.Err)
 	if err != nil {
 		return localenv.Pod{}, err
 	}
-	template, err := f.chosen(stream, refs)
+	defer o.Close()
+	template, err := f.chosen(o.Stream, refs)
 	if err != nil {
 		return localenv.Pod{}, err
 	}
-	o := offline{flags: f.offline, known: stream.Facts(f.offline.namespace)}
-	ns, known := o.namespaceOf(template)
-	if err := template.Apply(inheritLabel(template)); err != nil {
+	ns, known := o.NamespaceOf(template)
+	if err := template.Apply(offline.InheritLabel(template)); err != nil {
 		return localenv.Pod{}, err
 	}
 	raw, err := template.JSON()
@@ -217,11 +215,11 @@ func (f *environmentFlags) documented(streams Streams, refs []string) (localenv.
 	}
 	if !known && pod.Subject.Reason == graft.ReasonNotOptedIn {
 		// Without a word the command would run without its secrets.
-		report := withoutNamespace(graft.Report{Reason: pod.Subject.Reason}, ns.Name)
-		return pod, fmt.Errorf("%s: %s", describe(template, ns.Name), report.Message)
+		report := offline.WithoutNamespace(graft.Report{Reason: pod.Subject.Reason}, ns.Name)
+		return pod, fmt.Errorf("%s: %s", offline.Describe(template, ns.Name), report.Message)
 	}
 	pod.NeverSeen = true
-	pod.Objects = fileObjects{stream.ConfigMaps(ns.Name, f.offline.namespace), stream.Secrets(ns.Name, f.offline.namespace)}
+	pod.Objects = fileObjects{o.Stream.ConfigMaps(ns.Name, f.offline.Namespace), o.Stream.Secrets(ns.Name, f.offline.Namespace)}
 	return pod, nil
 }
 

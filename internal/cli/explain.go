@@ -1,17 +1,13 @@
 package cli
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
-	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/explain"
-	"github.com/envgraft/envgraft/internal/facts"
-	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/offline"
 )
 
 // explainFlags are the command's.
@@ -71,7 +67,7 @@ cluster, or for a workload that does not exist.`,
 // validate wants one way of saying what to explain.
 func (f *explainFlags) validate(args []string) error {
 	ways := len(args)
-	for _, given := range []bool{len(f.offline.files) > 0, f.selector != ""} {
+	for _, given := range []bool{len(f.offline.Files) > 0, f.selector != ""} {
 		if given {
 			ways++
 		}
@@ -83,7 +79,7 @@ func (f *explainFlags) validate(args []string) error {
 }
 
 func (f *explainFlags) explain(command *cobra.Command, streams Streams, args []string) ([]explain.Explanation, error) {
-	if len(f.offline.files) == 0 {
+	if len(f.offline.Files) == 0 {
 		explanations, err := f.explainLive(command, args)
 		if err != nil {
 			return nil, unchecked(err)
@@ -94,7 +90,7 @@ func (f *explainFlags) explain(command *cobra.Command, streams Streams, args []s
 	if err != nil {
 		return nil, err
 	}
-	return explainAll(command.Context(), stream.Facts(f.offline.namespace), outcomes)
+	return offline.ExplainAll(command.Context(), stream.Facts(f.offline.Namespace), outcomes)
 }
 
 func writeExplanations(w io.Writer, format string, explanations []explain.Explanation) error {
@@ -105,38 +101,4 @@ func writeExplanations(w io.Writer, format string, explanations []explain.Explan
 		return writeNames(w, explanations, func(e explain.Explanation) string { return resourceName(e.Kind, e.Name) })
 	}
 	return writeTable(w, explanations, newPalette(w), format == formatWide)
-}
-
-func explainAll(ctx context.Context, known facts.Static, outcomes []outcome) ([]explain.Explanation, error) {
-	known.Partial = true
-	explanations := make([]explain.Explanation, len(outcomes))
-	for i, o := range outcomes {
-		explained, err := o.about(ctx, known).Explain()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", describe(o.template, o.namespace), err)
-		}
-		explanations[i] = explained
-	}
-	return explanations, nil
-}
-
-// about gathers what is to be explained of a document.
-func (o outcome) about(ctx context.Context, known facts.Static) explain.Subject {
-	return explain.Subject{
-		Kind: o.template.Kind, Namespace: o.namespace, Name: o.template.Name, From: o.template.Document.File,
-		Report: o.report, Pod: o.patched,
-		Keys: func(kind, name string) ([]string, bool) { return o.keys(ctx, known, kind, name) },
-	}
-}
-
-// keys returns what is known of an object that a container refers to.
-func (o outcome) keys(ctx context.Context, known facts.Static, kind, name string) ([]string, bool) {
-	switch {
-	case kind == envresolve.KindConfigMap:
-		found := known.ConfigMap(ctx, o.namespace, name)
-		return found.Keys, found.State != graft.ConfigMapUnknown
-	case kind == envresolve.KindSecret && name == o.report.Identity.Secret:
-		return o.known.Parameter.Keys, o.known.Parameter.Known()
-	}
-	return nil, false
 }

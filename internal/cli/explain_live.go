@@ -13,7 +13,7 @@ import (
 
 // explainLive explains what the command line names in a cluster.
 func (f *explainFlags) explainLive(command *cobra.Command, args []string) ([]explain.Explanation, error) {
-	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.namespace, f.offline.config
+	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.Namespace, f.offline.config
 	c, err := f.kube.open()
 	if err != nil {
 		return nil, err

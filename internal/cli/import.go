@@ -2,9 +2,7 @@ package cli
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,16 +14,13 @@ import (
 
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
-	"github.com/envgraft/envgraft/internal/envresolve"
 	"github.com/envgraft/envgraft/internal/explain"
-	"github.com/envgraft/envgraft/internal/externalsecret"
-	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/manifest"
 	"github.com/envgraft/envgraft/internal/migrate"
+	"github.com/envgraft/envgraft/internal/offline"
 	"github.com/envgraft/envgraft/internal/terminal"
-	"github.com/envgraft/envgraft/webhook"
 )
 
 // imported is the plan for one workload; -o json prints a list of it.
@@ -65,7 +60,7 @@ a cluster.`,
 		Example: `  envgraft import deploy/shop > shop.yaml
   envgraft import -f shop/ --parameters parameters/`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if (len(args) == 1) == (len(flags.offline.files) > 0) || len(args) > 1 {
+			if (len(args) == 1) == (len(flags.offline.Files) > 0) || len(args) > 1 {
 				return errors.New("say what to import: KIND/NAME (as deploy/shop), or -f FILE")
 			}
 			return checkRefs(args)
@@ -98,44 +93,36 @@ func (f *importFlags) plan(command *cobra.Command, streams Streams, args []strin
 	if err != nil {
 		return nil, nil, err
 	}
-	f.offline.namespace = cmp.Or(f.offline.namespace, defaultNamespace)
-	parameters, closeParameters, err := f.offline.openParameters()
+	o, err := f.offline.Open(c.Engine(), streams.In, streams.Err)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer closeParameters()
-	stream, err := f.offline.read(streams)
-	if err != nil {
-		return nil, nil, err
-	}
-	known := stream.Facts(f.offline.namespace)
-	known.Partial = true
-	o := offline{flags: f.offline, engine: graft.New(c.Engine()), known: known, parameters: parameters}
+	defer o.Close()
 	var all []imported
-	for _, t := range stream.Templates() {
-		ns, _ := o.namespaceOf(t)
+	for _, t := range o.Stream.Templates() {
+		ns, _ := o.NamespaceOf(t)
 		world := worldOf(c)
-		if world.ExternalSecrets, err = externalSecretsIn(stream, ns.Name, f.offline.namespace); err != nil {
+		if world.ExternalSecrets, err = o.ExternalSecrets(ns.Name); err != nil {
 			return nil, nil, err
 		}
-		world.Keys = o.keysIn(command.Context(), ns.Name, world.ExternalSecrets)
+		world.Keys = o.Keys(command.Context(), ns.Name, world.ExternalSecrets)
 		one, err := importOne(t, ns, world)
 		if errors.Is(err, migrate.ErrNothing) {
 			continue
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", describe(t, ns.Name), err)
+			return nil, nil, fmt.Errorf("%s: %w", offline.Describe(t, ns.Name), err)
 		}
 		all = append(all, one)
 	}
 	if len(all) == 0 {
 		return nil, nil, migrate.ErrNothing
 	}
-	return stream, all, nil
+	return o.Stream, all, nil
 }
 
 func (f *importFlags) planLive(command *cobra.Command, arg string) (*manifest.Stream, []imported, error) {
-	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.namespace, f.offline.config
+	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.Namespace, f.offline.config
 	c, err := f.kube.open()
 	if err != nil {
 		return nil, nil, err
@@ -219,7 +206,7 @@ func importOne(t manifest.Template, ns identity.Namespace, world migrate.World) 
 		return imported{}, err
 	}
 	plan, err := migrate.Make(migrate.Workload{
-		Namespace: ns, Kind: t.Kind, LabelCopied: copiesLabel(t), Name: t.Name, Labels: t.Labels, Annotations: t.Annotations(), Template: raw,
+		Namespace: ns, Kind: t.Kind, LabelCopied: offline.CopiesLabel(t), Name: t.Name, Labels: t.Labels, Annotations: t.Annotations(), Template: raw,
 	}, world)
 	if err != nil {
 		return imported{}, err
@@ -232,54 +219,6 @@ func importOne(t manifest.Template, ns identity.Namespace, world migrate.World) 
 		return one, err
 	}
 	return one, t.Object.Apply(plan.Object)
-}
-
-// externalSecretsIn are those among the documents.
-func externalSecretsIn(stream *manifest.Stream, namespace, otherwise string) ([]clusterview.ExternalSecret, error) {
-	var all []clusterview.ExternalSecret
-	for _, o := range stream.Objects() {
-		if o.Group != "external-secrets.io" || o.Kind != "ExternalSecret" || cmp.Or(o.Namespace, otherwise) != namespace {
-			continue
-		}
-		raw, err := o.JSON()
-		if err != nil {
-			return nil, err
-		}
-		var e clusterview.ExternalSecret
-		if err := json.Unmarshal(raw, &e); err != nil {
-			return nil, fmt.Errorf("%s: cannot read ExternalSecret %q", o.Document.File, o.Name)
-		}
-		_, _ = externalsecret.Compact(&e) // it fails for no ExternalSecret
-		all = append(all, e)
-	}
-	return all, nil
-}
-
-// keysIn knows ConfigMaps by the documents, and Secrets by the parameter that
-// an ExternalSecret of the documents makes them of.
-func (o offline) keysIn(ctx context.Context, namespace string, all []clusterview.ExternalSecret) envresolve.Keys {
-	return func(kind, name string) ([]string, bool) {
-		if kind == envresolve.KindConfigMap {
-			found := o.known.ConfigMap(ctx, namespace, name)
-			return found.Keys, found.State != graft.ConfigMapUnknown
-		}
-		for _, e := range all {
-			if kind != envresolve.KindSecret || e.SecretName() != name {
-				continue
-			}
-			parameter := e.SoleParameter()
-			if parameter == "" {
-				return nil, false
-			}
-			p := askParameter(ctx, o.parameters, namespace, parameter)
-			return p.Keys, p.Known()
-		}
-		return nil, false
-	}
-}
-
-func askParameter(ctx context.Context, parameters webhook.ParameterGetter, namespace, path string) facts.Parameter {
-	return parameters.Parameter(ctx, facts.Question{Namespace: namespace, Parameter: path})
 }
 
 func writeImport(streams Streams, format string, stream *manifest.Stream, all []imported) error {

@@ -8,11 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/offline"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
 func newInject(streams Streams) *cobra.Command {
-	flags := offlineFlags{namesOnce: true}
+	var flags offlineFlags
+	flags.NamesOnce = true
 	var output *choice
 	command := &cobra.Command{
 		Use:   "inject -f FILE|DIR|-",
@@ -74,25 +76,25 @@ printed. 2: the command line was not understood.`,
 }
 
 // reportAll tells people what became of each pod and template.
-func reportAll(w io.Writer, outcomes []outcome) (denied int, err error) {
+func reportAll(w io.Writer, outcomes []offline.Outcome) (denied int, err error) {
 	for _, o := range outcomes {
-		name := describe(o.template, o.namespace)
-		for _, warning := range o.report.Warnings {
+		name := offline.Describe(o.Template, o.Namespace)
+		for _, warning := range o.Report.Warnings {
 			if _, err := terminal.Fprintf(w, "warning: %s: %s\n", name, warning.Message); err != nil {
 				return 0, err
 			}
 		}
-		switch o.report.Status {
+		switch o.Report.Status {
 		case graft.StatusDenied:
 			denied++
-			_, err = terminal.Fprintf(w, "denied: %s: %s\n", name, o.report.Message)
+			_, err = terminal.Fprintf(w, "denied: %s: %s\n", name, o.Report.Message)
 		case graft.StatusSkipped:
-			if len(o.report.Warnings) > 0 {
+			if len(o.Report.Warnings) > 0 {
 				continue // they say why
 			}
-			_, err = terminal.Fprintf(w, "passed through: %s: %s\n", name, o.report.Message)
+			_, err = terminal.Fprintf(w, "passed through: %s: %s\n", name, o.Report.Message)
 		case graft.StatusAudited:
-			_, err = terminal.Fprintf(w, "passed through: %s: its namespace is in audit mode; it would be %s\n", name, o.report.Would)
+			_, err = terminal.Fprintf(w, "passed through: %s: its namespace is in audit mode; it would be %s\n", name, o.Report.Would)
 		case graft.StatusInjected:
 		}
 		if err != nil {

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
@@ -25,9 +23,6 @@ type kubeFlags struct {
 	// installation is where the configuration is read.
 	installation string
 }
-
-// requestTimeout bounds a request of a person who waits, unless told otherwise.
-const requestTimeout = 20 * time.Second
 
 // add adds them, but for -n.
 func (f *kubeFlags) add(command *cobra.Command) {
@@ -82,21 +77,11 @@ func (f *kubeFlags) open() (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the kubeconfig: %s", oneLine(err))
 	}
-	reader, err := clusterview.NewReader(prepared(restConfig))
+	reader, err := clusterview.NewReader(clusterview.Prepare(restConfig, buildVersion()))
 	if err != nil {
 		return nil, err
 	}
 	return &session{Reader: reader, namespace: namespace}, nil
-}
-
-func prepared(c *rest.Config) *rest.Config {
-	if c.Timeout == 0 {
-		c.Timeout = requestTimeout
-	}
-	c.UserAgent = "envgraft/" + buildVersion()
-	// The API server's own warnings are none of these commands' business.
-	c.WarningHandler = rest.NoWarnings{}
-	return c
 }
 
 // settings are the configuration file's, else those of the cluster.

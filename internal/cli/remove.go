@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/reload"
 	"github.com/envgraft/envgraft/internal/terminal"
 	"github.com/envgraft/envgraft/internal/workload"
@@ -62,7 +63,7 @@ command line was not understood.`,
 			if err != nil {
 				return fmt.Errorf("cannot read the kubeconfig: %s", oneLine(err))
 			}
-			if r.client, err = client.New(prepared(restConfig), client.Options{}); err != nil {
+			if r.client, err = client.New(clusterview.Prepare(restConfig, buildVersion()), client.Options{}); err != nil {
 				return fmt.Errorf("cannot reach the cluster: %w", err)
 			}
 			return r.run(command.Context())

@@ -4,22 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"sync"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/envgraft/envgraft/internal/config"
+	"github.com/envgraft/envgraft/internal/server"
 )
 
 // localListen is where a standalone server answers unless told otherwise.
 const localListen = "127.0.0.1:9443"
-
-// levelDebug is the other value of --log-level.
-const levelDebug = "debug"
 
 // serveFlags are the command's flags.
 type serveFlags struct {
@@ -60,15 +53,16 @@ ten seconds.`,
   envgraft serve --standalone --parameters DIR --manifests DIR --ca-file ca.crt`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			log := newLogger(stderr, logLevel.value == levelDebug)
+			log := server.NewLogger(stderr, logLevel.value == server.LevelDebug)
 			c, err := flags.configuration()
 			if err != nil {
 				return err
 			}
 			if flags.standalone {
-				return serveStandalone(command.Context(), c, flags, log)
+				files := server.Files{Parameters: flags.parameters, Manifests: flags.manifests, CAFile: flags.caFile}
+				return server.Standalone(command.Context(), c, files, buildVersion(), log)
 			}
-			return serveCluster(command.Context(), c, log)
+			return server.Cluster(command.Context(), c, buildVersion(), log)
 		},
 	}
 	f := command.Flags()
@@ -77,7 +71,7 @@ ten seconds.`,
 	f.StringVar(&flags.certFile, "tls-cert-file", "", "`file` of the serving certificate, over server.certificates.certFile")
 	f.StringVar(&flags.keyFile, "tls-private-key-file", "", "`file` of its key, over server.certificates.keyFile")
 	f.StringVar(&flags.ssmEndpoint, "ssm-endpoint", "", "`URL` of another SSM, over aws.ssmEndpoint and AWS_ENDPOINT_URL_SSM")
-	logLevel = addChoice(command, "log-level", "", "debug logs a line an admission", "info", levelDebug)
+	logLevel = addChoice(command, "log-level", "", "debug logs a line an admission", "info", server.LevelDebug)
 	f.BoolVar(&flags.standalone, "standalone", false, "serve without cluster and AWS")
 	f.StringVar(&flags.parameters, "parameters", "", "standalone: `directory` that stands for SSM")
 	f.StringVar(&flags.manifests, "manifests", "", "standalone: `file or directory` of Namespaces and ConfigMaps")
@@ -130,23 +124,4 @@ func (f serveFlags) validate() error {
 		return errors.New("--parameters, --manifests and --ca-file go with --standalone")
 	}
 	return nil
-}
-
-// klogSet is for klog's global logger, which may not be set while anything logs.
-// A program serves once; tests do several times.
-var klogSet sync.Once //nolint:gochecknoglobals // it guards a global of a library
-
-// newLogger returns a logger of JSON lines, and makes it the one of the
-// libraries too: client-go and controller-runtime log by globals.
-func newLogger(w io.Writer, debug bool) logr.Logger {
-	level := slog.LevelInfo
-	if debug {
-		// A line an admission is logr's verbosity 1, which is slog's level -1;
-		// the libraries' own chatter starts below it.
-		level = -1
-	}
-	log := logr.FromSlogHandler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: logAttribute}))
-	ctrl.SetLogger(log)
-	klogSet.Do(func() { klog.SetLogger(log) })
-	return log
 }

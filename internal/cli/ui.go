@@ -1,20 +1,17 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/terminal"
 	"github.com/envgraft/envgraft/internal/ui"
+	"github.com/envgraft/envgraft/internal/ui/live"
 )
 
 type uiFlags struct {
@@ -22,9 +19,6 @@ type uiFlags struct {
 	all    bool
 	listen string
 }
-
-// uiDrain is how long a page that is under way may take when the program ends.
-const uiDrain = 2 * time.Second
 
 func newUI(streams Streams) *cobra.Command {
 	var flags uiFlags
@@ -72,15 +66,14 @@ func (f *uiFlags) serve(command *cobra.Command, out io.Writer) error {
 	if err != nil {
 		return unchecked(err)
 	}
-	source := &uiSource{
-		reader: c.Reader, namespace: c.namespace, installation: f.kube.installation,
-		settings: func(context.Context, *clusterview.Reader) clusterview.Settings { return settings },
+	source := &live.Source{
+		Reader: c.Reader, Namespace: c.namespace, Installation: f.kube.installation,
+		Settings: settings,
 	}
 	if f.all {
-		source.namespace = ""
+		source.Namespace = ""
 	}
-	_, g := source.look(command.Context(), source.namespace)
-	if _, err := g.Base(command.Context()); err != nil {
+	if err := source.Check(command.Context()); err != nil {
 		return unchecked(err)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(command.Context(), "tcp", f.listen)
@@ -90,26 +83,5 @@ func (f *uiFlags) serve(command *cobra.Command, out io.Writer) error {
 	if _, err := terminal.Fprintf(out, "http://%s%s\n", listener.Addr(), ui.Path); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	return serveUI(command.Context(), listener, source)
-}
-
-// serveUI serves until ctx is done.
-func serveUI(ctx context.Context, listener net.Listener, source ui.Source) error {
-	server := ui.Server(ui.Handler(source))
-	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
-	select {
-	case err := <-stopped:
-		return fmt.Errorf("the page is served no more: %w", err)
-	case <-ctx.Done():
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), uiDrain)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return server.Close()
-	}
-	if err := <-stopped; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return ui.Serve(command.Context(), listener, source)
 }

@@ -1,4 +1,4 @@
-package cli
+package server
 
 import (
 	"context"
@@ -36,6 +36,7 @@ const credentialsTimeout = 3 * time.Second
 type cluster struct {
 	config    *config.Configuration
 	namespace string // our own
+	version   string
 	log       logr.Logger
 	registry  *prometheus.Registry
 	metrics   *metrics.Metrics
@@ -46,8 +47,8 @@ type cluster struct {
 	draining  atomic.Bool
 }
 
-// serveCluster serves until ctx is done and the last review is answered.
-func serveCluster(ctx context.Context, c *config.Configuration, log logr.Logger) error {
+// Cluster serves until ctx is done and the last review is answered.
+func Cluster(ctx context.Context, c *config.Configuration, version string, log logr.Logger) error {
 	restConfig, err := ctrlconfig.GetConfig()
 	if err != nil {
 		return fmt.Errorf("cannot find a cluster; envgraft serve --standalone needs none: %w", err)
@@ -57,9 +58,9 @@ func serveCluster(ctx context.Context, c *config.Configuration, log logr.Logger)
 		return fmt.Errorf("cannot tell the webhook's own namespace: set %s, as the chart does by the downward API", envPodNamespace)
 	}
 	registry := prometheus.NewRegistry()
-	s := &cluster{config: c, namespace: namespace, log: log, registry: registry, metrics: metrics.New(registry)}
-	s.metrics.SetBuildInfo(buildVersion())
-	tracer, flush := newTracer(ctx, log)
+	s := &cluster{config: c, namespace: namespace, version: version, log: log, registry: registry, metrics: metrics.New(registry)}
+	s.metrics.SetBuildInfo(version)
+	tracer, flush := newTracer(ctx, version, log)
 	defer flush()
 	s.tracer = tracer
 	for _, step := range []func(context.Context, *rest.Config) error{
@@ -93,7 +94,7 @@ func (s *cluster) addManager(_ context.Context, restConfig *rest.Config) (err er
 		Cache:                  facts.NamespaceCache(),
 		Metrics:                server.Options{BindAddress: "0"}, // ours is served by addMetrics
 		HealthProbeBindAddress: "0",                              // and by addChecks
-		// The controller stands for election by itself: see reconcile.Lease.
+		// The controller stands for election by itself: see leader.Lease.
 		LeaderElection: false,
 	})
 	if err != nil {

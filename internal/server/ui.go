@@ -1,4 +1,4 @@
-package cli
+package server
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/ui"
+	"github.com/envgraft/envgraft/internal/ui/live"
 )
 
 // addUI serves the status page of the whole cluster on a loopback address of
@@ -17,7 +19,7 @@ func (s *cluster) addUI(ctx context.Context, restConfig *rest.Config) error {
 	if s.config.Server.UIListen == "" {
 		return nil
 	}
-	reader, err := clusterview.NewReader(prepared(rest.CopyConfig(restConfig)))
+	reader, err := clusterview.NewReader(clusterview.Prepare(rest.CopyConfig(restConfig), s.version))
 	if err != nil {
 		return err
 	}
@@ -26,9 +28,9 @@ func (s *cluster) addUI(ctx context.Context, restConfig *rest.Config) error {
 		return fmt.Errorf("cannot serve the status page: %w", err)
 	}
 	settings := clusterview.Settings{Configuration: s.config, From: "the running configuration"}
-	source := &uiSource{
-		reader: reader, installation: s.namespace + "/" + s.config.Server.Certificates.WebhookConfiguration,
-		settings: func(context.Context, *clusterview.Reader) clusterview.Settings { return settings },
+	source := &live.Source{
+		Reader: reader, Installation: s.namespace + "/" + s.config.Server.Certificates.WebhookConfiguration,
+		Settings: settings,
 	}
-	return s.manager.Add(onEveryReplica(func(ctx context.Context) error { return serveUI(ctx, listener, source) }))
+	return s.manager.Add(onEveryReplica(func(ctx context.Context) error { return ui.Serve(ctx, listener, source) }))
 }

@@ -1,4 +1,4 @@
-package cli
+package server
 
 import (
 	"context"
@@ -16,8 +16,8 @@ const flushTimeout = 3 * time.Second
 // newTracer returns the tracer that the environment asks for, and what sends
 // its last traces. Nobody's pods wait for a collector: what is wrong with
 // tracing is logged, and nothing is traced.
-func newTracer(ctx context.Context, log logr.Logger) (*tracing.Tracer, func()) {
-	tracer, err := tracing.New(ctx, "envgraft", buildVersion())
+func newTracer(ctx context.Context, version string, log logr.Logger) (*tracing.Tracer, func()) {
+	tracer, err := tracing.New(ctx, "envgraft", version)
 	if err != nil {
 		log.Error(err, "Nothing is traced")
 		return nil, func() {}

@@ -1,4 +1,4 @@
-package cli
+package server
 
 import (
 	"context"
@@ -25,28 +25,35 @@ import (
 	"github.com/envgraft/envgraft/webhook"
 )
 
-// serveStandalone serves the webhooks on files alone, until ctx is done.
-func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFlags, log logr.Logger) error {
+// Files are what a standalone server has instead of a cluster and AWS.
+type Files struct {
+	// Parameters is a directory that stands for SSM, manifests a file or directory
+	// of Namespaces and ConfigMaps; both may be empty.
+	Parameters, Manifests string
+	// CAFile is where the CA of a certificate of its own is written.
+	CAFile string
+}
+
+// Standalone serves the webhooks on files alone, until ctx is done.
+func Standalone(ctx context.Context, c *config.Configuration, files Files, version string, log logr.Logger) error {
 	source, ca, err := newLocalCertificates(c.Server.Certificates, c.Server.Listen)
 	if err != nil {
 		return err
 	}
-	if flags.caFile != "" && ca != nil {
-		if err := os.WriteFile(flags.caFile, ca, 0o644); err != nil { //nolint:gosec // a CA certificate is for everyone to read
+	if files.CAFile != "" && ca != nil {
+		if err := os.WriteFile(files.CAFile, ca, 0o644); err != nil { //nolint:gosec // a CA certificate is for everyone to read
 			return fmt.Errorf("cannot write the CA: %w", err)
 		}
 	}
 	registry := prometheus.NewRegistry()
 	m := metrics.New(registry)
-	m.SetBuildInfo(buildVersion())
-	parameters, closeParameters, err := localParameters(flags.parameters, func(files facts.Source) webhook.ParameterGetter {
-		return facts.NewCache(files, m, facts.CacheOptions{TTL: fileTTL, NegativeTTL: fileTTL})
-	})
+	m.SetBuildInfo(version)
+	parameters, closeParameters, err := localParameters(files.Parameters, m)
 	if err != nil {
 		return err
 	}
 	defer closeParameters()
-	static, err := localFacts(flags.manifests, flags.parameters)
+	static, err := localFacts(files.Manifests, files.Parameters)
 	if err != nil {
 		return err
 	}
@@ -65,7 +72,7 @@ func serveStandalone(ctx context.Context, c *config.Configuration, flags serveFl
 	server.Register("/metrics", metricsHandler(registry, m, source))
 	registerLocalChecks(server, source)
 
-	log.Info("Serving standalone", "listen", c.Server.Listen, "caFile", flags.caFile)
+	log.Info("Serving standalone", "listen", c.Server.Listen, "caFile", files.CAFile)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Start(ctx) })
 	if runnable, ok := source.(manager.Runnable); ok {
@@ -86,11 +93,8 @@ func registerLocalChecks(server ctrlwebhook.Server, source certs.Source) {
 // cost a quarter of the CPU.
 const fileTTL = time.Second
 
-// everyTime reads a file whenever it is asked for.
-func everyTime(files facts.Source) webhook.ParameterGetter { return facts.Direct{Source: files} }
-
 // localParameters opens the directory that stands for SSM.
-func localParameters(directory string, by func(facts.Source) webhook.ParameterGetter) (webhook.ParameterGetter, func(), error) {
+func localParameters(directory string, m *metrics.Metrics) (webhook.ParameterGetter, func(), error) {
 	if directory == "" {
 		return facts.Unchecked{Cause: "the server was started without --parameters"}, func() {}, nil
 	}
@@ -98,7 +102,8 @@ func localParameters(directory string, by func(facts.Source) webhook.ParameterGe
 	if err != nil {
 		return nil, nil, err
 	}
-	return by(opened), func() { _ = opened.Close() }, nil // it was only read
+	cache := facts.NewCache(opened, m, facts.CacheOptions{TTL: fileTTL, NegativeTTL: fileTTL})
+	return cache, func() { _ = opened.Close() }, nil // it was only read
 }
 
 // localFacts reads Namespaces and ConfigMaps. The parameters may lie in the

@@ -1,4 +1,5 @@
-package cli
+// Package live reads from a cluster what the status page shows.
+package live
 
 import (
 	"cmp"
@@ -15,35 +16,42 @@ import (
 	"github.com/envgraft/envgraft/internal/ui"
 )
 
-// uiSource reads for the status page what status, doctor and explain show.
-type uiSource struct {
-	reader   *clusterview.Reader
-	settings func(context.Context, *clusterview.Reader) clusterview.Settings
-	// namespace is empty for all.
-	namespace string
-	// installation is namespace/name of envgraft's own Deployment.
-	installation string
+// Source reads for the status page what status, doctor and explain show.
+type Source struct {
+	Reader   *clusterview.Reader
+	Settings clusterview.Settings
+	// Namespace is empty for all.
+	Namespace string
+	// Installation is namespace/name of envgraft's own Deployment.
+	Installation string
 }
 
-var _ ui.Source = &uiSource{}
+var _ ui.Source = &Source{}
 
 // look begins a page: the rights that are missing are those of the page.
-func (s *uiSource) look(ctx context.Context, namespace string) (*session, *gather.Gatherer) {
-	c := &session{Reader: s.reader.Renew(), namespace: namespace}
-	return c, &gather.Gatherer{Reader: c.Reader, Settings: s.settings(ctx, c.Reader), Installation: s.installation}
+func (s *Source) look() (*clusterview.Reader, *gather.Gatherer) {
+	c := s.Reader.Renew()
+	return c, &gather.Gatherer{Reader: c, Settings: s.Settings, Installation: s.Installation}
+}
+
+// Check says whether the cluster answers.
+func (s *Source) Check(ctx context.Context) error {
+	_, g := s.look()
+	_, err := g.Base(ctx)
+	return err
 }
 
 // Overview implements ui.Source.
-func (s *uiSource) Overview(ctx context.Context) (ui.Overview, error) {
-	_, g := s.look(ctx, s.namespace)
+func (s *Source) Overview(ctx context.Context) (ui.Overview, error) {
+	_, g := s.look()
 	base, err := g.Base(ctx)
 	if err != nil {
 		return ui.Overview{}, err
 	}
-	seen := g.Overview(ctx, g.Settings, s.namespace, "")
+	seen := g.Overview(ctx, g.Settings, s.Namespace, "")
 	o := ui.Overview{Scope: "all namespaces", Installation: doctor.Examine(base), Apps: g.Lines(ctx, base, seen), At: base.Now}
-	if s.namespace != "" {
-		o.Scope = "namespace " + s.namespace
+	if s.Namespace != "" {
+		o.Scope = "namespace " + s.Namespace
 	}
 	if len(o.Apps) == 0 && len(seen.Causes) > 0 {
 		return o, errors.New("cannot tell: " + strings.Join(seen.Causes, "; "))
@@ -53,8 +61,8 @@ func (s *uiSource) Overview(ctx context.Context) (ui.Overview, error) {
 }
 
 // App implements ui.Source.
-func (s *uiSource) App(ctx context.Context, ref clusterview.Ref) (ui.App, error) {
-	c, g := s.look(ctx, ref.Namespace)
+func (s *Source) App(ctx context.Context, ref clusterview.Ref) (ui.App, error) {
+	c, g := s.look()
 	w := c.Workload(ctx, ref)
 	switch {
 	case w.State == clusterview.NotFound, w.State == clusterview.Found && len(w.Value.Template) == 0:
@@ -71,15 +79,15 @@ func (s *uiSource) App(ctx context.Context, ref clusterview.Ref) (ui.App, error)
 	if err != nil {
 		return ui.App{}, err
 	}
-	explained, err := explain.Explainer{Reader: c.Reader}.Explain(ctx, app)
+	explained, err := explain.Explainer{Reader: c}.Explain(ctx, app)
 	if err != nil {
 		return ui.App{}, err
 	}
 	findings := doctor.Examine(in)
 	return ui.App{
 		Ref: ref, Identity: app.Subject.Identity, Findings: findings, Chain: ui.ChainOf(app, findings),
-		Pods: uiPods(explained.Live.Pods), Containers: uiContainers(explained.Containers),
-		Versions: uiVersions(app, explained.Live.Pods), History: historyOf(app), Events: c.WorkloadEvents(ctx, ref), Notes: notes(g), At: base.Now,
+		Pods: pods(explained.Live.Pods), Containers: containers(explained.Containers),
+		Versions: versions(app, explained.Live.Pods), History: historyOf(app), Events: c.WorkloadEvents(ctx, ref), Notes: notes(g), At: base.Now,
 	}, nil
 }
 
@@ -95,7 +103,7 @@ func notes(g *gather.Gatherer) []string {
 	return notes
 }
 
-func uiPods(pods []explain.Pod) []ui.Pod {
+func pods(pods []explain.Pod) []ui.Pod {
 	all := make([]ui.Pod, len(pods))
 	for i, p := range pods {
 		all[i] = ui.Pod{Name: p.Name, Version: p.Version, Freshness: p.Freshness, Why: p.Why}
@@ -105,7 +113,7 @@ func uiPods(pods []explain.Pod) []ui.Pod {
 
 // uiVersions are the recorded version and those of the pods, the newest first. The
 // recorded one is first: a parameter that was created again starts at version 1.
-func uiVersions(app *clusterview.App, pods []explain.Pod) []ui.Version {
+func versions(app *clusterview.App, pods []explain.Pod) []ui.Version {
 	byNumber := map[int64]*ui.Version{}
 	of := func(number int64) *ui.Version {
 		if byNumber[number] == nil {
@@ -149,7 +157,7 @@ func historyOf(app *clusterview.App) string {
 }
 
 // uiContainers leaves the values behind: those of ConfigMaps, too.
-func uiContainers(containers []explain.Container) []ui.Container {
+func containers(containers []explain.Container) []ui.Container {
 	all := make([]ui.Container, len(containers))
 	for i, c := range containers {
 		all[i] = ui.Container{Name: c.Name, Init: c.Init, Unknown: c.Unknown}
