@@ -83,7 +83,7 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]explain.Pod
 	defer progress.end()
 	templates := stream.Templates()
 	for i, t := range templates {
-		progress.at(i, len(templates), resourceName(t.Kind, t.Name))
+		progress.at(i, len(templates), clusterview.ResourceName(t.Kind, t.Name))
 		if err := t.Apply(offline.InheritLabel(t)); err != nil {
 			return nil, err
 		}
@@ -111,7 +111,7 @@ func workloadOf(t manifest.Template, namespace string) (clusterview.Workload, er
 	if t.Namespace != "" {
 		namespace = t.Namespace
 	}
-	ref, err := clusterview.ParseRef(namespace, resourceName(t.Kind, t.Name))
+	ref, err := clusterview.ParseRef(namespace, clusterview.ResourceName(t.Kind, t.Name))
 	if err != nil {
 		return clusterview.Workload{}, fmt.Errorf("%s: %w", offline.Describe(t, namespace), err)
 	}

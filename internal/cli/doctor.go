@@ -155,7 +155,7 @@ func newDiagnosis(c *session, in doctor.Input) diagnosis {
 	d := diagnosis{Healthy: doctor.Healthy(findings), Findings: findings, NotSeen: append([]clusterview.Right{}, c.Missing()...)}
 	if in.App == nil {
 		namespace, name, _ := strings.Cut(in.Installation, "/")
-		d.resource = resourceName("Deployment", name) + " -n " + namespace
+		d.resource = clusterview.ResourceName("Deployment", name) + " -n " + namespace
 		return d
 	}
 	d.Target, d.Namespace = in.App.Workload.String(), in.App.Workload.Namespace

@@ -1,23 +1,17 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/localenv"
-	"github.com/envgraft/envgraft/internal/manifest"
-	"github.com/envgraft/envgraft/internal/offline"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
@@ -160,30 +154,7 @@ func (f *environmentFlags) live(command *cobra.Command, refs []string) (localenv
 	if err != nil {
 		return localenv.Pod{}, err
 	}
-	w, ns := targets[0], c.Namespace(command.Context(), targets[0].Namespace)
-	if ns.State != clusterview.Found {
-		return localenv.Pod{}, fmt.Errorf("cannot read namespace %q, whose labels choose the parameter: %s", w.Namespace, cmp.Or(ns.Cause, string(ns.State)))
-	}
-	pod, err := f.decide(settings.Configuration.Engine(), ns.Value, w.Template)
-	if err != nil {
-		return pod, err
-	}
-	app := c.App(command.Context(), settings, w)
-	pod.Injected = w.Kind.IsPod() && len(app.Pods.Value) == 1 && app.Pods.Value[0].Injected()
-	pod.NeverSeen = f.environment == "" && neverSeen(app)
-	pod.Objects = clusterObjects{c, w.Namespace}
-	return pod, nil
-}
-
-// neverSeen is what the webhook knows by the ExternalSecret that it holds: nothing in
-// the cluster ever had to do with the parameter.
-func neverSeen(app *clusterview.App) bool {
-	if app.ExternalSecrets.State != clusterview.Found || app.Secret.State != clusterview.NotFound {
-		return false
-	}
-	e := app.ExternalSecret
-	record, _ := app.Record()
-	return e == nil || record.Version == 0 && e.Managed && e.Status.RefreshTime.IsZero()
+	return localenv.FromCluster(command.Context(), c.Reader, settings, targets[0], f.environment)
 }
 
 // documented takes the workload and its objects from files.
@@ -197,113 +168,5 @@ func (f *environmentFlags) documented(streams Streams, refs []string) (localenv.
 		return localenv.Pod{}, err
 	}
 	defer o.Close()
-	template, err := f.chosen(o.Stream, refs)
-	if err != nil {
-		return localenv.Pod{}, err
-	}
-	ns, known := o.NamespaceOf(template)
-	if err := template.Apply(offline.InheritLabel(template)); err != nil {
-		return localenv.Pod{}, err
-	}
-	raw, err := template.JSON()
-	if err != nil {
-		return localenv.Pod{}, err
-	}
-	pod, err := f.decide(c.Engine(), ns, raw)
-	if err != nil {
-		return pod, err
-	}
-	if !known && pod.Subject.Reason == graft.ReasonNotOptedIn {
-		// Without a word the command would run without its secrets.
-		report := offline.WithoutNamespace(graft.Report{Reason: pod.Subject.Reason}, ns.Name)
-		return pod, fmt.Errorf("%s: %s", offline.Describe(template, ns.Name), report.Message)
-	}
-	pod.NeverSeen = true
-	pod.Objects = fileObjects{o.Stream.ConfigMaps(ns.Name, f.offline.Namespace), o.Stream.Secrets(ns.Name, f.offline.Namespace)}
-	return pod, nil
-}
-
-// chosen is the template that is named, or the only one.
-func (f *environmentFlags) chosen(stream *manifest.Stream, refs []string) (manifest.Template, error) {
-	var found []manifest.Template
-	var names []string
-	for _, t := range stream.Templates() {
-		name := resourceName(t.Kind, t.Name)
-		if len(refs) > 0 {
-			ref, err := clusterview.ParseRef("", refs[0])
-			if err != nil || ref.String() != name {
-				names = append(names, name)
-				continue
-			}
-		}
-		found, names = append(found, t), append(names, name)
-	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(names) == 0:
-		return manifest.Template{}, errors.New("the files hold no pod and no pod template")
-	case len(refs) > 0:
-		return manifest.Template{}, fmt.Errorf("the files hold %s %d times, want once: they have %s", refs[0], len(found), strings.Join(names, ", "))
-	}
-	slices.Sort(names)
-	return manifest.Template{}, fmt.Errorf("the files hold several workloads: name one of %s", strings.Join(names, ", "))
-}
-
-// decide has the engine decide, in the environment that was asked for.
-func (f *environmentFlags) decide(settings graft.Config, ns identity.Namespace, raw []byte) (localenv.Pod, error) {
-	if f.environment != "" {
-		ns = ns.In(f.environment)
-		changed, err := localenv.WithEnvironment(raw, api.LabelEnvironment, f.environment)
-		if err != nil {
-			return localenv.Pod{}, fmt.Errorf("cannot read the pod template: %w", err)
-		}
-		raw = changed
-	}
-	return localenv.Pod{Namespace: ns.Name, Raw: raw, Subject: graft.New(settings).Inspect(ns, raw)}, nil
-}
-
-// clusterObjects reads with the rights of whoever asks.
-type clusterObjects struct {
-	*session
-
-	namespace string
-}
-
-// ConfigMap reads one.
-func (o clusterObjects) ConfigMap(ctx context.Context, name string) (map[string]string, bool, error) {
-	seen := o.session.ConfigMap(ctx, o.namespace, name)
-	return read(seen.Value.Data, seen.State, seen.Cause, "ConfigMap", o.namespace, name)
-}
-
-// Secret reads one.
-func (o clusterObjects) Secret(ctx context.Context, name string) (map[string]string, bool, error) {
-	seen := clusterview.SecretValues(ctx, o.Reader, o.namespace, name)
-	return read(seen.Value, seen.State, seen.Cause, "Secret", o.namespace, name)
-}
-
-func read(data map[string]string, state clusterview.State, cause, kind, namespace, name string) (map[string]string, bool, error) {
-	switch state {
-	case clusterview.Found:
-		return data, true, nil
-	case clusterview.NotFound:
-		return nil, false, nil
-	case clusterview.Unasked, clusterview.Forbidden, clusterview.Failed:
-	}
-	return nil, false, fmt.Errorf("cannot read %s %s/%s: %s", kind, namespace, name, cmp.Or(cause, string(state)))
-}
-
-// fileObjects are those among the documents.
-type fileObjects struct{ configMaps, secrets map[string]map[string]string }
-
-// ConfigMap returns one.
-func (o fileObjects) ConfigMap(_ context.Context, name string) (map[string]string, bool, error) {
-	data, found := o.configMaps[name]
-	return data, found, nil
-}
-
-// Secret returns one.
-func (o fileObjects) Secret(_ context.Context, name string) (map[string]string, bool, error) {
-	data, found := o.secrets[name]
-	return data, found, nil
+	return localenv.FromDocuments(o, c.Engine(), refs, f.environment)
 }

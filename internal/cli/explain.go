@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/explain"
 	"github.com/envgraft/envgraft/internal/offline"
 )
@@ -98,7 +99,7 @@ func writeExplanations(w io.Writer, format string, explanations []explain.Explan
 	case formatJSON, formatYAML:
 		return writeValue(w, format, explanations)
 	case formatName:
-		return writeNames(w, explanations, func(e explain.Explanation) string { return resourceName(e.Kind, e.Name) })
+		return writeNames(w, explanations, func(e explain.Explanation) string { return clusterview.ResourceName(e.Kind, e.Name) })
 	}
 	return writeTable(w, explanations, newPalette(w), format == formatWide)
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -99,13 +98,4 @@ func (c *session) selected(ctx context.Context, selector string) ([]clusterview.
 		return nil, fmt.Errorf("cannot list pods: %s", uninjected.Cause)
 	}
 	return nil, fmt.Errorf("nothing in namespace %q has labels %q", c.namespace, selector)
-}
-
-// resourceName writes an object as -o name does.
-func resourceName(kind, name string) string {
-	ref, err := clusterview.ParseRef("", strings.ToLower(kind)+"/"+name)
-	if err != nil {
-		return strings.ToLower(kind) + "/" + name
-	}
-	return ref.String()
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,28 +9,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
-	"github.com/envgraft/envgraft/internal/clusterview"
-	"github.com/envgraft/envgraft/internal/config"
-	"github.com/envgraft/envgraft/internal/explain"
-	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/importer"
 	"github.com/envgraft/envgraft/internal/manifest"
 	"github.com/envgraft/envgraft/internal/migrate"
-	"github.com/envgraft/envgraft/internal/offline"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
-
-// imported is the plan for one workload; -o json prints a list of it.
-type imported struct {
-	*migrate.Plan
-
-	Kind      string `json:"kind"`
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	Proven    bool   `json:"proven"`
-}
 
 type importFlags struct {
 	offline offlineFlags
@@ -81,7 +64,7 @@ a cluster.`,
 }
 
 // plan makes the plans, and lays those that are proven over the manifests.
-func (f *importFlags) plan(command *cobra.Command, streams Streams, args []string) (*manifest.Stream, []imported, error) {
+func (f *importFlags) plan(command *cobra.Command, streams Streams, args []string) (*manifest.Stream, []importer.Import, error) {
 	if len(args) == 1 {
 		stream, all, err := f.planLive(command, args[0])
 		if err != nil && !errors.Is(err, migrate.ErrNothing) {
@@ -98,30 +81,11 @@ func (f *importFlags) plan(command *cobra.Command, streams Streams, args []strin
 		return nil, nil, err
 	}
 	defer o.Close()
-	var all []imported
-	for _, t := range o.Stream.Templates() {
-		ns, _ := o.NamespaceOf(t)
-		world := worldOf(c)
-		if world.ExternalSecrets, err = o.ExternalSecrets(ns.Name); err != nil {
-			return nil, nil, err
-		}
-		world.Keys = o.Keys(command.Context(), ns.Name, world.ExternalSecrets)
-		one, err := importOne(t, ns, world)
-		if errors.Is(err, migrate.ErrNothing) {
-			continue
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", offline.Describe(t, ns.Name), err)
-		}
-		all = append(all, one)
-	}
-	if len(all) == 0 {
-		return nil, nil, migrate.ErrNothing
-	}
-	return o.Stream, all, nil
+	all, err := importer.FromDocuments(command.Context(), o, c)
+	return o.Stream, all, err
 }
 
-func (f *importFlags) planLive(command *cobra.Command, arg string) (*manifest.Stream, []imported, error) {
+func (f *importFlags) planLive(command *cobra.Command, arg string) (*manifest.Stream, []importer.Import, error) {
 	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.Namespace, f.offline.config
 	c, err := f.kube.open()
 	if err != nil {
@@ -136,92 +100,10 @@ func (f *importFlags) planLive(command *cobra.Command, arg string) (*manifest.St
 	if err != nil {
 		return nil, nil, err
 	}
-	stream, err := c.manifestOf(ctx, targets[0].Ref)
-	if err != nil {
-		return nil, nil, err
-	}
-	app := c.App(ctx, settings, targets[0])
-	if app.Namespace.State != clusterview.Found {
-		return nil, nil, fmt.Errorf("cannot read namespace %q: %s", targets[0].Namespace, app.Namespace.Cause)
-	}
-	world := worldOf(settings.Configuration)
-	world.ExternalSecrets = c.ExternalSecrets(ctx, targets[0].Namespace).Value.Items
-	world.Keys = explain.NewObjects(ctx, c.Reader, app).TrueKeys
-	one, err := importOne(stream.Templates()[0], app.Namespace.Value, world)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", targets[0], err)
-	}
-	for _, right := range c.Missing() {
-		one.Notes = append(one.Notes, "not seen: you may not "+right.String())
-	}
-	return stream, []imported{one}, nil
+	return importer.FromCluster(ctx, c.Reader, settings, targets[0])
 }
 
-// manifestOf makes a manifest of what the API server has: without what it
-// added itself.
-func (c *session) manifestOf(ctx context.Context, ref clusterview.Ref) (*manifest.Stream, error) {
-	seen := c.Object(ctx, ref)
-	if seen.State != clusterview.Found {
-		return nil, fmt.Errorf("cannot read %s: %s", ref, seen.Cause)
-	}
-	object := seen.Value
-	delete(object, "status")
-	if metadata, ok := object["metadata"].(map[string]any); ok {
-		for _, added := range []string{"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"} {
-			delete(metadata, added)
-		}
-		if annotations, ok := metadata["annotations"].(map[string]any); ok {
-			delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
-			delete(annotations, "deployment.kubernetes.io/revision")
-		}
-	}
-	text, err := yaml.Marshal(object)
-	if err != nil {
-		return nil, fmt.Errorf("cannot write %s as YAML: %w", ref, err)
-	}
-	documents, err := manifest.Parse(ref.String(), text)
-	if err != nil || len(documents) != 1 {
-		return nil, fmt.Errorf("cannot read %s back: %w", ref, err)
-	}
-	return &manifest.Stream{Documents: documents}, nil
-}
-
-func worldOf(c *config.Configuration) migrate.World {
-	return migrate.World{
-		Engine: graft.New(c.Engine()),
-		Defaults: func(environment string) migrate.Defaults {
-			s := c.ExternalSecretFor(environment)
-			return migrate.Defaults{
-				Store: s.SecretStore.Kind + "/" + s.SecretStore.Name, RefreshInterval: s.RefreshInterval.String(), DeletionPolicy: s.DeletionPolicy,
-			}
-		},
-	}
-}
-
-// importOne plans for one workload, and changes its manifest where that is
-// proven to change nothing else.
-func importOne(t manifest.Template, ns identity.Namespace, world migrate.World) (imported, error) {
-	raw, err := t.JSON()
-	if err != nil {
-		return imported{}, err
-	}
-	plan, err := migrate.Make(migrate.Workload{
-		Namespace: ns, Kind: t.Kind, LabelCopied: offline.CopiesLabel(t), Name: t.Name, Labels: t.Labels, Annotations: t.Annotations(), Template: raw,
-	}, world)
-	if err != nil {
-		return imported{}, err
-	}
-	one := imported{Plan: plan, Kind: t.Kind, Namespace: ns.Name, Name: t.Name, Proven: plan.Proven()}
-	if !one.Proven {
-		return one, nil
-	}
-	if err := t.Apply(plan.Template); err != nil {
-		return one, err
-	}
-	return one, t.Object.Apply(plan.Object)
-}
-
-func writeImport(streams Streams, format string, stream *manifest.Stream, all []imported) error {
+func writeImport(streams Streams, format string, stream *manifest.Stream, all []importer.Import) error {
 	unproven := 0
 	for _, one := range all {
 		if !one.Proven {
@@ -243,10 +125,10 @@ func writeImport(streams Streams, format string, stream *manifest.Stream, all []
 
 // writeImportYAML writes the account as comments in front of the manifests, so
 // that both go through a pipe; without proof the account alone, to standard error.
-func writeImportYAML(streams Streams, stream *manifest.Stream, all []imported, proven bool) error {
+func writeImportYAML(streams Streams, stream *manifest.Stream, all []importer.Import, proven bool) error {
 	var out bytes.Buffer
 	for _, one := range all {
-		one.account(&out)
+		writeAccount(&out, one)
 	}
 	if !proven {
 		_, err := streams.Err.Write(out.Bytes())
@@ -258,7 +140,8 @@ func writeImportYAML(streams Streams, stream *manifest.Stream, all []imported, p
 	return stream.WriteYAML(streams.Out)
 }
 
-func (i imported) account(out *bytes.Buffer) {
+// writeAccount writes what the import changes, and its proof, as comments.
+func writeAccount(out *bytes.Buffer, i importer.Import) {
 	line := func(format string, arguments ...any) {
 		// What a foreign name holds of line ends (YAML has more than two) or control
 		// characters would end the comment or make the document unreadable.
@@ -280,11 +163,11 @@ func (i imported) account(out *bytes.Buffer) {
 		line("  note: %s", note)
 	}
 	for _, p := range i.Proof {
-		i.proofLine(line, p)
+		writeProof(line, p)
 	}
 }
 
-func (i imported) proofLine(line func(string, ...any), p migrate.Proof) {
+func writeProof(line func(string, ...any), p migrate.Proof) {
 	kind := "container"
 	if p.Init {
 		kind = "init container"

@@ -208,7 +208,7 @@ func writeStatus(w io.Writer, format string, report statusReport) error {
 		return writeValue(w, format, report)
 	case formatName:
 		return writeNames(w, report.Apps, func(l doctor.Line) string {
-			name := resourceName(l.Kind, l.Workload)
+			name := clusterview.ResourceName(l.Kind, l.Workload)
 			if report.everywhere {
 				name += " -n " + l.Namespace
 			}
@@ -269,7 +269,7 @@ func statusRow(l doctor.Line, wide bool) []string {
 		version = strconv.FormatInt(l.Version, 10)
 	}
 	row := []string{
-		l.Namespace, resourceName(l.Kind, l.Workload), cmp.Or(l.Parameter, "-"), version, l.Synced,
+		l.Namespace, clusterview.ResourceName(l.Kind, l.Workload), cmp.Or(l.Parameter, "-"), version, l.Synced,
 		cmp.Or(l.PodsText(), "-"), timeOrDash(l.Rotated),
 	}
 	if wide {

@@ -142,3 +142,12 @@ func Aliases() []string {
 	}
 	return names
 }
+
+// ResourceName writes an object as -o name does.
+func ResourceName(kind, name string) string {
+	ref, err := ParseRef("", strings.ToLower(kind)+"/"+name)
+	if err != nil {
+		return strings.ToLower(kind) + "/" + name
+	}
+	return ref.String()
+}

@@ -258,9 +258,9 @@ func (c *cached) get(kind, name string) (map[string]string, bool) {
 	return o.data, o.found
 }
 
-// WithEnvironment returns a template whose own label names another environment, and
+// withEnvironment returns a template whose own label names another environment, and
 // any other as it is.
-func WithEnvironment(raw []byte, label, environment string) ([]byte, error) {
+func withEnvironment(raw []byte, label, environment string) ([]byte, error) {
 	var template map[string]any
 	if err := json.Unmarshal(raw, &template); err != nil {
 		return nil, err

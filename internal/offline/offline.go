@@ -189,6 +189,16 @@ func (o *Documents) running(ctx context.Context, out Outcome, subject *graft.Sub
 	return out, nil
 }
 
+// ConfigMaps are the values of those of a namespace, by name and key.
+func (o *Documents) ConfigMaps(namespace string) map[string]map[string]string {
+	return o.Stream.ConfigMaps(namespace, o.options.Namespace)
+}
+
+// Secrets are the values of those of a namespace, by name and key.
+func (o *Documents) Secrets(namespace string) map[string]map[string]string {
+	return o.Stream.Secrets(namespace, o.options.Namespace)
+}
+
 // NamespaceOf returns the template's Namespace, and whether its labels are known.
 func (o *Documents) NamespaceOf(template manifest.Template) (identity.Namespace, bool) {
 	name := template.Namespace

@@ -1,4 +1,4 @@
-package cli
+package uninstall
 
 import (
 	"context"
@@ -24,7 +24,7 @@ const (
 )
 
 // deleteAdmission deletes the webhook configuration and the standby's policies.
-func (r remover) deleteAdmission(ctx context.Context) error {
+func (r Remover) deleteAdmission(ctx context.Context) error {
 	webhooks, err := r.find(ctx, kindWebhooks, hasOurWebhook)
 	if err != nil {
 		return err
@@ -37,8 +37,8 @@ func (r remover) deleteAdmission(ctx context.Context) error {
 		kind, flag, name string
 		found            []string
 	}{
-		{kindWebhooks, "webhook-configuration", r.webhooks, webhooks},
-		{kindPolicy, "policy", r.policy, policies},
+		{kindWebhooks, "webhook-configuration", r.Webhooks, webhooks},
+		{kindPolicy, "policy", r.Policy, policies},
 	} {
 		if err := r.deleteNamed(ctx, of.kind, of.flag, of.name, of.found); err != nil {
 			return err
@@ -49,7 +49,7 @@ func (r remover) deleteAdmission(ctx context.Context) error {
 
 // deleteNamed deletes the object of the name if it is envgraft's, and fails if
 // another is left.
-func (r remover) deleteNamed(ctx context.Context, kind, flag, name string, found []string) error {
+func (r Remover) deleteNamed(ctx context.Context, kind, flag, name string, found []string) error {
 	if slices.Contains(found, name) {
 		if err := r.deleteOne(ctx, kind, name); err != nil {
 			return err
@@ -66,7 +66,7 @@ func (r remover) deleteNamed(ctx context.Context, kind, flag, name string, found
 
 // deleteOne deletes a webhook configuration, or a policy with its bindings and
 // with the one that refuses.
-func (r remover) deleteOne(ctx context.Context, kind, name string) error {
+func (r Remover) deleteOne(ctx context.Context, kind, name string) error {
 	if kind != kindPolicy {
 		return r.remove(ctx, kind, name)
 	}
@@ -91,14 +91,14 @@ func (r remover) deleteOne(ctx context.Context, kind, name string) error {
 	return nil
 }
 
-func (r remover) remove(ctx context.Context, kind, name string) error {
-	if err := r.say("delete %s %s", kind, name); err != nil || !r.yes {
+func (r Remover) remove(ctx context.Context, kind, name string) error {
+	if err := r.say("delete %s %s", kind, name); err != nil || !r.Yes {
 		return err
 	}
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(admissionKind(kind))
 	object.SetName(name)
-	if err := client.IgnoreNotFound(r.client.Delete(ctx, object)); err != nil {
+	if err := client.IgnoreNotFound(r.Client.Delete(ctx, object)); err != nil {
 		return fmt.Errorf("cannot delete %s %q: %w", kind, name, err)
 	}
 	return nil
@@ -106,10 +106,10 @@ func (r remover) remove(ctx context.Context, kind, name string) error {
 
 // find names the objects of a kind that are envgraft's. API servers before
 // Kubernetes 1.36 have no mutating policies.
-func (r remover) find(ctx context.Context, kind string, ours func(unstructured.Unstructured) bool) ([]string, error) {
+func (r Remover) find(ctx context.Context, kind string, ours func(unstructured.Unstructured) bool) ([]string, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(admissionKind(kind + "List"))
-	if err := r.client.List(ctx, list); meta.IsNoMatchError(err) {
+	if err := r.Client.List(ctx, list); meta.IsNoMatchError(err) {
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("cannot list %ss: %w", kind, err)

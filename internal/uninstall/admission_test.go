@@ -1,4 +1,4 @@
-package cli
+package uninstall
 
 import (
 	"bytes"
@@ -48,13 +48,13 @@ func TestRemoveAdmission(t *testing.T) {
 			}
 			c := fake.NewClientBuilder().WithObjects(objects...).Build()
 			var out bytes.Buffer
-			if err := (remover{client: c, out: &out, webhooks: tc.release, policy: "envgraft"}).run(t.Context()); (err == nil) != (tc.want == "") {
+			if err := (Remover{Client: c, Out: &out, Webhooks: tc.release, Policy: "envgraft"}).Run(t.Context()); (err == nil) != (tc.want == "") {
 				t.Errorf("%s: without --yes it says %v, want %q", tc.reason, err, tc.want)
 			}
 			if left := leftOf(t, c); len(left) != len(objects) {
 				t.Errorf("%s: without --yes %q are left of %d", tc.reason, left, len(objects))
 			}
-			err := (remover{client: c, out: &out, webhooks: tc.release, policy: "envgraft", yes: true}).run(t.Context())
+			err := (Remover{Client: c, Out: &out, Webhooks: tc.release, Policy: "envgraft", Yes: true}).Run(t.Context())
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%s: got %v, want %q", tc.reason, err, tc.want)
 			}

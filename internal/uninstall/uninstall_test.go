@@ -1,4 +1,4 @@
-package cli
+package uninstall
 
 import (
 	"bytes"
@@ -37,7 +37,7 @@ func TestRemove(t *testing.T) {
 	c := fake.NewClientBuilder().WithObjects(deployment, webhooks).Build()
 	for _, yes := range []bool{false, true} {
 		var out bytes.Buffer
-		if err := (remover{client: c, out: &out, webhooks: "envgraft", yes: yes}).run(t.Context()); err != nil {
+		if err := (Remover{Client: c, Out: &out, Webhooks: "envgraft", Yes: yes}).Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if want := "roll out, Deployment shop/web"; !strings.Contains(out.String(), want) {
@@ -99,7 +99,7 @@ func TestRemoveWhileRollingOut(t *testing.T) {
 					return apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "patch", schema.GroupResource{}, "web", "", 0, false)
 				},
 			}).Build()
-			err := (remover{client: c, out: &bytes.Buffer{}, webhooks: "envgraft", yes: true}).run(t.Context())
+			err := (Remover{Client: c, Out: &bytes.Buffer{}, Webhooks: "envgraft", Yes: true}).Run(t.Context())
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v after %d patches, want %q", err, patches, tc.want)
 			}
