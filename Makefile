@@ -30,7 +30,7 @@ modules = controlplane browser dashboard iam bench/plot
 export GOFLAGS := $(strip $(GOFLAGS) -tags=grpcnotrace)
 
 program = CGO_ENABLED=0 go build -trimpath \
-	-ldflags "-s -w -X github.com/envgraft/envgraft/internal/cli.version=$(VERSION)"
+	-ldflags "-s -w -X github.com/envgraft/envgraft/internal/version.version=$(VERSION)"
 tool    = go tool -modfile=test/tools/$(1).mod $(1)
 
 ##@ Use

@@ -14,6 +14,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 )
 
 // TestInjected holds what comes of each example: by workload its parameter, with
@@ -103,7 +104,7 @@ func helm(t *testing.T, args ...string) string {
 func run(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if code := cli.Main(t.Context(), args, cli.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs}); code != 0 {
+	if code := cli.Main(t.Context(), args, cmdutil.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs}); code != 0 {
 		t.Fatalf("envgraft %s: exit code %d\n%s", strings.Join(args, " "), code, &errs)
 	}
 	return out.String()

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/test/canary"
 )
 
@@ -27,7 +28,7 @@ type result struct {
 
 func run(stdin string, args ...string) result {
 	var stdout, stderr bytes.Buffer
-	code := cli.Main(context.Background(), args, cli.Streams{In: strings.NewReader(stdin), Out: &stdout, Err: &stderr})
+	code := cli.Main(context.Background(), args, cmdutil.Streams{In: strings.NewReader(stdin), Out: &stdout, Err: &stderr})
 	return result{code, stdout.String(), stderr.String()}
 }
 
@@ -240,7 +241,7 @@ func TestPlugin(t *testing.T) {
 		"envgraft":                      {[]string{"explain", "--help"}, "  envgraft explain KIND/NAME"},
 	} {
 		var out, errOut bytes.Buffer
-		code := cli.Run(t.Context(), append([]string{program}, tc.args...), cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut})
+		code := cli.Run(t.Context(), append([]string{program}, tc.args...), cmdutil.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut})
 		if code != 0 || !strings.Contains(out.String(), tc.want) {
 			t.Errorf("%s %v: exit code %d, %q, want %q", program, tc.args, code, out.String()+errOut.String(), tc.want)
 		}

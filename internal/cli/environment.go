@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/localenv"
@@ -18,9 +19,9 @@ import (
 // environmentFlags are those of the commands that compute an environment with its
 // values.
 type environmentFlags struct {
-	offline     offlineFlags
-	kube        kubeFlags
-	aws         awsFlags
+	offline     cmdutil.OfflineFlags
+	kube        cmdutil.KubeFlags
+	aws         cmdutil.AWSFlags
 	environment string
 	container   string
 	set         []string
@@ -37,14 +38,14 @@ add is left out: it belongs to the cluster.
 Variables that only a running pod has, as its IP address, must be given by --set.`
 
 func (f *environmentFlags) add(command *cobra.Command) {
-	f.offline.add(command)
-	f.kube.add(command)
-	f.aws.add(command)
+	f.offline.Add(command)
+	f.kube.Add(command)
+	f.aws.Add(command)
 	flags := command.Flags()
 	flags.StringVar(&f.environment, "environment", "", "`name` of the environment, over the namespace's and the pod's label "+api.LabelEnvironment)
 	flags.StringVarP(&f.container, "container", "c", "", "`name` of the container; default: the one that kubectl exec would choose")
 	flags.StringArrayVar(&f.set, "set", nil, "a variable as `NAME=VALUE`, over that of the container; may be repeated")
-	command.ValidArgsFunction = f.kube.completeWorkloads
+	command.ValidArgsFunction = f.kube.CompleteWorkloads
 }
 
 // check wants one workload.
@@ -58,7 +59,7 @@ func (f *environmentFlags) check(refs []string) error {
 	if _, err := f.given(); err != nil {
 		return err
 	}
-	return checkRefs(refs)
+	return cmdutil.CheckRefs(refs)
 }
 
 // given are the variables of --set.
@@ -76,7 +77,7 @@ func (f *environmentFlags) given() (map[string]string, error) {
 
 // compute returns the environment, and writes to standard error what is to be known
 // of it.
-func (f *environmentFlags) compute(command *cobra.Command, streams Streams, refs []string) (*localenv.Environment, error) {
+func (f *environmentFlags) compute(command *cobra.Command, streams cmdutil.Streams, refs []string) (*localenv.Environment, error) {
 	ctx := command.Context()
 	values, closeValues, err := f.values()
 	if err != nil {
@@ -102,13 +103,13 @@ func (f *environmentFlags) compute(command *cobra.Command, streams Streams, refs
 	return env, nil
 }
 
-func (f *environmentFlags) pod(command *cobra.Command, streams Streams, refs []string) (localenv.Pod, error) {
+func (f *environmentFlags) pod(command *cobra.Command, streams cmdutil.Streams, refs []string) (localenv.Pod, error) {
 	if len(f.offline.Files) > 0 {
 		return f.documented(streams, refs)
 	}
 	pod, err := f.live(command, refs)
 	if err != nil {
-		return pod, unchecked(err)
+		return pod, cmdutil.Unchecked(err)
 	}
 	return pod, nil
 }
@@ -126,13 +127,13 @@ func (f *environmentFlags) values() (facts.ValueReader, func(), error) {
 }
 
 // awsValues reads SSM with the credentials of whoever asks.
-type awsValues struct{ flags *awsFlags }
+type awsValues struct{ flags *cmdutil.AWSFlags }
 
 // Value reads one parameter.
 func (v awsValues) Value(ctx context.Context, name string) facts.Value {
-	ctx, cancel := context.WithTimeout(ctx, awsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmdutil.AWSTimeout)
 	defer cancel()
-	client, err := v.flags.client(ctx)
+	client, err := v.flags.Client(ctx)
 	if err != nil {
 		return facts.Value{Parameter: graft.Parameter{State: graft.ParameterUnreachable, Cause: err.Error()}}
 	}
@@ -141,16 +142,16 @@ func (v awsValues) Value(ctx context.Context, name string) facts.Value {
 
 // live reads the workload and its objects in the cluster.
 func (f *environmentFlags) live(command *cobra.Command, refs []string) (localenv.Pod, error) {
-	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.Namespace, f.offline.config
-	c, err := f.kube.open()
+	f.kube.Overrides.Context.Namespace, f.kube.Config = f.offline.Namespace, f.offline.Config
+	c, err := f.kube.Open()
 	if err != nil {
 		return localenv.Pod{}, err
 	}
-	targets, err := c.targets(command.Context(), refs, "")
+	targets, err := c.Targets(command.Context(), refs, "")
 	if err != nil {
 		return localenv.Pod{}, err
 	}
-	settings, err := f.kube.settings(command, c)
+	settings, err := f.kube.Settings(command, c)
 	if err != nil {
 		return localenv.Pod{}, err
 	}
@@ -158,8 +159,8 @@ func (f *environmentFlags) live(command *cobra.Command, refs []string) (localenv
 }
 
 // documented takes the workload and its objects from files.
-func (f *environmentFlags) documented(streams Streams, refs []string) (localenv.Pod, error) {
-	c, err := loadConfig(f.offline.config)
+func (f *environmentFlags) documented(streams cmdutil.Streams, refs []string) (localenv.Pod, error) {
+	c, err := cmdutil.LoadConfig(f.offline.Config)
 	if err != nil {
 		return localenv.Pod{}, err
 	}

@@ -6,13 +6,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/output"
 	"github.com/envgraft/envgraft/internal/localenv"
 )
 
-func newExport(streams Streams) *cobra.Command {
+func newExport(streams cmdutil.Streams) *cobra.Command {
 	var flags environmentFlags
 	var show bool
-	var format *choice
+	var format *cmdutil.Choice
 	command := &cobra.Command{
 		Use:   "export [KIND/NAME | -f FILE|DIR]",
 		Short: "Write the environment of a workload's container, values included",
@@ -34,7 +36,7 @@ asked.`,
   envgraft export -f deploy/ --parameters parameters/ --format json | jq keys`,
 		Args: func(_ *cobra.Command, args []string) error { return flags.check(args) },
 		RunE: func(command *cobra.Command, args []string) error {
-			if isTerminal(streams.Out) && !show {
+			if output.IsTerminal(streams.Out) && !show {
 				return errors.New("standard output is a terminal, and the values are secret: write to a file or a pipe, or give --show-values")
 			}
 			env, err := flags.compute(command, streams, args)
@@ -42,7 +44,7 @@ asked.`,
 				return err
 			}
 			var out bytes.Buffer
-			if err := localenv.Write(&out, localenv.Format(format.value), env.Variables); err != nil {
+			if err := localenv.Write(&out, localenv.Format(format.Value), env.Variables); err != nil {
 				return err
 			}
 			_, err = streams.Out.Write(out.Bytes())
@@ -50,7 +52,7 @@ asked.`,
 		},
 	}
 	flags.add(command)
-	format = addChoice(command, "format", "", "format", string(localenv.Dotenv), string(localenv.JSON), string(localenv.Shell), string(localenv.Docker))
+	format = cmdutil.AddChoice(command, "format", "", "format", string(localenv.Dotenv), string(localenv.JSON), string(localenv.Shell), string(localenv.Docker))
 	command.Flags().BoolVar(&show, "show-values", false, "write to a terminal, too")
 	command.AddCommand(newExportPolicy(streams))
 	return command

@@ -3,11 +3,12 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/policy"
 )
 
-func newExportPolicy(streams Streams) *cobra.Command {
+func newExportPolicy(streams cmdutil.Streams) *cobra.Command {
 	var file, name string
 	var excluded []string
 	command := &cobra.Command{
@@ -46,7 +47,7 @@ not understood.`,
 // there.
 func exportedConfig(file string) (*config.Configuration, error) {
 	if file == "" {
-		return loadConfig("")
+		return cmdutil.LoadConfig("")
 	}
 	c, err := config.Load(file)
 	if err != nil {

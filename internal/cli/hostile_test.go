@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/manifest"
 )
 
@@ -135,7 +136,7 @@ func notHostile() []string {
 // TestHostileNames gives each command every object with hostile names.
 func TestHostileNames(t *testing.T) {
 	cases := hostileCases()
-	for _, name := range leaves(cli.New(cli.Streams{}), "") {
+	for _, name := range leaves(cli.New(cmdutil.Streams{}), "") {
 		if _, ok := cases[name]; !ok && !slices.Contains(notHostile(), name) {
 			t.Errorf("no case gives %q hostile names", name)
 		}
@@ -247,9 +248,13 @@ func leaves(command *cobra.Command, path string) []string {
 // TestForeignTextIsCleaned has no command print but through internal/terminal,
 // which takes every argument for foreign.
 func TestForeignTextIsCleaned(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no files: ", err)
+	var files []string
+	for _, folder := range []string{".", "cmdutil", "inspect", "output", "../offline", "../explain", "../importer", "../uninstall"} {
+		found, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no files in %s: %v", folder, err)
+		}
+		files = append(files, found...)
 	}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/output"
 	"github.com/envgraft/envgraft/internal/importer"
 	"github.com/envgraft/envgraft/internal/manifest"
 	"github.com/envgraft/envgraft/internal/migrate"
@@ -17,12 +19,12 @@ import (
 )
 
 type importFlags struct {
-	offline offlineFlags
-	kube    kubeFlags
-	output  *choice
+	offline cmdutil.OfflineFlags
+	kube    cmdutil.KubeFlags
+	format  *cmdutil.Choice
 }
 
-func newImport(streams Streams) *cobra.Command {
+func newImport(streams cmdutil.Streams) *cobra.Command {
 	var flags importFlags
 	command := &cobra.Command{
 		Use:   "import KIND/NAME | -f FILE|DIR|-",
@@ -35,7 +37,7 @@ effective environment is the same before and after. It changes nothing itself.
 What cannot be the same is listed, and no manifest is printed: a ConfigMap that
 wins over the Secret today, say. Where the keys of an object are not known, the
 proof holds for whatever they are. No value of a Secret is ever printed.
-` + offlineLong + `
+` + cmdutil.OfflineLong + `
 
 Exit code 0: printed and proven. 1: an environment would change, or a file cannot
 be read. 2: the command line was not understood. 3: it could not look, as without
@@ -46,33 +48,33 @@ a cluster.`,
 			if (len(args) == 1) == (len(flags.offline.Files) > 0) || len(args) > 1 {
 				return errors.New("say what to import: KIND/NAME (as deploy/shop), or -f FILE")
 			}
-			return checkRefs(args)
+			return cmdutil.CheckRefs(args)
 		},
 		RunE: func(command *cobra.Command, args []string) error {
 			stream, all, err := flags.plan(command, streams, args)
 			if err != nil {
 				return err
 			}
-			return writeImport(streams, flags.output.value, stream, all)
+			return writeImport(streams, flags.format.Value, stream, all)
 		},
 	}
-	flags.offline.add(command)
-	flags.kube.add(command)
-	flags.output = addChoice(command, "output", "o", "format", formatYAML, formatJSON)
-	command.ValidArgsFunction = flags.kube.completeWorkloads
+	flags.offline.Add(command)
+	flags.kube.Add(command)
+	flags.format = cmdutil.AddChoice(command, "output", "o", "format", output.YAML, output.JSON)
+	command.ValidArgsFunction = flags.kube.CompleteWorkloads
 	return command
 }
 
 // plan makes the plans, and lays those that are proven over the manifests.
-func (f *importFlags) plan(command *cobra.Command, streams Streams, args []string) (*manifest.Stream, []importer.Import, error) {
+func (f *importFlags) plan(command *cobra.Command, streams cmdutil.Streams, args []string) (*manifest.Stream, []importer.Import, error) {
 	if len(args) == 1 {
 		stream, all, err := f.planLive(command, args[0])
 		if err != nil && !errors.Is(err, migrate.ErrNothing) {
-			err = unchecked(err)
+			err = cmdutil.Unchecked(err)
 		}
 		return stream, all, err
 	}
-	c, err := loadConfig(f.offline.config)
+	c, err := cmdutil.LoadConfig(f.offline.Config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,32 +88,32 @@ func (f *importFlags) plan(command *cobra.Command, streams Streams, args []strin
 }
 
 func (f *importFlags) planLive(command *cobra.Command, arg string) (*manifest.Stream, []importer.Import, error) {
-	f.kube.overrides.Context.Namespace, f.kube.config = f.offline.Namespace, f.offline.config
-	c, err := f.kube.open()
+	f.kube.Overrides.Context.Namespace, f.kube.Config = f.offline.Namespace, f.offline.Config
+	c, err := f.kube.Open()
 	if err != nil {
 		return nil, nil, err
 	}
 	ctx := command.Context()
-	targets, err := c.targets(ctx, []string{arg}, "")
+	targets, err := c.Targets(ctx, []string{arg}, "")
 	if err != nil {
 		return nil, nil, err
 	}
-	settings, err := f.kube.settings(command, c)
+	settings, err := f.kube.Settings(command, c)
 	if err != nil {
 		return nil, nil, err
 	}
 	return importer.FromCluster(ctx, c.Reader, settings, targets[0])
 }
 
-func writeImport(streams Streams, format string, stream *manifest.Stream, all []importer.Import) error {
+func writeImport(streams cmdutil.Streams, format string, stream *manifest.Stream, all []importer.Import) error {
 	unproven := 0
 	for _, one := range all {
 		if !one.Proven {
 			unproven++
 		}
 	}
-	if format == formatJSON {
-		if err := writeValue(streams.Out, format, all); err != nil {
+	if format == output.JSON {
+		if err := output.WriteValue(streams.Out, format, all); err != nil {
 			return err
 		}
 	} else if err := writeImportYAML(streams, stream, all, unproven == 0); err != nil {
@@ -125,7 +127,7 @@ func writeImport(streams Streams, format string, stream *manifest.Stream, all []
 
 // writeImportYAML writes the account as comments in front of the manifests, so
 // that both go through a pipe; without proof the account alone, to standard error.
-func writeImportYAML(streams Streams, stream *manifest.Stream, all []importer.Import, proven bool) error {
+func writeImportYAML(streams cmdutil.Streams, stream *manifest.Stream, all []importer.Import, proven bool) error {
 	var out bytes.Buffer
 	for _, one := range all {
 		writeAccount(&out, one)

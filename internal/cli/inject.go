@@ -7,20 +7,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/offline"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
-func newInject(streams Streams) *cobra.Command {
-	var flags offlineFlags
+func newInject(streams cmdutil.Streams) *cobra.Command {
+	var flags cmdutil.OfflineFlags
 	flags.NamesOnce = true
-	var output *choice
+	var format *cmdutil.Choice
 	command := &cobra.Command{
 		Use:   "inject -f FILE|DIR|-",
 		Short: "Do to manifests what the webhook does to pods",
 		Long: `Do to manifests what the webhook does to pods, and print them all.
-` + offlineLong + `
+` + cmdutil.OfflineLong + `
 
 A name stands once in a container's env, as server-side apply asks for. So a
 literal that shadows an optional key is replaced by it, where the webhook would
@@ -45,7 +46,7 @@ printed. 2: the command line was not understood.`,
     --namespace-labels envgraft.dev/inject=enabled,envgraft.dev/system=popapps`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			stream, outcomes, err := flags.graftAll(command.Context(), streams)
+			stream, outcomes, err := flags.GraftAll(command.Context(), streams)
 			if err != nil {
 				return err
 			}
@@ -56,7 +57,7 @@ printed. 2: the command line was not understood.`,
 			if denied > 0 {
 				return fmt.Errorf("denied %d of %d: nothing was printed", denied, len(outcomes))
 			}
-			if output.value == "json" {
+			if format.Value == "json" {
 				var list bytes.Buffer
 				if err := stream.WriteJSON(&list); err != nil {
 					return err
@@ -67,11 +68,11 @@ printed. 2: the command line was not understood.`,
 			return stream.WriteYAML(streams.Out)
 		},
 	}
-	flags.add(command)
+	flags.Add(command)
 	if err := command.MarkFlagRequired("filename"); err != nil {
 		panic(err) // the flag was added one line above
 	}
-	output = addChoice(command, "output", "o", "format", "yaml", "json")
+	format = cmdutil.AddChoice(command, "output", "o", "format", "yaml", "json")
 	return command
 }
 

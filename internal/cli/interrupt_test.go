@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 )
 
 // TestSignalsEndCommands has a signal end a command that hangs in opening a FIFO or
@@ -25,7 +26,7 @@ func TestSignalsEndCommands(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var out, errs bytes.Buffer
-		code := cli.Main(ctx, []string{"inject", "-f", file}, cli.Streams{In: never, Out: &out, Err: &errs})
+		code := cli.Main(ctx, []string{"inject", "-f", file}, cmdutil.Streams{In: never, Out: &out, Err: &errs})
 		if code != 130 || !strings.Contains(errs.String(), "interrupted") || out.Len() > 0 {
 			t.Errorf("-f %s: exit code %d, %q", file, code, errs.String())
 		}

@@ -3,37 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/spf13/cobra"
 
-	"github.com/envgraft/envgraft/internal/config"
-	"github.com/envgraft/envgraft/internal/facts"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/parameters"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
-// awsTimeout bounds one call, the SDK's retries included: a pipeline should
-// fail rather than hang.
-const awsTimeout = 30 * time.Second
-
-// awsFlags say which SSM is meant.
-type awsFlags struct {
-	region   string
-	endpoint string
-}
-
-func (f *awsFlags) add(command *cobra.Command) {
-	command.Flags().StringVar(&f.region, "region", "", "AWS `region`, over AWS_REGION and the profile's")
-	command.Flags().StringVar(&f.endpoint, "ssm-endpoint", "", "`URL` of another SSM, over AWS_ENDPOINT_URL_SSM")
-}
-
-func (f *awsFlags) client(ctx context.Context) (*ssm.Client, error) {
-	return facts.NewSSMClient(ctx, config.AWS{Region: f.region, SSMEndpoint: f.endpoint})
-}
-
-func newParameters(streams Streams) *cobra.Command {
+func newParameters(streams cmdutil.Streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "parameters",
 		Short: "Create and check the SSM parameters that hold apps' secrets",
@@ -47,14 +25,14 @@ so on. No value is ever printed.`,
 
 // initFlags are those of parameters init.
 type initFlags struct {
-	awsFlags
+	cmdutil.AWSFlags
 	parameters.InitOptions
 	config       string
 	system, app  string
 	environments []string
 }
 
-func newParametersInit(streams Streams) *cobra.Command {
+func newParametersInit(streams cmdutil.Streams) *cobra.Command {
 	var flags initFlags
 	command := &cobra.Command{
 		Use:   "init --system SYSTEM --app APP --environments ENVIRONMENT,…",
@@ -79,7 +57,7 @@ not understood.`,
 			if err != nil {
 				return err
 			}
-			client, err := flags.client(command.Context())
+			client, err := flags.Client(command.Context())
 			if err != nil {
 				return err
 			}
@@ -94,7 +72,7 @@ not understood.`,
 	f.StringToStringVar(&flags.Tags, "tags", nil, "tags of what is created, as `key=value,…`")
 	f.BoolVar(&flags.DryRun, "dry-run", false, "say what would be created")
 	f.StringVar(&flags.config, "config", "", "configuration `file` of the cluster's envgraft, for names.parameter")
-	flags.add(command)
+	flags.Add(command)
 	for _, name := range []string{"system", "app", "environments"} {
 		if err := command.MarkFlagRequired(name); err != nil {
 			panic(err) // the flags were added above
@@ -105,7 +83,7 @@ not understood.`,
 
 // paths names all parameters before any is created.
 func (f *initFlags) paths() ([]string, error) {
-	c, err := loadConfig(f.config)
+	c, err := cmdutil.LoadConfig(f.config)
 	if err != nil {
 		return nil, err
 	}
@@ -121,10 +99,10 @@ func (f *initFlags) paths() ([]string, error) {
 
 // initAll goes on after a failure: a pipeline that is run again does the rest
 // anyway, and says everything that is wrong at once.
-func initAll(ctx context.Context, streams Streams, client parameters.Creator, paths []string, o parameters.InitOptions) error {
+func initAll(ctx context.Context, streams cmdutil.Streams, client parameters.Creator, paths []string, o parameters.InitOptions) error {
 	var errs []error
 	for _, path := range paths {
-		ctx, cancel := context.WithTimeout(ctx, awsTimeout)
+		ctx, cancel := context.WithTimeout(ctx, cmdutil.AWSTimeout)
 		action, err := parameters.Init(ctx, client, path, o)
 		cancel()
 		if err != nil {

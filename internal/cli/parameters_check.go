@@ -9,15 +9,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/output"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/parameters"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
-func newParametersCheck(streams Streams) *cobra.Command {
-	var flags awsFlags
+func newParametersCheck(streams cmdutil.Streams) *cobra.Command {
+	var flags cmdutil.AWSFlags
 	var strict bool
-	var output *choice
+	var format *cmdutil.Choice
 	command := &cobra.Command{
 		Use:   "check PATH…",
 		Short: "Check that parameters will make good Secrets",
@@ -49,15 +51,15 @@ Exit code 0: nothing breaks, though there may be warnings. 1: something breaks
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(command *cobra.Command, paths []string) error {
-			client, err := flags.client(command.Context())
+			client, err := flags.Client(command.Context())
 			if err != nil {
-				return &exitError{exitUnchecked, err}
+				return cmdutil.Unchecked(err)
 			}
 			all := checkAll(command.Context(), client, paths)
-			if output.value == formatJSON {
-				err = writeValue(streams.Out, formatJSON, all)
+			if format.Value == output.JSON {
+				err = output.WriteValue(streams.Out, output.JSON, all)
 			} else {
-				err = writeChecks(streams.Out, all, newPalette(streams.Out))
+				err = writeChecks(streams.Out, all, output.NewPalette(streams.Out))
 			}
 			if err != nil {
 				return err
@@ -66,15 +68,15 @@ Exit code 0: nothing breaks, though there may be warnings. 1: something breaks
 		},
 	}
 	command.Flags().BoolVar(&strict, "strict", false, "let warnings fail, too")
-	output = addChoice(command, "output", "o", "format", "table", "json")
-	flags.add(command)
+	format = cmdutil.AddChoice(command, "output", "o", "format", "table", "json")
+	flags.Add(command)
 	return command
 }
 
 func checkAll(ctx context.Context, client parameters.Reader, paths []string) []*parameters.Checked {
 	all := make([]*parameters.Checked, len(paths))
 	for i, path := range paths {
-		ctx, cancel := context.WithTimeout(ctx, awsTimeout)
+		ctx, cancel := context.WithTimeout(ctx, cmdutil.AWSTimeout)
 		all[i] = parameters.Check(ctx, client, path)
 		cancel()
 	}
@@ -84,11 +86,11 @@ func checkAll(ctx context.Context, client parameters.Reader, paths []string) []*
 // verdict sums up for the exit code. What breaks weighs more than what is not
 // known: it stays wrong whatever the rest is.
 func verdict(all []*parameters.Checked, strict bool) error {
-	broken, unchecked := 0, 0
+	broken, notChecked := 0, 0
 	for _, c := range all {
 		switch {
 		case c.Unchecked != "":
-			unchecked++
+			notChecked++
 		case c.Breaks() || strict && len(c.Findings) > 0:
 			broken++
 		}
@@ -96,13 +98,13 @@ func verdict(all []*parameters.Checked, strict bool) error {
 	switch {
 	case broken > 0:
 		return fmt.Errorf("found problems in %d of %d parameters", broken, len(all))
-	case unchecked > 0:
-		return &exitError{exitUnchecked, fmt.Errorf("cannot check %d of %d parameters", unchecked, len(all))}
+	case notChecked > 0:
+		return cmdutil.Unchecked(fmt.Errorf("cannot check %d of %d parameters", notChecked, len(all)))
 	}
 	return nil
 }
 
-func writeChecks(w io.Writer, all []*parameters.Checked, p palette) error {
+func writeChecks(w io.Writer, all []*parameters.Checked, p output.Palette) error {
 	var out bytes.Buffer
 	for _, c := range all {
 		writeCheck(&out, c, p)
@@ -111,10 +113,10 @@ func writeChecks(w io.Writer, all []*parameters.Checked, p palette) error {
 	return err
 }
 
-func writeCheck(out *bytes.Buffer, c *parameters.Checked, p palette) {
+func writeCheck(out *bytes.Buffer, c *parameters.Checked, p output.Palette) {
 	switch {
 	case c.Unchecked != "":
-		terminal.Appendf(out, "%s: %s: %s\n", c.Path, p.paint(colorRed, "not checked"), c.Unchecked)
+		terminal.Appendf(out, "%s: %s: %s\n", c.Path, p.Paint(output.Red, "not checked"), c.Unchecked)
 	case c.Limit > 0:
 		terminal.Appendf(out, "%s: version %d, %d keys, %d of %d bytes\n", c.Path, c.Version, c.Keys, c.Bytes, c.Limit)
 	default:
@@ -122,18 +124,18 @@ func writeCheck(out *bytes.Buffer, c *parameters.Checked, p palette) {
 	}
 	rows := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, f := range c.Findings {
-		color := colorYellow
+		color := output.Yellow
 		if f.Severity == parameters.SeverityError {
-			color = colorRed
+			color = output.Red
 		}
 		key := "-"
 		if f.Key != "" {
 			key = fmt.Sprintf("%q", f.Key)
 		}
-		_, _ = terminal.Fprintf(rows, "  %s\t%s\t%s\t%s\n", p.paint(color, string(f.Severity)), f.Reason, key, f.Message)
+		_, _ = terminal.Fprintf(rows, "  %s\t%s\t%s\t%s\n", p.Paint(color, string(f.Severity)), f.Reason, key, f.Message)
 	}
 	_ = rows.Flush() // a buffer takes all
 	if c.Unchecked == "" && len(c.Findings) == 0 {
-		terminal.Appendf(out, "  %s\n", p.paint(colorGreen, "ok"))
+		terminal.Appendf(out, "  %s\n", p.Paint(output.Green, "ok"))
 	}
 }

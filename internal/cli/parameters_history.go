@@ -9,14 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/output"
 	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/parameters"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
-func newParametersHistory(streams Streams) *cobra.Command {
-	var flags awsFlags
-	var output *choice
+func newParametersHistory(streams cmdutil.Streams) *cobra.Command {
+	var flags cmdutil.AWSFlags
+	var format *cmdutil.Choice
 	command := &cobra.Command{
 		Use:   "history PATH",
 		Short: "List the versions of a parameter",
@@ -31,24 +33,24 @@ It needs ssm:GetParameterHistory.`,
 		Args:              onePath,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(command *cobra.Command, paths []string) error {
-			client, err := flags.client(command.Context())
+			client, err := flags.Client(command.Context())
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(command.Context(), awsTimeout)
+			ctx, cancel := context.WithTimeout(command.Context(), cmdutil.AWSTimeout)
 			defer cancel()
 			versions, err := parameters.History(ctx, client, paths[0])
 			if err != nil {
 				return err
 			}
-			if output.value == formatJSON {
-				return writeValue(streams.Out, formatJSON, versions)
+			if format.Value == output.JSON {
+				return output.WriteValue(streams.Out, output.JSON, versions)
 			}
 			return writeVersions(streams, versions)
 		},
 	}
-	output = addChoice(command, "output", "o", "format", "table", "json")
-	flags.add(command)
+	format = cmdutil.AddChoice(command, "output", "o", "format", "table", "json")
+	flags.Add(command)
 	return command
 }
 
@@ -60,7 +62,7 @@ func onePath(command *cobra.Command, args []string) error {
 	return identity.ValidateParameter(args[0])
 }
 
-func writeVersions(streams Streams, versions []parameters.Version) error {
+func writeVersions(streams cmdutil.Streams, versions []parameters.Version) error {
 	rows := tabwriter.NewWriter(streams.Out, 0, 0, 2, ' ', 0)
 	_, _ = terminal.Fprintf(rows, "VERSION\tMODIFIED\tLABELS\tBY\n")
 	for _, v := range versions {

@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/parameters"
 	"github.com/envgraft/envgraft/internal/terminal"
 )
 
-func newParametersRollback(streams Streams) *cobra.Command {
-	var flags awsFlags
+func newParametersRollback(streams cmdutil.Streams) *cobra.Command {
+	var flags cmdutil.AWSFlags
 	var to int64
 	var yes bool
 	command := &cobra.Command{
@@ -33,25 +34,25 @@ ssm:PutParameter and kms:Encrypt.`,
 		Args:              onePath,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(command *cobra.Command, paths []string) error {
-			client, err := flags.client(command.Context())
+			client, err := flags.Client(command.Context())
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(command.Context(), awsTimeout)
+			ctx, cancel := context.WithTimeout(command.Context(), cmdutil.AWSTimeout)
 			defer cancel()
 			return rollBack(ctx, streams, client, paths[0], to, yes)
 		},
 	}
 	command.Flags().Int64Var(&to, "to", 0, "`version` whose value is to come back")
 	command.Flags().BoolVar(&yes, "yes", false, "put the version, instead of only showing what would change")
-	flags.add(command)
+	flags.Add(command)
 	if err := command.MarkFlagRequired("to"); err != nil {
 		panic(err) // the flag was added above
 	}
 	return command
 }
 
-func rollBack(ctx context.Context, streams Streams, client parameters.Restorer, path string, to int64, yes bool) error {
+func rollBack(ctx context.Context, streams cmdutil.Streams, client parameters.Restorer, path string, to int64, yes bool) error {
 	plan, err := parameters.PlanRollback(ctx, client, path, to)
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 )
 
 // The names by which kubectl finds a plugin and its completion, see
@@ -18,7 +20,7 @@ const (
 
 // Run runs the program by the name that it was called by: a link to it of the
 // plugin's name is the plugin, and one of the completion's name completes.
-func Run(ctx context.Context, argv []string, s Streams) int {
+func Run(ctx context.Context, argv []string, s cmdutil.Streams) int {
 	program := strings.TrimSuffix(filepath.Base(argv[0]), ".exe")
 	root, args := New(s), argv[1:]
 	switch program {

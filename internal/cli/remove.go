@@ -6,12 +6,14 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/uninstall"
+	"github.com/envgraft/envgraft/internal/version"
 )
 
-func newRemove(streams Streams) *cobra.Command {
-	var flags kubeFlags
+func newRemove(streams cmdutil.Streams) *cobra.Command {
+	var flags cmdutil.KubeFlags
 	r := uninstall.Remover{Out: streams.Out}
 	command := &cobra.Command{
 		Use:   "remove",
@@ -36,17 +38,17 @@ command line was not understood.`,
   envgraft remove --yes && helm uninstall envgraft -n envgraft-system`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			restConfig, err := flags.loader().ClientConfig()
+			restConfig, err := flags.Loader().ClientConfig()
 			if err != nil {
-				return fmt.Errorf("cannot read the kubeconfig: %s", oneLine(err))
+				return fmt.Errorf("cannot read the kubeconfig: %s", cmdutil.OneLine(err))
 			}
-			if r.Client, err = client.New(clusterview.Prepare(restConfig, buildVersion()), client.Options{}); err != nil {
+			if r.Client, err = client.New(clusterview.Prepare(restConfig, version.String()), client.Options{}); err != nil {
 				return fmt.Errorf("cannot reach the cluster: %w", err)
 			}
 			return r.Run(command.Context())
 		},
 	}
-	flags.add(command)
+	flags.Add(command)
 	command.Flags().StringVar(&r.Webhooks, "webhook-configuration", "envgraft", "`name` of the MutatingWebhookConfiguration, the release's")
 	command.Flags().StringVar(&r.Policy, "policy", "envgraft", "`name` of the standby's policies, as envgraft export policy was given")
 	command.Flags().BoolVar(&r.Yes, "yes", false, "do it, rather than show it")

@@ -6,63 +6,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/inspect"
 	"github.com/envgraft/envgraft/internal/terminal"
-)
-
-// Streams are where a command reads and writes.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
-}
-
-// The exit codes. Each command's help says what they mean for it.
-const (
-	exitOK = iota
-	// exitFailed is for work that could not be done, or that found problems.
-	exitFailed
-	// exitUsage is for a command line that was not understood.
-	exitUsage
-	// exitUnchecked is for a check that could not be made.
-	exitUnchecked
 )
 
 // exitInterrupted is for a command that did not end by itself after a signal. It is
 // what shells report of a program that SIGINT ended.
 const exitInterrupted = 130
 
-// exitError ends the program with a code of its own; any other error of a
-// command means exitFailed.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
-
-// unchecked is for a command that could not look: neither found nor not found.
-func unchecked(err error) error { return &exitError{exitUnchecked, err} }
-
 // Main runs a command line and returns the program's exit code.
-func Main(ctx context.Context, args []string, s Streams) int {
+func Main(ctx context.Context, args []string, s cmdutil.Streams) int {
 	return execute(ctx, New(s), args, s)
 }
 
-func execute(ctx context.Context, root *cobra.Command, args []string, s Streams) int {
+func execute(ctx context.Context, root *cobra.Command, args []string, s cmdutil.Streams) int {
 	root.SetArgs(args)
 	// Cobra checks commands, flags and arguments before this, and runs after it;
 	// only required flags would be checked between the two.
 	understood := false
 	var drains atomic.Bool
 	root.PersistentPreRunE = func(command *cobra.Command, _ []string) error {
-		_, ok := command.Annotations[annotationDrains]
+		_, ok := command.Annotations[cmdutil.AnnotationDrains]
 		drains.Store(ok)
 		if err := command.ValidateRequiredFlags(); err != nil {
 			return err
@@ -76,22 +47,18 @@ func execute(ctx context.Context, root *cobra.Command, args []string, s Streams)
 		return exitInterrupted
 	}
 	if err == nil {
-		return exitOK
+		return cmdutil.ExitOK
 	}
 	terminal.WriteError(s.Err, "envgraft:", withSuggestion(err))
 	if !understood {
 		_, _ = terminal.Fprintf(s.Err, "See %s --help\n", command.CommandPath())
-		return exitUsage
+		return cmdutil.ExitUsage
 	}
-	if exit, ok := errors.AsType[*exitError](err); ok {
-		return exit.code
+	if exit, ok := errors.AsType[*cmdutil.ExitError](err); ok {
+		return exit.Code
 	}
-	return exitFailed
+	return cmdutil.ExitFailed
 }
-
-// annotationDrains marks commands that end by themselves after a signal, when
-// their work is done.
-const annotationDrains = "drains"
 
 // endWithin is what any other command has to end by itself.
 const endWithin = time.Second
@@ -138,7 +105,7 @@ func withSuggestion(err error) error {
 }
 
 // New returns the command with all its subcommands.
-func New(s Streams) *cobra.Command {
+func New(s cmdutil.Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "envgraft",
 		Short: "Give pods their application's environment: SSM over ConfigMap over pod",
@@ -166,7 +133,8 @@ your machine and in pipelines, what it will do.`,
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newServe(s.Err), newInject(s), newExplain(s), newDoctor(s), newStatus(s), newUI(s), newDiff(s), newImport(s),
-		newParameters(s), newRun(s), newExport(s), newRemove(s), newVersion(s.Out))
+	root.AddCommand(
+		inspect.NewExplain(s), inspect.NewDoctor(s), inspect.NewStatus(s), inspect.NewUI(s), inspect.NewDiff(s),
+		newServe(s.Err), newInject(s), newImport(s), newParameters(s), newRun(s), newExport(s), newRemove(s), newVersion(s.Out))
 	return root
 }

@@ -12,9 +12,11 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 )
 
-func newRun(streams Streams) *cobra.Command {
+func newRun(streams cmdutil.Streams) *cobra.Command {
 	var flags environmentFlags
 	var inherit []string
 	command := &cobra.Command{

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 )
 
 // TestMain plays envgraft, and the command that it runs, for TestRun: run replaces
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 		os.Exit(playCommand())
 	case os.Getenv("RUN_PLAYS") == "envgraft":
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		code := cli.Main(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+		code := cli.Main(ctx, os.Args[1:], cmdutil.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 		stop()
 		os.Exit(code)
 	}
@@ -148,11 +149,11 @@ func TestExportRefusesTerminals(t *testing.T) {
 	t.Chdir("testdata/export-dotenv")
 	var errs bytes.Buffer
 	args := []string{"export", "-f", "in.yaml", "--parameters", "parameters", "--set", "POD_IP=1"}
-	if code := cli.Main(t.Context(), args, cli.Streams{In: strings.NewReader(""), Out: terminal, Err: &errs}); code != 1 || !strings.Contains(errs.String(), "--show-values") {
+	if code := cli.Main(t.Context(), args, cmdutil.Streams{In: strings.NewReader(""), Out: terminal, Err: &errs}); code != 1 || !strings.Contains(errs.String(), "--show-values") {
 		t.Errorf("exit code %d, %s; want it to refuse", code, &errs)
 	}
 	errs.Reset()
-	if code := cli.Main(t.Context(), append(args, "--show-values"), cli.Streams{In: strings.NewReader(""), Out: terminal, Err: &errs}); code != 0 {
+	if code := cli.Main(t.Context(), append(args, "--show-values"), cmdutil.Streams{In: strings.NewReader(""), Out: terminal, Err: &errs}); code != 0 {
 		t.Errorf("with --show-values: exit code %d, %s", code, &errs)
 	}
 }

@@ -7,8 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/server"
+	"github.com/envgraft/envgraft/internal/version"
 )
 
 // localListen is where a standalone server answers unless told otherwise.
@@ -31,10 +33,10 @@ type serveFlags struct {
 // newServe returns the command that runs the webhook.
 func newServe(stderr io.Writer) *cobra.Command {
 	var flags serveFlags
-	var logLevel *choice
+	var logLevel *cmdutil.Choice
 	command := &cobra.Command{
 		Use:         "serve",
-		Annotations: map[string]string{annotationDrains: "true"},
+		Annotations: map[string]string{cmdutil.AnnotationDrains: "true"},
 		Short:       "Run the webhook server and, on the leader, the controller",
 		Long: `Run the webhook server and, on the leader, the controller of ExternalSecrets.
 
@@ -53,16 +55,16 @@ ten seconds.`,
   envgraft serve --standalone --parameters DIR --manifests DIR --ca-file ca.crt`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			log := server.NewLogger(stderr, logLevel.value == server.LevelDebug)
+			log := server.NewLogger(stderr, logLevel.Value == server.LevelDebug)
 			c, err := flags.configuration()
 			if err != nil {
 				return err
 			}
 			if flags.standalone {
 				files := server.Files{Parameters: flags.parameters, Manifests: flags.manifests, CAFile: flags.caFile}
-				return server.Standalone(command.Context(), c, files, buildVersion(), log)
+				return server.Standalone(command.Context(), c, files, version.String(), log)
 			}
-			return server.Cluster(command.Context(), c, buildVersion(), log)
+			return server.Cluster(command.Context(), c, version.String(), log)
 		},
 	}
 	f := command.Flags()
@@ -71,7 +73,7 @@ ten seconds.`,
 	f.StringVar(&flags.certFile, "tls-cert-file", "", "`file` of the serving certificate, over server.certificates.certFile")
 	f.StringVar(&flags.keyFile, "tls-private-key-file", "", "`file` of its key, over server.certificates.keyFile")
 	f.StringVar(&flags.ssmEndpoint, "ssm-endpoint", "", "`URL` of another SSM, over aws.ssmEndpoint and AWS_ENDPOINT_URL_SSM")
-	logLevel = addChoice(command, "log-level", "", "debug logs a line an admission", "info", server.LevelDebug)
+	logLevel = cmdutil.AddChoice(command, "log-level", "", "debug logs a line an admission", "info", server.LevelDebug)
 	f.BoolVar(&flags.standalone, "standalone", false, "serve without cluster and AWS")
 	f.StringVar(&flags.parameters, "parameters", "", "standalone: `directory` that stands for SSM")
 	f.StringVar(&flags.manifests, "manifests", "", "standalone: `file or directory` of Namespaces and ConfigMaps")

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/test/canary"
 )
 
@@ -77,7 +78,7 @@ func startUI(t *testing.T, server []string) string {
 	ctx, stop := context.WithCancel(t.Context())
 	out, errOut, code := &lockedBuffer{}, &lockedBuffer{}, make(chan int, 1)
 	args := slices.Concat([]string{"ui", "-n", "shop", "--listen", "127.0.0.1:0"}, server)
-	go func() { code <- cli.Main(ctx, args, cli.Streams{In: strings.NewReader(""), Out: out, Err: errOut}) }()
+	go func() { code <- cli.Main(ctx, args, cmdutil.Streams{In: strings.NewReader(""), Out: out, Err: errOut}) }()
 	t.Cleanup(func() {
 		stop()
 		if got := <-code; got != 0 {

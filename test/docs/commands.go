@@ -10,11 +10,12 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 )
 
 // commands describes every command by its own help.
 func commands() string {
-	root := cli.New(cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+	root := cli.New(cmdutil.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	var text strings.Builder
 	fmt.Fprintf(&text, notice, "internal/cli")
 	text.WriteString("# Commands\n\nFor everyone who runs envgraft's commands. `envgraft COMMAND --help` prints the same. As a kubectl plugin the program\n" +

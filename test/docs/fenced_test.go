@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/test/documents"
 )
 
@@ -87,7 +88,7 @@ func runLine(t *testing.T, block documents.Block, words []string) {
 		return
 	}
 	var out, errs bytes.Buffer
-	if code := cli.Main(t.Context(), words[1:], cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs}); code != 0 {
+	if code := cli.Main(t.Context(), words[1:], cmdutil.Streams{In: strings.NewReader(""), Out: &out, Err: &errs}); code != 0 {
 		t.Errorf("%s: %s: exit code %d\n%s", block.Place(), strings.Join(words, " "), code, &errs)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/test/documents"
 )
 
@@ -115,7 +116,7 @@ func checkCommand(t *testing.T, file string, words []string) bool {
 	if len(words) == 0 || words[0] == "COMMAND" {
 		return false
 	}
-	root := cli.New(cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+	root := cli.New(cmdutil.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	command, rest, err := root.Find(words)

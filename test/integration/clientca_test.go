@@ -25,6 +25,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 )
 
 // TestClientCertificate has an API server present the certificate that
@@ -120,7 +121,7 @@ func serveWith(t *testing.T, args ...string) {
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() {
-		command := cli.New(cli.Streams{In: strings.NewReader(""), Out: &log, Err: &log})
+		command := cli.New(cmdutil.Streams{In: strings.NewReader(""), Out: &log, Err: &log})
 		command.SetArgs(args)
 		stopped <- command.ExecuteContext(ctx)
 	}()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/doctor"
 )
 
@@ -31,7 +32,7 @@ func (s *shop) doctor(kubeconfig string, flags ...string) (findings []finding, c
 		args = append(args, "--kubeconfig", kubeconfig)
 	}
 	var out, errOut bytes.Buffer
-	code = cli.Main(s.t.Context(), args, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut})
+	code = cli.Main(s.t.Context(), args, cmdutil.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut})
 	text = out.String() + errOut.String()
 	if strings.Contains(text, "hunter2") || strings.Contains(text, "aHVudGVyMg") {
 		s.t.Errorf("doctor printed a value: %s", text)

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/test/canary"
 )
 
@@ -51,7 +52,7 @@ func injectedDeployment(t *testing.T, ns string) string {
 	code := cli.Main(t.Context(), []string{
 		"inject", "-f", "-", "--namespace-labels", "envgraft.dev/inject=enabled",
 		"--parameters", strings.TrimSuffix(parameters, filepath.Join(ns, "myapp", "stage")),
-	}, cli.Streams{In: strings.NewReader(configMap + fmt.Sprintf(plainDeployment, ns)), Out: &out, Err: &problems})
+	}, cmdutil.Streams{In: strings.NewReader(configMap + fmt.Sprintf(plainDeployment, ns)), Out: &out, Err: &problems})
 	if code != 0 {
 		t.Fatalf("inject ended with %d: %s", code, &problems)
 	}

@@ -31,6 +31,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/test/canary"
 	"github.com/envgraft/envgraft/test/rights"
 	"github.com/envgraft/envgraft/test/ssmfake"
@@ -205,7 +206,7 @@ server:
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stop = cancel
 	go func() {
-		command := cli.New(cli.Streams{In: strings.NewReader(""), Out: b.log, Err: b.log})
+		command := cli.New(cmdutil.Streams{In: strings.NewReader(""), Out: b.log, Err: b.log})
 		command.SetArgs([]string{"serve", "--config", filepath.Join(dir, "config.yaml"), "--log-level", "debug"})
 		b.stopped <- command.ExecuteContext(ctx)
 	}()

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 )
 
 // neighbour adds a webhook of somebody else's, which changes the pods of one
@@ -133,7 +134,7 @@ func (b *bench) explainsNeighbours(t *testing.T, ns string) {
 		},
 	})
 	var out, problems bytes.Buffer
-	if code := cli.Main(t.Context(), []string{"explain", "deploy/myapp", "-n", ns}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &problems}); code != 0 {
+	if code := cli.Main(t.Context(), []string{"explain", "deploy/myapp", "-n", ns}, cmdutil.Streams{In: strings.NewReader(""), Out: &out, Err: &problems}); code != 0 {
 		t.Fatalf("explain ended with %d: %s", code, &problems)
 	}
 	var got []string

@@ -21,6 +21,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/api"
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/test/prometheus"
 )
 
@@ -104,7 +105,7 @@ server:
 	ctx, cancel := context.WithCancel(context.Background())
 	log, stopped := &syncBuffer{}, make(chan error, 1)
 	go func() {
-		command := cli.New(cli.Streams{In: strings.NewReader(""), Out: log, Err: log})
+		command := cli.New(cmdutil.Streams{In: strings.NewReader(""), Out: log, Err: log})
 		command.SetArgs([]string{"serve", "--config", file})
 		stopped <- command.ExecuteContext(ctx)
 	}()

@@ -8,6 +8,7 @@ import (
 	"runtime/pprof"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 )
 
 // profiled is the program itself in this process, with its CPU profiled.
@@ -23,7 +24,7 @@ func serveProfiled(ctx context.Context, file string, args []string) (err error) 
 		return err
 	}
 	defer pprof.StopCPUProfile()
-	if code := cli.Run(ctx, append([]string{"envgraft"}, args...), cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}); code != 0 {
+	if code := cli.Run(ctx, append([]string{"envgraft"}, args...), cmdutil.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}); code != 0 {
 		return fmt.Errorf("envgraft ended with %d", code)
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/envgraft/envgraft/internal/cli"
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/test/documents"
 	"github.com/envgraft/envgraft/test/ssmfake"
 )
@@ -34,7 +35,7 @@ const asEnvgraft = "DOCUMENTS_TEST_IS_ENVGRAFT"
 func TestMain(m *testing.M) {
 	if os.Getenv(asEnvgraft) != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-		code := cli.Main(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+		code := cli.Main(ctx, os.Args[1:], cmdutil.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 		stop()
 		os.Exit(code)
 	}

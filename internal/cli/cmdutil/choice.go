@@ -1,4 +1,4 @@
-package cli
+package cmdutil
 
 import (
 	"fmt"
@@ -9,18 +9,18 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// choice is a flag that takes one of a few words. One that ends with "=" takes
+// Choice is a flag that takes one of a few words. One that ends with "=" takes
 // any text after it.
-type choice struct {
-	value string
+type Choice struct {
+	Value string
 	words []string
 }
 
-var _ pflag.Value = &choice{}
+var _ pflag.Value = &Choice{}
 
-// addChoice adds such a flag, with completion; the first word is the default.
-func addChoice(command *cobra.Command, name, shorthand, usage string, words ...string) *choice {
-	c := &choice{value: words[0], words: words}
+// AddChoice adds such a flag, with completion; the first word is the default.
+func AddChoice(command *cobra.Command, name, shorthand, usage string, words ...string) *Choice {
+	c := &Choice{Value: words[0], words: words}
 	command.Flags().VarP(c, name, shorthand, usage+": "+strings.Join(words, " or "))
 	err := command.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	if err != nil {
@@ -30,18 +30,18 @@ func addChoice(command *cobra.Command, name, shorthand, usage string, words ...s
 }
 
 // String returns the word that was chosen.
-func (c *choice) String() string { return c.value }
+func (c *Choice) String() string { return c.Value }
 
 // Type is how --help calls the value.
-func (c *choice) Type() string { return "string" }
+func (c *Choice) Type() string { return "string" }
 
 // Set takes one of the words.
-func (c *choice) Set(value string) error {
+func (c *Choice) Set(value string) error {
 	if !slices.ContainsFunc(c.words, func(word string) bool {
 		return value == word || strings.HasSuffix(word, "=") && strings.HasPrefix(value, word)
 	}) {
 		return fmt.Errorf("use %s", strings.Join(c.words, " or "))
 	}
-	c.value = value
+	c.Value = value
 	return nil
 }

@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/output"
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/explain"
 	"github.com/envgraft/envgraft/internal/manifest"
@@ -16,12 +18,13 @@ import (
 )
 
 type diffFlags struct {
-	kube   kubeFlags
+	kube   cmdutil.KubeFlags
 	files  []string
-	output *choice
+	format *cmdutil.Choice
 }
 
-func newDiff(streams Streams) *cobra.Command {
+// NewDiff returns the command.
+func NewDiff(streams cmdutil.Streams) *cobra.Command {
 	var flags diffFlags
 	command := &cobra.Command{
 		Use:   "diff -f FILE|DIR|-",
@@ -39,9 +42,9 @@ understood. 3: it could not look, as without a cluster.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			diffs, err := flags.diff(command, streams)
 			if err != nil {
-				return &exitError{exitUnchecked, err}
+				return cmdutil.Unchecked(err)
 			}
-			if err := writeDiffs(streams.Out, flags.output.value, diffs); err != nil {
+			if err := writeDiffs(streams.Out, flags.format.Value, diffs); err != nil {
 				return err
 			}
 			if n := countChanges(diffs); n > 0 {
@@ -50,19 +53,19 @@ understood. 3: it could not look, as without a cluster.`,
 			return nil
 		},
 	}
-	flags.kube.add(command)
-	flags.kube.addNamespace(command)
-	complete(command, "namespace", flags.kube.completeNamespaces)
+	flags.kube.Add(command)
+	flags.kube.AddNamespace(command)
+	cmdutil.Complete(command, "namespace", flags.kube.CompleteNamespaces)
 	command.Flags().StringArrayVarP(&flags.files, "filename", "f", nil, "`file`, directory (read recursively) or - for standard input; may be repeated")
 	if err := command.MarkFlagRequired("filename"); err != nil {
 		panic(err) // the flag was added one line above
 	}
-	flags.output = addChoice(command, "output", "o", "format", formatTable, formatJSON, formatYAML, formatName)
+	flags.format = cmdutil.AddChoice(command, "output", "o", "format", output.Table, output.JSON, output.YAML, output.Name)
 	return command
 }
 
-func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]explain.PodDiff, error) {
-	c, err := f.kube.open()
+func (f *diffFlags) diff(command *cobra.Command, streams cmdutil.Streams) ([]explain.PodDiff, error) {
+	c, err := f.kube.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -73,21 +76,21 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]explain.Pod
 	if err != nil {
 		return nil, err
 	}
-	settings, err := f.kube.settings(command, c)
+	settings, err := f.kube.Settings(command, c)
 	if err != nil {
 		return nil, err
 	}
-	known := stream.Facts(c.namespace)
+	known := stream.Facts(c.Namespace)
 	diffs := []explain.PodDiff{}
-	progress := newProgress(streams.Err)
-	defer progress.end()
+	progress := output.NewProgress(streams.Err)
+	defer progress.End()
 	templates := stream.Templates()
 	for i, t := range templates {
-		progress.at(i, len(templates), clusterview.ResourceName(t.Kind, t.Name))
+		progress.At(i, len(templates), clusterview.ResourceName(t.Kind, t.Name))
 		if err := t.Apply(offline.InheritLabel(t)); err != nil {
 			return nil, err
 		}
-		w, err := workloadOf(t, c.namespace)
+		w, err := workloadOf(t, c.Namespace)
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +98,7 @@ func (f *diffFlags) diff(command *cobra.Command, streams Streams) ([]explain.Pod
 		if ns, ok := known.Namespaces[w.Namespace]; ok {
 			files.Namespace = &ns
 		}
-		files.ConfigMaps = stream.ConfigMaps(w.Namespace, c.namespace)
+		files.ConfigMaps = stream.ConfigMaps(w.Namespace, c.Namespace)
 		d, err := explain.Explainer{Reader: c.Reader}.Diff(command.Context(), settings, files, w)
 		if err != nil {
 			return nil, err
@@ -128,15 +131,15 @@ func countChanges(diffs []explain.PodDiff) int {
 }
 
 func writeDiffs(w io.Writer, format string, diffs []explain.PodDiff) error {
-	if format == formatName {
+	if format == output.Name {
 		changed := slices.DeleteFunc(slices.Clone(diffs), func(d explain.PodDiff) bool { return len(d.Changes) == 0 })
-		return writeNames(w, changed, func(d explain.PodDiff) string { return d.Workload })
+		return output.WriteNames(w, changed, func(d explain.PodDiff) string { return d.Workload })
 	}
-	if format != formatTable {
-		return writeValue(w, format, diffs)
+	if format != output.Table {
+		return output.WriteValue(w, format, diffs)
 	}
 	var out bytes.Buffer
-	p := newPalette(w)
+	p := output.NewPalette(w)
 	for _, d := range diffs {
 		terminal.Appendf(&out, "%s in namespace %s", d.Workload, d.Namespace)
 		if d.Pod != "" {
@@ -151,7 +154,7 @@ func writeDiffs(w io.Writer, format string, diffs []explain.PodDiff) error {
 		out.WriteByte('\n')
 		for _, c := range d.Changes {
 			terminal.Appendf(&out, "  container %s: %s\n    %s %s\n    %s %s\n", c.Container, c.Name,
-				p.paint(colorRed, "-"), explain.SourceOr(c.Was), p.paint(colorGreen, "+"), explain.SourceOr(c.Becomes))
+				p.Paint(output.Red, "-"), explain.SourceOr(c.Was), p.Paint(output.Green, "+"), explain.SourceOr(c.Becomes))
 		}
 		if len(d.Changes) == 0 && d.Pod != "" {
 			out.WriteString("  nothing changes\n")

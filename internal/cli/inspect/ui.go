@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/terminal"
 	"github.com/envgraft/envgraft/internal/ui"
@@ -15,16 +16,17 @@ import (
 )
 
 type uiFlags struct {
-	kube   kubeFlags
+	kube   cmdutil.KubeFlags
 	all    bool
 	listen string
 }
 
-func newUI(streams Streams) *cobra.Command {
+// NewUI returns the command.
+func NewUI(streams cmdutil.Streams) *cobra.Command {
 	var flags uiFlags
 	command := &cobra.Command{
 		Use:         "ui [-A]",
-		Annotations: map[string]string{annotationDrains: "true"},
+		Annotations: map[string]string{cmdutil.AnnotationDrains: "true"},
 		Short:       "Show the apps in a browser: their chains from SSM to the pods",
 		Long: `Serve a read-only page on this machine, until it is interrupted: the apps of a
 namespace, or of all, each with its chain from the parameter to the pods, what is
@@ -49,32 +51,32 @@ look, as without a cluster.`,
 		},
 		RunE: func(command *cobra.Command, _ []string) error { return flags.serve(command, streams.Out) },
 	}
-	flags.kube.add(command)
-	flags.kube.addNamespace(command)
-	complete(command, "namespace", flags.kube.completeNamespaces)
+	flags.kube.Add(command)
+	flags.kube.AddNamespace(command)
+	cmdutil.Complete(command, "namespace", flags.kube.CompleteNamespaces)
 	command.Flags().BoolVarP(&flags.all, "all-namespaces", "A", false, "all namespaces")
 	command.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:8084", "loopback `address` to serve on; port 0 for one that is free")
 	return command
 }
 
 func (f *uiFlags) serve(command *cobra.Command, out io.Writer) error {
-	c, err := f.kube.open()
+	c, err := f.kube.Open()
 	if err != nil {
-		return unchecked(err)
+		return cmdutil.Unchecked(err)
 	}
-	settings, err := f.kube.settings(command, c)
+	settings, err := f.kube.Settings(command, c)
 	if err != nil {
-		return unchecked(err)
+		return cmdutil.Unchecked(err)
 	}
 	source := &live.Source{
-		Reader: c.Reader, Namespace: c.namespace, Installation: f.kube.installation,
+		Reader: c.Reader, Namespace: c.Namespace, Installation: f.kube.Installation,
 		Settings: settings,
 	}
 	if f.all {
 		source.Namespace = ""
 	}
 	if err := source.Check(command.Context()); err != nil {
-		return unchecked(err)
+		return cmdutil.Unchecked(err)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(command.Context(), "tcp", f.listen)
 	if err != nil {

@@ -1,4 +1,4 @@
-package cli
+package cmdutil
 
 import (
 	"slices"
@@ -13,8 +13,8 @@ import (
 // completionTimeout bounds what a person waits who pressed the tab key.
 const completionTimeout = 3 * time.Second
 
-// complete registers a flag's completion, where the command has the flag.
-func complete(command *cobra.Command, flag string, completer cobra.CompletionFunc) {
+// Complete registers a flag's completion, where the command has the flag.
+func Complete(command *cobra.Command, flag string, completer cobra.CompletionFunc) {
 	if command.Flags().Lookup(flag) == nil {
 		return
 	}
@@ -24,16 +24,17 @@ func complete(command *cobra.Command, flag string, completer cobra.CompletionFun
 }
 
 // quickly opens the cluster for a completion; nil where none is configured.
-func (f *kubeFlags) quickly() *session {
-	f.overrides.Timeout = completionTimeout.String()
-	c, err := f.open()
+func (f *KubeFlags) quickly() *Session {
+	f.Overrides.Timeout = completionTimeout.String()
+	c, err := f.Open()
 	if err != nil {
 		return nil
 	}
 	return c
 }
 
-func (f *kubeFlags) completeNamespaces(command *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+// CompleteNamespaces completes the names of namespaces.
+func (f *KubeFlags) CompleteNamespaces(command *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	c := f.quickly()
 	if c == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -41,8 +42,8 @@ func (f *kubeFlags) completeNamespaces(command *cobra.Command, _ []string, prefi
 	return starting(c.Names(command.Context(), "", ""), prefix), cobra.ShellCompDirectiveNoFileComp
 }
 
-func (f *kubeFlags) completeContexts(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
-	raw, err := f.loader().RawConfig()
+func (f *KubeFlags) completeContexts(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	raw, err := f.Loader().RawConfig()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -54,8 +55,8 @@ func (f *kubeFlags) completeContexts(_ *cobra.Command, _ []string, prefix string
 	return starting(names, prefix), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeWorkloads completes "deploy/shop": the kind first, then the name.
-func (f *kubeFlags) completeWorkloads(command *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+// CompleteWorkloads completes "deploy/shop": the kind first, then the name.
+func (f *KubeFlags) CompleteWorkloads(command *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -68,14 +69,14 @@ func (f *kubeFlags) completeWorkloads(command *cobra.Command, args []string, pre
 		return starting(kinds, prefix), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
 	if flag := command.Flags().Lookup("namespace"); flag != nil {
-		f.overrides.Context.Namespace = flag.Value.String()
+		f.Overrides.Context.Namespace = flag.Value.String()
 	}
 	c := f.quickly()
 	if c == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []string
-	for _, n := range starting(c.Names(command.Context(), kind, c.namespace), name) {
+	for _, n := range starting(c.Names(command.Context(), kind, c.Namespace), name) {
 		names = append(names, kind+"/"+n)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp

@@ -1,4 +1,4 @@
-package cli
+package output
 
 import (
 	"bytes"
@@ -9,17 +9,17 @@ import (
 // leaves files and pipes alone.
 func TestProgress(t *testing.T) {
 	var pipe bytes.Buffer
-	p := newProgress(&pipe)
-	p.at(0, 2, "deployment.apps/a")
-	p.end()
+	p := NewProgress(&pipe)
+	p.At(0, 2, "deployment.apps/a")
+	p.End()
 	if pipe.Len() > 0 {
 		t.Errorf("a pipe got %q", &pipe)
 	}
 	var terminal bytes.Buffer
-	p = progress{w: &terminal, enabled: true}
-	p.at(0, 1, "the only one")
-	p.at(1, 2, "deployment.apps/\x1b[2Jb\nc")
-	p.end()
+	p = Progress{w: &terminal, enabled: true}
+	p.At(0, 1, "the only one")
+	p.At(1, 2, "deployment.apps/\x1b[2Jb\nc")
+	p.End()
 	if want := string(clearLine) + "2 of 2: deployment.apps/\uFFFD[2Jb c …" + string(clearLine); terminal.String() != want {
 		t.Errorf("a terminal got %q, want %q", &terminal, want)
 	}

@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/output"
 	"github.com/envgraft/envgraft/internal/doctor"
 )
 
@@ -28,7 +30,7 @@ func statusLines() []doctor.Line {
 func TestProblemIsNeverCut(t *testing.T) {
 	for _, width := range []int{0, 20, 80, 120, 400} {
 		var out bytes.Buffer
-		writeStatusTable(&out, statusLines(), palette{}, false, width)
+		writeStatusTable(&out, statusLines(), output.Palette{}, false, width)
 		if !strings.Contains(out.String(), "sync: "+longProblem+"\n") {
 			t.Errorf("%d columns: the problem is cut:\n%s", width, &out)
 		}
@@ -48,7 +50,7 @@ func TestWatch(t *testing.T) {
 	changed[1].Severity, changed[1].Link, changed[1].Problem, changed[1].Synced = doctor.OK, "", "", "yes"
 
 	var flags statusFlags
-	flags.output = &choice{value: formatTable}
+	flags.format = &cmdutil.Choice{Value: output.Table}
 	shown := func(redraw, first bool, was, is []doctor.Line) string {
 		t.Helper()
 		var out bytes.Buffer

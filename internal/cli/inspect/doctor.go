@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/output"
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/gather"
@@ -33,15 +35,16 @@ type diagnosis struct {
 }
 
 type doctorFlags struct {
-	kube     kubeFlags
-	aws      awsFlags
+	kube     cmdutil.KubeFlags
+	aws      cmdutil.AWSFlags
 	useAWS   bool
 	strict   bool
 	selector string
-	output   *choice
+	format   *cmdutil.Choice
 }
 
-func newDoctor(streams Streams) *cobra.Command {
+// NewDoctor returns the command.
+func NewDoctor(streams cmdutil.Streams) *cobra.Command {
 	var flags doctorFlags
 	command := &cobra.Command{
 		Use:   "doctor [KIND/NAME | -l SELECTOR]",
@@ -70,14 +73,14 @@ without a permission.`,
 			if len(args) > 1 || len(args) == 1 && flags.selector != "" {
 				return fmt.Errorf("give one workload, as deploy/shop, or -l SELECTOR, or neither")
 			}
-			return checkRefs(args)
+			return cmdutil.CheckRefs(args)
 		},
 		RunE: func(command *cobra.Command, args []string) error {
 			all, err := flags.examine(command, args)
 			if err != nil {
-				return unchecked(err)
+				return cmdutil.Unchecked(err)
 			}
-			if err := writeDiagnoses(streams.Out, flags.output.value, all); err != nil {
+			if err := writeDiagnoses(streams.Out, flags.format.Value, all); err != nil {
 				return err
 			}
 			if sick := slices.IndexFunc(all, func(d diagnosis) bool { return !d.Healthy }); sick >= 0 {
@@ -89,29 +92,29 @@ without a permission.`,
 			return nil
 		},
 	}
-	flags.kube.add(command)
-	flags.kube.addNamespace(command)
-	flags.aws.add(command)
+	flags.kube.Add(command)
+	flags.kube.AddNamespace(command)
+	flags.aws.Add(command)
 	command.Flags().BoolVar(&flags.useAWS, "aws", false, "look at the parameter with your AWS credentials")
 	command.Flags().BoolVar(&flags.strict, "strict", false, "fail if a link could not be looked at, for checks that nobody reads")
 	command.Flags().StringVarP(&flags.selector, "selector", "l", "", "workloads and pods with these `labels`")
-	flags.output = addChoice(command, "output", "o", "format", formatTable, formatJSON, formatYAML, formatName)
-	command.ValidArgsFunction = flags.kube.completeWorkloads
-	complete(command, "namespace", flags.kube.completeNamespaces)
+	flags.format = cmdutil.AddChoice(command, "output", "o", "format", output.Table, output.JSON, output.YAML, output.Name)
+	command.ValidArgsFunction = flags.kube.CompleteWorkloads
+	cmdutil.Complete(command, "namespace", flags.kube.CompleteNamespaces)
 	return command
 }
 
 func (f *doctorFlags) examine(command *cobra.Command, args []string) ([]diagnosis, error) {
-	c, err := f.kube.open()
+	c, err := f.kube.Open()
 	if err != nil {
 		return nil, err
 	}
 	ctx := command.Context()
-	settings, err := f.kube.settings(command, c)
+	settings, err := f.kube.Settings(command, c)
 	if err != nil {
 		return nil, err
 	}
-	g := &gather.Gatherer{Reader: c.Reader, Settings: settings, Installation: f.kube.installation, Admit: true}
+	g := &gather.Gatherer{Reader: c.Reader, Settings: settings, Installation: f.kube.Installation, Admit: true}
 	if f.useAWS {
 		g.Check = f.checkParameter
 	}
@@ -122,15 +125,15 @@ func (f *doctorFlags) examine(command *cobra.Command, args []string) ([]diagnosi
 	if len(args) == 0 && f.selector == "" {
 		return []diagnosis{newDiagnosis(c, base)}, nil
 	}
-	targets, err := c.targets(ctx, args, f.selector)
+	targets, err := c.Targets(ctx, args, f.selector)
 	if err != nil {
 		return nil, err
 	}
 	var all []diagnosis
-	progress := newProgress(command.ErrOrStderr())
-	defer progress.end()
+	progress := output.NewProgress(command.ErrOrStderr())
+	defer progress.End()
 	for i, w := range targets {
-		progress.at(i, len(targets), w.String())
+		progress.At(i, len(targets), w.String())
 		in, err := g.App(ctx, base, c.App(ctx, settings, w))
 		if err != nil {
 			return nil, err
@@ -141,16 +144,16 @@ func (f *doctorFlags) examine(command *cobra.Command, args []string) ([]diagnosi
 }
 
 func (f *doctorFlags) checkParameter(ctx context.Context, path string) (*parameters.Checked, error) {
-	client, err := f.aws.client(ctx)
+	client, err := f.aws.Client(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, awsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmdutil.AWSTimeout)
 	defer cancel()
 	return parameters.Check(ctx, client, path), nil
 }
 
-func newDiagnosis(c *session, in doctor.Input) diagnosis {
+func newDiagnosis(c *cmdutil.Session, in doctor.Input) diagnosis {
 	findings := doctor.Examine(in)
 	d := diagnosis{Healthy: doctor.Healthy(findings), Findings: findings, NotSeen: append([]clusterview.Right{}, c.Missing()...)}
 	if in.App == nil {
@@ -181,7 +184,7 @@ func allSeen(all []diagnosis) error {
 	for _, d := range all {
 		for _, f := range d.Findings {
 			if f.Status == doctor.Unseen {
-				return &exitError{exitUnchecked, fmt.Errorf("cannot look at %s of %s: %s", f.Check, d.name(), f.Message)}
+				return cmdutil.Unchecked(fmt.Errorf("cannot look at %s of %s: %s", f.Check, d.name(), f.Message))
 			}
 		}
 	}
@@ -189,35 +192,35 @@ func allSeen(all []diagnosis) error {
 }
 
 func writeDiagnoses(w io.Writer, format string, all []diagnosis) error {
-	if format == formatName {
+	if format == output.Name {
 		sick := slices.DeleteFunc(slices.Clone(all), func(d diagnosis) bool { return d.Healthy })
-		return writeNames(w, sick, func(d diagnosis) string { return d.resource })
+		return output.WriteNames(w, sick, func(d diagnosis) string { return d.resource })
 	}
-	if format != formatTable {
-		return writeValue(w, format, all)
+	if format != output.Table {
+		return output.WriteValue(w, format, all)
 	}
 	var out bytes.Buffer
 	for i, d := range all {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		writeDiagnosis(&out, d, newPalette(w))
+		writeDiagnosis(&out, d, output.NewPalette(w))
 	}
 	_, err := w.Write(out.Bytes())
 	return err
 }
 
-func writeDiagnosis(out *bytes.Buffer, d diagnosis, p palette) {
+func writeDiagnosis(out *bytes.Buffer, d diagnosis, p output.Palette) {
 	terminal.Appendf(out, "%s\n", d.name())
 	colors := map[doctor.Status]int{
-		doctor.OK: colorGreen, doctor.Warning: colorYellow, doctor.Broken: colorRed, doctor.Unseen: colorYellow,
-		doctor.Unneeded: colorDefault, doctor.Unreached: colorDefault,
+		doctor.OK: output.Green, doctor.Warning: output.Yellow, doctor.Broken: output.Red, doctor.Unseen: output.Yellow,
+		doctor.Unneeded: output.Default, doctor.Unreached: output.Default,
 	}
-	rows := newRows(out)
+	rows := output.NewRows(out)
 	for _, f := range d.Findings {
-		rows.row("  "+f.Check, p.paint(colors[f.Status], string(f.Status)), cmp.Or(f.Message, "-"))
+		rows.Row("  "+f.Check, p.Paint(colors[f.Status], string(f.Status)), cmp.Or(f.Message, "-"))
 	}
-	rows.flush()
+	rows.Flush()
 	for _, f := range d.Findings {
 		if f.Fix != "" {
 			// As it stands: a here-document may not be indented.

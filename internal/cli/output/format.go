@@ -1,4 +1,4 @@
-package cli
+package output
 
 import (
 	"bytes"
@@ -13,18 +13,18 @@ import (
 
 // The formats of -o, kubectl's.
 const (
-	formatTable = "table"
-	formatWide  = "wide"
-	formatJSON  = "json"
-	formatYAML  = "yaml"
-	formatName  = "name"
+	Table = "table"
+	Wide  = "wide"
+	JSON  = "json"
+	YAML  = "yaml"
+	Name  = "name"
 )
 
-// formats are those of commands that show what is in a cluster.
-func formats() []string { return []string{formatTable, formatWide, formatJSON, formatYAML, formatName} }
+// Formats are those of commands that show what is in a cluster.
+func Formats() []string { return []string{Table, Wide, JSON, YAML, Name} }
 
-// writeNames writes a name a line, each once.
-func writeNames[T any](w io.Writer, all []T, name func(T) string) error {
+// WriteNames writes a name a line, each once.
+func WriteNames[T any](w io.Writer, all []T, name func(T) string) error {
 	var out bytes.Buffer
 	written := map[string]bool{}
 	for _, one := range all {
@@ -37,8 +37,8 @@ func writeNames[T any](w io.Writer, all []T, name func(T) string) error {
 	return err
 }
 
-// writeValue writes a value for machines.
-func writeValue(w io.Writer, format string, value any) error {
+// WriteValue writes a value for machines.
+func WriteValue(w io.Writer, format string, value any) error {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -46,7 +46,7 @@ func writeValue(w io.Writer, format string, value any) error {
 	if err := encoder.Encode(value); err != nil {
 		return err
 	}
-	if format != formatYAML {
+	if format != YAML {
 		_, err := w.Write(terminal.JSON(out.Bytes()))
 		return err
 	}

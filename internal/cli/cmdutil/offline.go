@@ -1,4 +1,4 @@
-package cli
+package cmdutil
 
 import (
 	"context"
@@ -11,15 +11,15 @@ import (
 	"github.com/envgraft/envgraft/internal/offline"
 )
 
-// offlineFlags are those of the commands that work on files.
-type offlineFlags struct {
+// OfflineFlags are those of the commands that work on files.
+type OfflineFlags struct {
 	offline.Options
 
-	config string
+	Config string
 }
 
-// offlineLong is the part of the help that these commands share.
-const offlineLong = `
+// OfflineLong is the part of the help that these commands share.
+const OfflineLong = `
 It reads Pods and the templates of Deployments, StatefulSets, DaemonSets,
 ReplicaSets, ReplicationControllers, Jobs, CronJobs, PodTemplates and Argo
 Rollouts, also in Lists, and of other kinds by --template-path. Namespaces and
@@ -28,13 +28,14 @@ stands in for a Namespace that is not there. With --parameters, the file
 DIR/popapps/myapp/stage/app.json is the parameter /popapps/myapp/stage/app;
 without, parameters count as not checked.`
 
-func (f *offlineFlags) add(command *cobra.Command) {
+// Add adds them.
+func (f *OfflineFlags) Add(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringArrayVarP(&f.Files, "filename", "f", nil, "`file`, directory (read recursively) or - for standard input; may be repeated")
 	flags.StringVarP(&f.Namespace, "namespace", "n", "",
 		"`name` of the namespace; default: the kubeconfig's, and for objects of files that state none, "+offline.DefaultNamespace)
 	flags.StringVar(&f.Parameters, "parameters", "", "`directory` that stands for SSM")
-	flags.StringVar(&f.config, "config", "", "configuration `file` of the cluster's envgraft (docs/configuration.md)")
+	flags.StringVar(&f.Config, "config", "", "configuration `file` of the cluster's envgraft (docs/configuration.md)")
 	flags.StringToStringVar(&f.NamespaceLabels, "namespace-labels", nil, "labels, as `key=value,…`, of namespaces that are not among the documents")
 	flags.StringArrayVar(&f.TemplatePaths, "template-path", nil,
 		"`KIND=PATH` of pod templates in another kind, as CloneSet=/spec/template or JobSet=/spec/replicatedJobs/*/template/spec/template; may be repeated")
@@ -48,9 +49,9 @@ func (f *offlineFlags) add(command *cobra.Command) {
 	}
 }
 
-// graftAll reads the documents and grafts all that is in them.
-func (f *offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest.Stream, []offline.Outcome, error) {
-	c, err := loadConfig(f.config)
+// GraftAll reads the documents and grafts all that is in them.
+func (f *OfflineFlags) GraftAll(ctx context.Context, streams Streams) (*manifest.Stream, []offline.Outcome, error) {
+	c, err := LoadConfig(f.Config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,8 +64,8 @@ func (f *offlineFlags) graftAll(ctx context.Context, streams Streams) (*manifest
 	return o.Stream, outcomes, err
 }
 
-// loadConfig reads a configuration for work on files.
-func loadConfig(path string) (*config.Configuration, error) {
+// LoadConfig reads a configuration for work on files.
+func LoadConfig(path string) (*config.Configuration, error) {
 	c := config.Default()
 	if path != "" {
 		loaded, err := config.Load(path)

@@ -1,4 +1,4 @@
-package cli
+package output
 
 import (
 	"bytes"
@@ -8,13 +8,19 @@ import (
 	"strings"
 )
 
-// formatColumns is kubectl's custom-columns, as HEADER:.field,HEADER:.field.
-const formatColumns = "custom-columns="
+// Columns is kubectl's custom-columns, as HEADER:.field,HEADER:.field.
+const Columns = "custom-columns="
 
 // column is one of custom-columns.
 type column struct {
 	header string
 	path   []string
+}
+
+// CheckColumns says what is wrong with a text that WriteColumns gets.
+func CheckColumns(text string) error {
+	_, err := parseColumns(text)
+	return err
 }
 
 // parseColumns reads "NAME:.workload,STALE:.pods.stale".
@@ -31,20 +37,20 @@ func parseColumns(text string) ([]column, error) {
 	return columns, nil
 }
 
-// writeColumns writes chosen fields of the JSON form; what one does not have is
+// WriteColumns writes chosen fields of the JSON form; what one does not have is
 // "<none>", as with kubectl.
-func writeColumns[T any](w io.Writer, text string, all []T) error {
+func WriteColumns[T any](w io.Writer, text string, all []T) error {
 	columns, err := parseColumns(text)
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
-	rows := newRows(&out)
+	rows := NewRows(&out)
 	var cells []string
 	for _, c := range columns {
 		cells = append(cells, c.header)
 	}
-	rows.row(cellsOf(cells)...)
+	rows.Row(Cells(cells)...)
 	for _, one := range all {
 		raw, err := json.Marshal(one)
 		if err != nil {
@@ -58,9 +64,9 @@ func writeColumns[T any](w io.Writer, text string, all []T) error {
 		for _, c := range columns {
 			cells = append(cells, c.of(value))
 		}
-		rows.row(cellsOf(cells)...)
+		rows.Row(Cells(cells)...)
 	}
-	rows.flush()
+	rows.Flush()
 	_, err = w.Write(out.Bytes())
 	return err
 }

@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/output"
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/doctor"
 	"github.com/envgraft/envgraft/internal/gather"
@@ -29,19 +31,20 @@ type statusReport struct {
 }
 
 type statusFlags struct {
-	kube     kubeFlags
+	kube     cmdutil.KubeFlags
 	all      bool
 	selector string
 	watch    bool
 	interval time.Duration
-	output   *choice
+	format   *cmdutil.Choice
 }
 
 // watchInterval is how often --watch looks. It lists: an interval shorter than
 // a refresh would show nothing more.
 const watchInterval = 5 * time.Second
 
-func newStatus(streams Streams) *cobra.Command {
+// NewStatus returns the command.
+func NewStatus(streams cmdutil.Streams) *cobra.Command {
 	var flags statusFlags
 	command := &cobra.Command{
 		Use:   "status [-A]",
@@ -65,60 +68,60 @@ Exit code 0: shown, whatever is wrong. 2: the command line was not understood.
   envgraft status -A -o custom-columns=NAMESPACE:.namespace,APP:.app,STALE:.pods.stale,PROBLEM:.problem
   envgraft status -A -o json | jq -r '.apps[] | select(.problem).workload'`,
 		Args: func(command *cobra.Command, args []string) error {
-			if columns, ok := strings.CutPrefix(flags.output.value, formatColumns); ok {
-				if _, err := parseColumns(columns); err != nil {
+			if columns, ok := strings.CutPrefix(flags.format.Value, output.Columns); ok {
+				if err := output.CheckColumns(columns); err != nil {
 					return err
 				}
 			}
 			return cobra.NoArgs(command, args)
 		},
 		RunE: func(command *cobra.Command, _ []string) error {
-			c, err := flags.kube.open()
+			c, err := flags.kube.Open()
 			if err != nil {
-				return unchecked(err)
+				return cmdutil.Unchecked(err)
 			}
 			if flags.watch {
 				return flags.follow(command, c, streams)
 			}
 			report, err := flags.read(command, c, streams.Err)
 			if err != nil {
-				return unchecked(err)
+				return cmdutil.Unchecked(err)
 			}
-			return writeStatus(streams.Out, flags.output.value, report)
+			return writeStatus(streams.Out, flags.format.Value, report)
 		},
 	}
-	flags.kube.add(command)
-	flags.kube.addNamespace(command)
-	complete(command, "namespace", flags.kube.completeNamespaces)
+	flags.kube.Add(command)
+	flags.kube.AddNamespace(command)
+	cmdutil.Complete(command, "namespace", flags.kube.CompleteNamespaces)
 	f := command.Flags()
 	f.BoolVarP(&flags.all, "all-namespaces", "A", false, "all namespaces")
 	f.StringVarP(&flags.selector, "selector", "l", "", "workloads with these `labels`")
 	f.BoolVarP(&flags.watch, "watch", "w", false, "go on: redraw the table on a terminal, else print the lines that change")
 	f.DurationVar(&flags.interval, "interval", watchInterval, "how often --watch looks")
-	flags.output = addChoice(command, "output", "o", "format", append(formats(), formatColumns)...)
+	flags.format = cmdutil.AddChoice(command, "output", "o", "format", append(output.Formats(), output.Columns)...)
 	return command
 }
 
-func (f *statusFlags) read(command *cobra.Command, c *session, errOut io.Writer) (statusReport, error) {
-	settings, err := f.kube.settings(command, c)
+func (f *statusFlags) read(command *cobra.Command, c *cmdutil.Session, errOut io.Writer) (statusReport, error) {
+	settings, err := f.kube.Settings(command, c)
 	if err != nil {
 		return statusReport{}, err
 	}
-	namespace := c.namespace
+	namespace := c.Namespace
 	if f.all {
 		namespace = ""
 	}
-	progress := newProgress(errOut)
-	progress.say("reading workloads, pods and ExternalSecrets")
-	defer progress.end()
-	g := &gather.Gatherer{Reader: c.Reader, Settings: settings, Installation: f.kube.installation}
+	progress := output.NewProgress(errOut)
+	progress.Say("reading workloads, pods and ExternalSecrets")
+	defer progress.End()
+	g := &gather.Gatherer{Reader: c.Reader, Settings: settings, Installation: f.kube.Installation}
 	base, err := g.Base(command.Context())
 	if err != nil {
 		return statusReport{}, err
 	}
 	o := c.Overview(command.Context(), settings, namespace, f.selector)
 	report := statusReport{Apps: g.Lines(command.Context(), base, o), NotSeen: append([]clusterview.Right{}, c.Missing()...), everywhere: f.all}
-	progress.end()
+	progress.End()
 	if len(report.Apps) == 0 && len(o.Causes) > 0 {
 		return report, errors.New("cannot tell: " + strings.Join(o.Causes, "; "))
 	}
@@ -138,14 +141,14 @@ const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
 
 // follow shows what there is until the person has seen enough: a terminal all of
 // it, anything else what changes.
-func (f *statusFlags) follow(command *cobra.Command, c *session, streams Streams) error {
+func (f *statusFlags) follow(command *cobra.Command, c *cmdutil.Session, streams cmdutil.Streams) error {
 	ctx := command.Context()
-	redraw := isTerminal(streams.Out) && (f.output.value == formatTable || f.output.value == formatWide)
+	redraw := output.IsTerminal(streams.Out) && (f.format.Value == output.Table || f.format.Value == output.Wide)
 	var last []doctor.Line
 	for first := true; ; first = false {
 		report, err := f.read(command, c, io.Discard)
 		if err != nil && first {
-			return unchecked(err)
+			return cmdutil.Unchecked(err)
 		}
 		if err == nil {
 			if err := f.show(streams.Out, redraw, first, last, report); err != nil {
@@ -164,13 +167,13 @@ func (f *statusFlags) show(w io.Writer, redraw, first bool, last []doctor.Line, 
 		if _, err := terminal.Fprintf(w, "%s", terminal.Safe(clearScreen)); err != nil {
 			return err
 		}
-		return writeStatus(w, f.output.value, report)
+		return writeStatus(w, f.format.Value, report)
 	}
 	report.Apps = changedLines(last, report.Apps)
 	if len(report.Apps) == 0 && !first {
 		return nil
 	}
-	return writeStatus(w, f.output.value, report)
+	return writeStatus(w, f.format.Value, report)
 }
 
 // sleep returns false where it was cut short.
@@ -200,14 +203,14 @@ func changedLines(was, is []doctor.Line) []doctor.Line {
 }
 
 func writeStatus(w io.Writer, format string, report statusReport) error {
-	if columns, ok := strings.CutPrefix(format, formatColumns); ok {
-		return writeColumns(w, columns, report.Apps)
+	if columns, ok := strings.CutPrefix(format, output.Columns); ok {
+		return output.WriteColumns(w, columns, report.Apps)
 	}
 	switch format {
-	case formatJSON, formatYAML:
-		return writeValue(w, format, report)
-	case formatName:
-		return writeNames(w, report.Apps, func(l doctor.Line) string {
+	case output.JSON, output.YAML:
+		return output.WriteValue(w, format, report)
+	case output.Name:
+		return output.WriteNames(w, report.Apps, func(l doctor.Line) string {
 			name := clusterview.ResourceName(l.Kind, l.Workload)
 			if report.everywhere {
 				name += " -n " + l.Namespace
@@ -216,7 +219,7 @@ func writeStatus(w io.Writer, format string, report statusReport) error {
 		})
 	}
 	var out bytes.Buffer
-	writeStatusTable(&out, report.Apps, newPalette(w), format == formatWide, terminalWidth(w))
+	writeStatusTable(&out, report.Apps, output.NewPalette(w), format == output.Wide, output.TerminalWidth(w))
 	_, err := w.Write(out.Bytes())
 	return err
 }
@@ -224,7 +227,7 @@ func writeStatus(w io.Writer, format string, report statusReport) error {
 // writeStatusTable writes a line an app. PROBLEM is the last column; where the
 // terminal is too narrow for it, it has the next line to itself, so that what
 // is cut is never the cause.
-func writeStatusTable(out *bytes.Buffer, lines []doctor.Line, p palette, wide bool, width int) {
+func writeStatusTable(out *bytes.Buffer, lines []doctor.Line, p output.Palette, wide bool, width int) {
 	if len(lines) == 0 {
 		out.WriteString("No app is injected here.\n")
 		return
@@ -234,23 +237,23 @@ func writeStatusTable(out *bytes.Buffer, lines []doctor.Line, p palette, wide bo
 		header = append(header, "REFRESHED")
 	}
 	var table bytes.Buffer
-	rows := newRows(&table)
-	rows.row(cellsOf(append(header, "PROBLEM"))...)
+	rows := output.NewRows(&table)
+	rows.Row(output.Cells(append(header, "PROBLEM"))...)
 	for _, l := range lines {
-		rows.row(cellsOf(append(statusRow(l, wide), ""))...)
+		rows.Row(output.Cells(append(statusRow(l, wide), ""))...)
 	}
-	rows.flush()
+	rows.Flush()
 	text := strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n") // each row was cleaned
 	terminal.Appendf(out, "%s\n", text[0])
 	for i, l := range lines {
 		row, problem := text[i+1], problemOf(l)
-		switch color := map[doctor.Status]int{doctor.Broken: colorRed, doctor.Warning: colorYellow}[l.Severity]; {
+		switch color := map[doctor.Status]int{doctor.Broken: output.Red, doctor.Warning: output.Yellow}[l.Severity]; {
 		case color == 0:
 			terminal.Appendf(out, "%s-\n", row)
 		case width > 0 && len([]rune(row))+len([]rune(problem)) > width:
-			terminal.Appendf(out, "%s↓\n    %s\n", row, p.paint(color, problem))
+			terminal.Appendf(out, "%s↓\n    %s\n", row, p.Paint(color, problem))
 		default:
-			terminal.Appendf(out, "%s%s\n", row, p.paint(color, problem))
+			terminal.Appendf(out, "%s%s\n", row, p.Paint(color, problem))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/envgraft/envgraft/internal/cli/cmdutil"
+	"github.com/envgraft/envgraft/internal/cli/output"
 	"github.com/envgraft/envgraft/internal/clusterview"
 	"github.com/envgraft/envgraft/internal/explain"
 	"github.com/envgraft/envgraft/internal/offline"
@@ -13,13 +15,14 @@ import (
 
 // explainFlags are the command's.
 type explainFlags struct {
-	offline  offlineFlags
-	kube     kubeFlags
+	offline  cmdutil.OfflineFlags
+	kube     cmdutil.KubeFlags
 	selector string
-	output   *choice
+	format   *cmdutil.Choice
 }
 
-func newExplain(streams Streams) *cobra.Command {
+// NewExplain returns the command.
+func NewExplain(streams cmdutil.Streams) *cobra.Command {
 	var flags explainFlags
 	command := &cobra.Command{
 		Use:   "explain KIND/NAME | -l SELECTOR | -f FILE|DIR|-",
@@ -36,7 +39,7 @@ lists those that are missing. Kinds are deploy, sts, ds, rollout, cj, job, rs an
 pod.
 
 With -f it needs no cluster.
-` + offlineLong + `
+` + cmdutil.OfflineLong + `
 
 Exit code 0: explained, denied pods too. 1: a file is malformed or cannot be read.
 2: the command line was not understood. 3: it could not look, as without a
@@ -54,14 +57,14 @@ cluster, or for a workload that does not exist.`,
 			if err != nil {
 				return err
 			}
-			return writeExplanations(streams.Out, flags.output.value, explanations)
+			return writeExplanations(streams.Out, flags.format.Value, explanations)
 		},
 	}
-	flags.offline.add(command)
-	flags.kube.add(command)
+	flags.offline.Add(command)
+	flags.kube.Add(command)
 	command.Flags().StringVarP(&flags.selector, "selector", "l", "", "workloads and pods with these `labels`, as app.kubernetes.io/name=shop")
-	flags.output = addChoice(command, "output", "o", "format", formats()...)
-	command.ValidArgsFunction = flags.kube.completeWorkloads
+	flags.format = cmdutil.AddChoice(command, "output", "o", "format", output.Formats()...)
+	command.ValidArgsFunction = flags.kube.CompleteWorkloads
 	return command
 }
 
@@ -76,18 +79,18 @@ func (f *explainFlags) validate(args []string) error {
 	if ways != 1 {
 		return errors.New("say what to explain: KIND/NAME (as deploy/shop), -l SELECTOR, or -f FILE")
 	}
-	return checkRefs(args)
+	return cmdutil.CheckRefs(args)
 }
 
-func (f *explainFlags) explain(command *cobra.Command, streams Streams, args []string) ([]explain.Explanation, error) {
+func (f *explainFlags) explain(command *cobra.Command, streams cmdutil.Streams, args []string) ([]explain.Explanation, error) {
 	if len(f.offline.Files) == 0 {
 		explanations, err := f.explainLive(command, args)
 		if err != nil {
-			return nil, unchecked(err)
+			return nil, cmdutil.Unchecked(err)
 		}
 		return explanations, nil
 	}
-	stream, outcomes, err := f.offline.graftAll(command.Context(), streams)
+	stream, outcomes, err := f.offline.GraftAll(command.Context(), streams)
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +99,10 @@ func (f *explainFlags) explain(command *cobra.Command, streams Streams, args []s
 
 func writeExplanations(w io.Writer, format string, explanations []explain.Explanation) error {
 	switch format {
-	case formatJSON, formatYAML:
-		return writeValue(w, format, explanations)
-	case formatName:
-		return writeNames(w, explanations, func(e explain.Explanation) string { return clusterview.ResourceName(e.Kind, e.Name) })
+	case output.JSON, output.YAML:
+		return output.WriteValue(w, format, explanations)
+	case output.Name:
+		return output.WriteNames(w, explanations, func(e explain.Explanation) string { return clusterview.ResourceName(e.Kind, e.Name) })
 	}
-	return writeTable(w, explanations, newPalette(w), format == formatWide)
+	return writeTable(w, explanations, output.NewPalette(w), format == output.Wide)
 }

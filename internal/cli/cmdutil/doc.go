@@ -1,0 +1,2 @@
+// Package cmdutil is what the commands share: flags, streams, exit codes, completion.
+package cmdutil
