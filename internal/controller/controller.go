@@ -25,9 +25,10 @@ import (
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
-	"github.com/envgraft/envgraft/internal/fair"
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/lookup"
+	"github.com/envgraft/envgraft/internal/memory"
+	"github.com/envgraft/envgraft/internal/plan"
 	"github.com/envgraft/envgraft/internal/restarts"
 	"github.com/envgraft/envgraft/internal/workloadevents"
 )
@@ -67,7 +68,7 @@ func (c *runner) run(ctx context.Context) error {
 	if err := runs.Watch(s); err != nil {
 		return fmt.Errorf("cannot watch workloads: %w", err)
 	}
-	check := &lookup.VersionCheck{Versions: c.needs.Versions, External: made{c.external}, Lookups: r.lookups, Log: c.connection.Log}
+	check := &lookup.VersionCheck{Versions: c.needs.Versions, External: made{external{c.external}}, Lookups: r.gatherer.lookups, Log: c.connection.Log}
 	c.receive(ctx, check)
 	go check.Run(ctx, c.options.VersionCheckInterval)
 	go func() {
@@ -83,33 +84,24 @@ func (c *runner) run(ctx context.Context) error {
 }
 
 func (c *runner) reconciler(s *source) *reconciler {
+	now, memory := c.options.Clock, memory.New(c.options.Clock)
+	lookups := lookup.New(c.needs.Parameters, now, c.options.LookupsPerSecond, s.changed)
 	return &reconciler{
-		Dependencies: c.needs,
-		options:      c.options,
-		external:     c.external,
-		dependents:   s.dependents,
-		inventory:    s.inventory,
-		client:       c.client,
-		owners:       s.inventory.Owners(c.client),
-		events:       workloadevents.New(c.recorder, c.options.Clock),
-		clock:        c.options.Clock,
-		applied:      c.remember(),
-		changes:      c.remember(),
-		checked:      c.remember(),
-		settled:      c.remember(),
-		hiding:       c.remember(),
-		unused:       c.remember(),
-		failures:     c.remember(),
-		configMaps:   utilcache.NewLRUExpireCacheWithClock(rememberedConfigMaps, c.options.Clock),
-		queue:        c.queue(),
-
-		configMapReads: fair.New(c.options.Clock, configMapsPerSecond, configMapBurst),
-		lookups:        lookup.New(c.needs.Parameters, c.options.Clock, c.options.LookupsPerSecond, s.changed),
+		gatherer: &gatherer{
+			namespaces: c.needs.Namespaces, external: external{c.external}, inventory: s.inventory, owners: s.inventory.Owners(c.client),
+			client: c.client, lookups: lookups, configMaps: newConfigMaps(c.client, now), memory: memory, clock: now, decider: c.needs.Decider,
+			shadows: utilcache.NewLRUExpireCacheWithClock(remembered, now),
+		},
+		rules: plan.Rules{
+			Decider: c.needs.Decider, Settings: c.needs.Settings, NoRestarts: c.options.NoRestarts, Repair: c.options.Repair,
+			MinRestartInterval: c.options.MinRestartInterval, KeepUnused: c.options.KeepUnused,
+		},
+		actor: &actor{
+			client: c.client, events: workloadevents.New(c.recorder, now), queue: c.queue(), lookups: lookups, memory: memory,
+			metrics: c.needs.Metrics, clock: now,
+		},
+		dependents: s.dependents,
 	}
-}
-
-func (c *runner) remember() *utilcache.LRUExpireCache {
-	return utilcache.NewLRUExpireCacheWithClock(remembered, c.options.Clock)
 }
 
 // queue is new with each leader: the former one did not record which restarts waited.
@@ -257,12 +249,42 @@ func partialNamespace() *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
 }
 
+// external is what every replica knows of ExternalSecrets.
+type external struct{ *eso.ExternalSecrets }
+
+// Installation implements External.
+func (x external) Installation() Installation {
+	i := x.Current()
+	if i == nil {
+		return nil // and no pointer that is nil
+	}
+	return i
+}
+
+// Quota implements External.
+func (x external) Quota(ctx context.Context, app client.ObjectKey) (string, error) {
+	i := x.Current()
+	if i == nil {
+		return "", nil
+	}
+	return x.ExternalSecrets.Quota(ctx, i, app) //nolint:wrapcheck // it says what failed
+}
+
+// Question implements External.
+func (x external) Question(ctx context.Context, namespace string, w externalsecret.Wants, freshAfter time.Time) (facts.Question, string) {
+	i := x.Current()
+	if i == nil {
+		return facts.Question{}, "it is not known whether the External Secrets Operator is installed"
+	}
+	return x.Ask(ctx, i, w, namespace, freshAfter)
+}
+
 // made are the ExternalSecrets whose parameters are checked for new versions.
-type made struct{ external *eso.ExternalSecrets }
+type made struct{ external }
 
 // Made lists those that envgraft made.
 func (m made) Made(ctx context.Context) ([]*externalsecret.ExternalSecret, error) {
-	i := m.external.Current()
+	i := m.Current()
 	if i == nil {
 		return nil, nil
 	}
@@ -271,9 +293,5 @@ func (m made) Made(ctx context.Context) ([]*externalsecret.ExternalSecret, error
 
 // Question asks for the parameter of a namespace's app, or says why nobody may.
 func (m made) Question(ctx context.Context, namespace string, w externalsecret.Wants) (q facts.Question, unchecked string) {
-	i := m.external.Current()
-	if i == nil {
-		return facts.Question{}, "it is not known whether the External Secrets Operator is installed"
-	}
-	return m.external.Ask(ctx, i, w, namespace, time.Time{})
+	return m.external.Question(ctx, namespace, w, time.Time{})
 }

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/externalsecret"
-	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/staleness"
 )
 
 // dependents remembers the state of each app, for the metrics. Of those that have
@@ -17,31 +17,31 @@ import (
 // somebody else made finds them. It does not tell the two kinds apart: an app
 // that is reconciled for a namesake finds nothing to do.
 type dependents struct {
-	metrics *metrics.Metrics
+	metrics Recorder
 
 	mu     sync.Mutex
-	states map[client.ObjectKey]metrics.ExternalSecretState
+	states map[client.ObjectKey]externalsecret.State
 	uses   map[client.ObjectKey][]string
 	users  map[client.ObjectKey][]string
-	counts map[metrics.ExternalSecretState]int
-	// outdated are the apps that have stale pods.
-	outdated map[client.ObjectKey]map[metrics.StaleReason]int
+	counts map[externalsecret.State]int
+	// stalePods are the apps that have stale pods.
+	stalePods map[client.ObjectKey]map[staleness.Reason]int
 }
 
-func newDependents(m *metrics.Metrics) *dependents {
+func newDependents(m Recorder) *dependents {
 	return &dependents{
 		metrics: m,
-		states:  make(map[client.ObjectKey]metrics.ExternalSecretState),
+		states:  make(map[client.ObjectKey]externalsecret.State),
 		uses:    make(map[client.ObjectKey][]string),
 		users:   make(map[client.ObjectKey][]string),
-		counts:  make(map[metrics.ExternalSecretState]int),
+		counts:  make(map[externalsecret.State]int),
 
-		outdated: make(map[client.ObjectKey]map[metrics.StaleReason]int),
+		stalePods: make(map[client.ObjectKey]map[staleness.Reason]int),
 	}
 }
 
 // record replaces what is known of an app.
-func (l *dependents) record(app client.ObjectKey, state metrics.ExternalSecretState, uses []string) {
+func (l *dependents) record(app client.ObjectKey, state externalsecret.State, uses []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last, known := l.states[app]
@@ -92,18 +92,18 @@ func (l *dependents) remove(app client.ObjectKey) {
 }
 
 // stale replaces how many of an app's pods are stale.
-func (l *dependents) stale(app client.ObjectKey, pods map[metrics.StaleReason]int) {
+func (l *dependents) stale(app client.ObjectKey, pods map[staleness.Reason]int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if maps.Equal(l.outdated[app], pods) {
+	if maps.Equal(l.stalePods[app], pods) {
 		return
 	}
-	delete(l.outdated, app)
+	delete(l.stalePods, app)
 	if len(pods) > 0 {
-		l.outdated[app] = pods
+		l.stalePods[app] = pods
 	}
-	sum := make(map[metrics.StaleReason]int)
-	for _, counts := range l.outdated {
+	sum := make(map[staleness.Reason]int)
+	for _, counts := range l.stalePods {
 		for reason, n := range counts {
 			sum[reason] += n
 		}

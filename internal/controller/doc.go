@@ -3,6 +3,9 @@
 // refreshed when its parameter changed, and restarts a workload once whose pods
 // started before their Secret existed.
 //
+// A reconciliation of an app reads a snapshot (gather.go), has package plan decide what
+// to do, and carries that out (act.go). Nothing else changes the cluster.
+//
 // What a workload wants stands in its own template. Pods are looked at for the
 // marks of their admission, and for what they want where no workload is above
 // them; each owner that they name is checked.

@@ -34,7 +34,8 @@ func TestEventsDocumented(t *testing.T) {
 		documented = append(documented, m[1])
 	}
 
-	reasons := append(constants(t, "*.go", "event"), constants(t, "../externalsecret/health.go", "Reason")...)
+	reasons := append(constants(t, "*.go", "event"), constants(t, "../plan/*.go", "event")...)
+	reasons = append(reasons, constants(t, "../externalsecret/health.go", "Reason")...)
 	reasons = append(reasons, admissionevents.ReasonAudited)
 	for _, reason := range admissionevents.Reasons() {
 		reasons = append(reasons, string(reason))

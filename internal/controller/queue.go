@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"strings"
 
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/envgraft/envgraft/internal/api"
+	"github.com/envgraft/envgraft/internal/plan"
 	"github.com/envgraft/envgraft/internal/restarts"
 	"github.com/envgraft/envgraft/internal/rollout"
 	"github.com/envgraft/envgraft/internal/workload"
@@ -20,33 +23,33 @@ const (
 
 // mayRestart asks the queue whether a workload may be restarted now, once it
 // knows the state of those before it. A workload that waits is reconciled again.
-func (p *pass) mayRestart(ctx context.Context, c cause) bool {
-	for _, r := range p.queue.Due() {
-		object, err := p.read(ctx, workloadOf(r))
+func (o *outcome) mayRestart(ctx context.Context, c plan.Cause) bool {
+	for _, r := range o.queue.Due() {
+		object, err := readWorkload(ctx, o.client, workloadOf(r))
 		if err != nil {
-			p.log(ctx).Error(err, "Cannot tell whether a restart came to its end")
-			p.queue.Observe(r.UID, restarts.Unknown)
+			log.FromContext(ctx).Error(err, "Cannot tell whether a restart came to its end")
+			o.queue.Observe(r.UID, restarts.Unknown)
 			continue
 		}
-		p.queue.Observe(r.UID, rollout.ProgressOf(object, r.Version))
+		o.queue.Observe(r.UID, rollout.ProgressOf(object, r.Version))
 	}
-	w := c.workload
-	d := p.queue.Ask(restarts.Request{
+	w := c.Workload
+	d := o.queue.Ask(restarts.Request{
 		UID: w.UID, APIVersion: w.APIVersion, Kind: w.Kind, Name: w.Name,
-		Group: restarts.Group{Namespace: w.Namespace, Parameter: c.parameter}, Version: c.version,
+		Group: restarts.Group{Namespace: w.Namespace, Parameter: c.Parameter}, Version: c.Version,
 	})
-	p.waitAtMost(d.Wait)
+	o.waitAtMost(d.Wait)
 	switch d.Reason {
 	case "":
-		p.events.Over(w, eventWaits, eventHeld)
+		o.events.Over(w, eventWaits, eventHeld)
 		return true
 	case restarts.Window:
-		p.events.Say(w, workloadevents.Inform(eventWaits, "Restart", fmt.Sprintf("to be restarted for %q when a window of restarts.windows begins", c.version)))
+		o.events.Say(w, workloadevents.Inform(eventWaits, "Restart", fmt.Sprintf("to be restarted for %q when a window of restarts.windows begins", c.Version)))
 	case restarts.Held:
 		how := fmt.Sprintf("the new pods of %s, restarted for %q, do not become ready: repair it, or kubectl annotate -n %s %s/%s %s='%s' --overwrite",
 			workloadOf(d.By), d.By.Version, w.Namespace, strings.ToLower(d.By.Kind), d.By.Name, api.AnnotationReleaseRestarts, d.By.Version)
-		p.events.Say(w, workloadevents.Warn(eventHeld, "Restart", "not restarted: "+how))
-		p.events.Say(workloadOf(d.By), workloadevents.Warn(eventHeld, "Restart", "others of the parameter are not restarted: "+how))
+		o.events.Say(w, workloadevents.Warn(eventHeld, "Restart", "not restarted: "+how))
+		o.events.Say(workloadOf(d.By), workloadevents.Warn(eventHeld, "Restart", "others of the parameter are not restarted: "+how))
 	case restarts.Turn:
 	}
 	return false

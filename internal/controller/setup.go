@@ -14,12 +14,10 @@ import (
 	"github.com/envgraft/envgraft/internal/bounded"
 	"github.com/envgraft/envgraft/internal/eso"
 	"github.com/envgraft/envgraft/internal/externalsecret"
-	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/leader"
 	"github.com/envgraft/envgraft/internal/lookup"
-	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/plan"
 	"github.com/envgraft/envgraft/internal/restarts"
 )
 
@@ -27,12 +25,7 @@ import (
 const Name = "envgraft"
 
 // Decider computes opt-in, identity and settings from labels and annotations.
-type Decider interface {
-	Decide(ns identity.Namespace, pod identity.Pod) graft.Decision
-	// Inspect reads a pod template and decides.
-	Inspect(ns identity.Namespace, raw []byte) *graft.Subject
-	eso.ReachChecker
-}
+type Decider = plan.Decider
 
 // Namespaces returns Namespaces as they are.
 type Namespaces = eso.NamespaceGetter
@@ -44,7 +37,7 @@ type Dependencies struct {
 	Parameters lookup.Parameters
 	// Versions tells the versions of parameters; nil where their source has none.
 	Versions lookup.Versions
-	Metrics  *metrics.Metrics
+	Metrics  Recorder
 	Settings externalsecret.Settings
 	// Reach says how the parameters of a store are read.
 	Reach eso.Reach
@@ -119,7 +112,7 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// remembered bounds what the reconciler remembers of apps and pods.
+// remembered bounds what is remembered of templates.
 const remembered = 65536
 
 // Setup adds the controller, which runs on the leader, and what it knows of

@@ -16,6 +16,6 @@ func (i *Installation) Examine(
 ) externalsecret.Health {
 	return externalsecret.Surroundings{
 		Installed: i.Installed(), Store: store,
-		Lacks: func(ref externalsecret.StoreRef) bool { return i.lacks(ctx, namespace, ref) },
+		Lacks: func(ref externalsecret.StoreRef) bool { return i.Lacks(ctx, namespace, ref) },
 	}.Examine(id, e, now)
 }

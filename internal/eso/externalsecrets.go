@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/envgraft/envgraft/internal/externalsecret"
-	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // ExternalSecrets knows, on every replica, whether ESO is installed, and the
@@ -35,7 +34,7 @@ type ExternalSecrets struct {
 	settings   externalsecret.Settings
 	reach      Reach
 	permits    *permits
-	metrics    *metrics.Metrics
+	metrics    Recorder
 
 	// current is nil until the first discovery succeeded: not to know is not
 	// the same as not to be installed.
@@ -45,6 +44,11 @@ type ExternalSecrets struct {
 	// elsewhere is nil where no other replica could lead.
 	elsewhere atomic.Pointer[LeadsElsewhere]
 	waiters   waiters
+}
+
+// Recorder is told whether ESO is installed.
+type Recorder interface {
+	SetESOInstalled(installed bool)
 }
 
 // discoverer tells what an API server serves.
@@ -63,7 +67,7 @@ type Listener struct {
 // New makes what a replica knows of ExternalSecrets; Start fills it.
 func New(
 	log logr.Logger, restConfig *rest.Config, options cache.Options, settings externalsecret.Settings, reach Reach, tenancy Tenancy,
-	m *metrics.Metrics, interval time.Duration,
+	m Recorder, interval time.Duration,
 ) (*ExternalSecrets, error) {
 	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(restConfig, options.HTTPClient)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -35,6 +34,9 @@ type Installation struct {
 	targets targets
 	stop    context.CancelFunc
 }
+
+// ServedVersion is the version of ExternalSecrets that is served; empty where none is.
+func (i *Installation) ServedVersion() string { return i.Version }
 
 // Installed says that the cluster serves ExternalSecrets.
 func (i *Installation) Installed() bool { return i.Version != "" }
@@ -175,20 +177,10 @@ func (i *Installation) Filling(ctx context.Context, namespace, secret, except st
 	return oldest, nil
 }
 
-// lacks says that a store is surely not there.
-func (i *Installation) lacks(ctx context.Context, namespace string, ref externalsecret.StoreRef) bool {
+// Lacks says that a store is surely not there.
+func (i *Installation) Lacks(ctx context.Context, namespace string, ref externalsecret.StoreRef) bool {
 	_, found, sure := i.store(ctx, namespace, ref)
 	return sure && !found
-}
-
-// Reference is an empty object that names e, for patches.
-func (i *Installation) Reference(e *externalsecret.ExternalSecret) *unstructured.Unstructured {
-	object := &unstructured.Unstructured{}
-	object.SetAPIVersion(externalsecret.Group + "/" + i.Version)
-	object.SetKind(externalsecret.Kind)
-	object.SetNamespace(e.Namespace)
-	object.SetName(e.Name)
-	return object
 }
 
 // Made lists the ExternalSecrets in a namespace that envgraft made for an

@@ -3,7 +3,6 @@ package eso
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -11,7 +10,7 @@ import (
 )
 
 // OfApp lists the ExternalSecrets that are labelled for an app.
-func (i *Installation) OfApp(ctx context.Context, app client.ObjectKey) ([]externalsecret.ExternalSecret, error) {
+func (i *Installation) OfApp(ctx context.Context, app client.ObjectKey) ([]*externalsecret.ExternalSecret, error) {
 	if !i.Installed() {
 		return nil, nil
 	}
@@ -19,7 +18,13 @@ func (i *Installation) OfApp(ctx context.Context, app client.ObjectKey) ([]exter
 	if err := i.cache.List(ctx, list, client.InNamespace(app.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("cannot list ExternalSecrets of app %q: %w", app.Name, err)
 	}
-	return slices.DeleteFunc(list.Items, func(e externalsecret.ExternalSecret) bool { return e.App != app.Name }), nil
+	var of []*externalsecret.ExternalSecret
+	for n := range list.Items {
+		if e := &list.Items[n]; e.App == app.Name {
+			of = append(of, e)
+		}
+	}
+	return of, nil
 }
 
 // Abandonable lists the apps that have an ExternalSecret which nothing owns.

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/graft"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // ESO's API, see https://external-secrets.io/latest/api/externalsecret/.
@@ -208,4 +209,16 @@ func (l *ExternalSecretList) DeepCopyObject() runtime.Object {
 // for the app, and nothing owns it.
 func (e *ExternalSecret) Abandonable(app string) bool {
 	return e.Ours(app) && e.Applied.Any && len(e.OwnerReferences) == 0 && !e.Deleting()
+}
+
+// AppliedOwners are the owners that envgraft gave to the ExternalSecret.
+func (e *ExternalSecret) AppliedOwners() []workload.Ref {
+	var owners []workload.Ref
+	for _, ref := range e.OwnerReferences {
+		if slices.Contains(e.Applied.Owners, ref.UID) {
+			owners = append(owners, workload.FromOwner(e.Namespace, ref))
+		}
+	}
+	slices.SortFunc(owners, workload.Compare)
+	return owners
 }

@@ -41,6 +41,17 @@ func (e *ExternalSecret) Made() Wants {
 	return Wants{Parameter: e.Parameter(), Secret: e.SecretName(), Store: e.Store()}
 }
 
+// MadeBy is what an ExternalSecret was made by, compared with what is wanted. Its deletion policy follows later
+// than all else, and is no change of what is wanted.
+func (e *ExternalSecret) MadeBy(w Wants) Wants {
+	was := e.Made()
+	was.DeletionPolicy = w.DeletionPolicy
+	if interval, err := time.ParseDuration(e.Spec.RefreshInterval); err == nil {
+		was.RefreshInterval = interval
+	}
+	return was
+}
+
 // Store is the one that it names.
 func (e *ExternalSecret) Store() graft.Store {
 	return graft.Store{Kind: e.Spec.SecretStoreRef.Kind, Name: e.Spec.SecretStoreRef.Name}

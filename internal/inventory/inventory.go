@@ -39,8 +39,8 @@ func New(c Connection, recorder Recorder, changed func(app client.ObjectKey)) *I
 	return &Inventory{
 		connection: c,
 		workloads:  newWorkloads(changed, held),
-		pods:       newTable(podOf, samePod, changed, held("pods")),
-		uninjected: newTable(podOf, samePod, changed, held("uninjected_pods")),
+		pods:       newTable(PodOf, samePod, changed, held("pods")),
+		uninjected: newTable(PodOf, samePod, changed, held("uninjected_pods")),
 		asked:      make(chan string, 1024),
 	}
 }

@@ -31,7 +31,7 @@ func TestForeignOwner(t *testing.T) {
 		Namespace: "n", Name: "web-1", UID: "rs", OwnerReferences: controlledBy("Deployment", "web", "web"),
 	}}
 	pod := func(namespace, owner string) *Pod {
-		return podOf(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		return PodOf(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, Name: "p", UID: "p", Labels: map[string]string{"envgraft.dev/app": "shop"},
 			OwnerReferences: controlledBy("ReplicaSet", owner, "rs"),
 		}})

@@ -93,8 +93,8 @@ func identifies(key string) bool {
 	return key == api.LabelName || key == api.LabelPartOf || api.Known(key)
 }
 
-// podOf takes from a pod's metadata what the controller reads.
-func podOf(object runtime.Object) *Pod {
+// PodOf reads what is held of a pod from its metadata; nil where it names no app.
+func PodOf(object runtime.Object) *Pod {
 	pod, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return nil

@@ -17,7 +17,7 @@ import (
 // TestTable holds the rows of each app to what a plain map of the pods says,
 // while pods come, go and change sides.
 func TestTable(t *testing.T) {
-	table := newTable(podOf, samePod, func(client.ObjectKey) {}, func(int, int) {})
+	table := newTable(PodOf, samePod, func(client.ObjectKey) {}, func(int, int) {})
 	want := map[string]string{} // app by pod
 	random := rand.New(rand.NewPCG(1, 2))
 	for step := range 2000 {

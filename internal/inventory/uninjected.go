@@ -170,7 +170,7 @@ func (s *scan) uninjectedIn(ctx context.Context, namespace string) ([]any, error
 			return nil, fmt.Errorf("cannot list the pods of namespace %q: %w", namespace, err)
 		}
 		for n := range page.Items {
-			if row := podOf(&page.Items[n]); row != nil {
+			if row := PodOf(&page.Items[n]); row != nil {
 				rows = append(rows, row)
 			}
 		}

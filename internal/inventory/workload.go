@@ -226,3 +226,13 @@ func rowOf(k workload.Kind, object runtime.Object) *Workload {
 func appName(label func(key string) string) string {
 	return cmp.Or(label(api.LabelApp), label(api.LabelName))
 }
+
+// WorkloadOf reads what is held of a workload of a kind from its JSON; nil where its
+// pods name no app.
+func WorkloadOf(k workload.Kind, raw []byte) (*Workload, error) {
+	w := &workloadObject{}
+	if err := json.Unmarshal(raw, w); err != nil {
+		return nil, fmt.Errorf("cannot read a workload: %w", err)
+	}
+	return rowOf(k, w), nil
+}

@@ -51,7 +51,7 @@ func TestHeldIsBounded(t *testing.T) {
 	if size := row.size(); size > 20<<10 {
 		t.Errorf("%d bytes are held of one workload", size)
 	}
-	p := podOf(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{api.LabelApp: "shop"}, Annotations: annotations}})
+	p := PodOf(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{api.LabelApp: "shop"}, Annotations: annotations}})
 	if size := p.size(); size > 20<<10 {
 		t.Errorf("%d bytes are held of one pod", size)
 	}

@@ -1,4 +1,4 @@
-package controller
+package claims
 
 import (
 	"strings"
@@ -11,10 +11,10 @@ import (
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
-func TestDecide(t *testing.T) {
+func TestWinner(t *testing.T) {
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	asking := func(name string, age time.Duration, interval time.Duration) claim {
-		return claim{
+	asking := func(name string, age time.Duration, interval time.Duration) Claim {
+		return Claim{
 			Workload: workload.Ref{Kind: workload.Deployment, Name: name, UID: types.UID(name)},
 			Created:  began.Add(-age),
 			Wants:    externalsecret.Wants{RefreshInterval: interval},
@@ -23,21 +23,21 @@ func TestDecide(t *testing.T) {
 	}
 	for _, test := range []struct {
 		reason string
-		claims []claim
+		claims []Claim
 		winner string
 		losers []string
 	}{
-		{"one alone", []claim{asking("a", 0, time.Minute)}, "a", nil},
-		{"the older wins", []claim{asking("a", time.Hour, time.Minute), asking("b", 2*time.Hour, time.Hour)}, "b", []string{"a"}},
-		{"of two of one second, the name", []claim{asking("b", 0, time.Minute), asking("a", 0, time.Hour)}, "a", []string{"b"}},
-		{"only those who differ lose", []claim{asking("a", 3*time.Hour, time.Minute), asking("b", 2*time.Hour, time.Minute), asking("c", time.Hour, time.Hour)}, "a", []string{"c"}},
+		{"one alone", []Claim{asking("a", 0, time.Minute)}, "a", nil},
+		{"the older wins", []Claim{asking("a", time.Hour, time.Minute), asking("b", 2*time.Hour, time.Hour)}, "b", []string{"a"}},
+		{"of two of one second, the name", []Claim{asking("b", 0, time.Minute), asking("a", 0, time.Hour)}, "a", []string{"b"}},
+		{"only those who differ lose", []Claim{asking("a", 3*time.Hour, time.Minute), asking("b", 2*time.Hour, time.Minute), asking("c", time.Hour, time.Hour)}, "a", []string{"c"}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			winner, conflicts := decide(test.claims)
+			winner, conflicts := Winner(test.claims)
 			if winner.Workload.Name != test.winner {
 				t.Errorf("%s wins, want %s", winner.Workload.Name, test.winner)
 			}
-			if len(conflicts) != len(test.losers) || inConflict(test.claims) != (len(test.losers) > 0) {
+			if len(conflicts) != len(test.losers) || InConflict(test.claims) != (len(test.losers) > 0) {
 				t.Fatalf("conflicts are %v", conflicts)
 			}
 			for n, c := range conflicts {

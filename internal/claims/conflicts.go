@@ -1,4 +1,4 @@
-package controller
+package claims
 
 import (
 	"cmp"
@@ -14,8 +14,8 @@ import (
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
-// claim is what one workload asks for, by its own template.
-type claim struct {
+// Claim is what one workload asks for, by its own template.
+type Claim struct {
 	Workload workload.Ref
 	// Created is the workload's age, which decides conflicts.
 	Created  time.Time
@@ -29,32 +29,29 @@ type claim struct {
 }
 
 // shares says that the claims are for one ExternalSecret.
-func (c claim) shares(other claim) bool {
+func (c Claim) shares(other Claim) bool {
 	return c.Identity.ExternalSecret == other.Identity.ExternalSecret
 }
 
-func (c claim) wantsTheSame(other claim) bool { return c.shares(other) && c.Wants == other.Wants }
+func (c Claim) wantsTheSame(other Claim) bool { return c.shares(other) && c.Wants == other.Wants }
 
-// eventConflict is the reason of the Events about conflicts.
-const eventConflict = "ExternalSecretConflict"
-
-// conflict is a workload that does not get what it asks for.
-type conflict struct {
+// Conflict is a workload that does not get what it asks for.
+type Conflict struct {
 	Winner, Loser workload.Ref
 	// Message says for people what differs, and who decided.
 	Message string
 }
 
-// inConflict says that the claims do not all want the same.
-func inConflict(claims []claim) bool {
-	return slices.ContainsFunc(claims, func(c claim) bool { return c.Wants != claims[0].Wants })
+// InConflict says that the claims do not all want the same.
+func InConflict(claims []Claim) bool {
+	return slices.ContainsFunc(claims, func(c Claim) bool { return c.Wants != claims[0].Wants })
 }
 
-// decide returns the claim that an ExternalSecret is made by: the oldest
+// Winner returns the claim that an ExternalSecret is made by: the oldest
 // workload's, and a pod's or a Job's own only where no workload asks. An app's
 // second workload must not redirect the first one's secrets, and a pod not at all.
-func decide(claims []claim) (claim, []conflict) {
-	sorted := slices.SortedFunc(slices.Values(claims), func(a, b claim) int {
+func Winner(claims []Claim) (Claim, []Conflict) {
+	sorted := slices.SortedFunc(slices.Values(claims), func(a, b Claim) int {
 		if a.Workload.OwnsExternalSecrets() != b.Workload.OwnsExternalSecrets() {
 			if a.Workload.OwnsExternalSecrets() {
 				return -1
@@ -64,24 +61,24 @@ func decide(claims []claim) (claim, []conflict) {
 		return cmp.Or(a.Created.Compare(b.Created), workload.Compare(a.Workload, b.Workload))
 	})
 	winner := sorted[0]
-	var conflicts []conflict
+	var conflicts []Conflict
 	for _, c := range sorted[1:] {
 		if c.Wants != winner.Wants {
-			conflicts = append(conflicts, conflict{Winner: winner.Workload, Loser: c.Workload, Message: explain(winner, c)})
+			conflicts = append(conflicts, Conflict{Winner: winner.Workload, Loser: c.Workload, Message: explain(winner, c)})
 		}
 	}
 	return winner, conflicts
 }
 
 // why says by which rule the winner decides.
-func why(winner, loser claim) string {
+func why(winner, loser Claim) string {
 	if winner.Workload.OwnsExternalSecrets() && !loser.Workload.OwnsExternalSecrets() {
 		return "a workload decides over pods of their own"
 	}
 	return "the older one decides"
 }
 
-func explain(winner, loser claim) string {
+func explain(winner, loser Claim) string {
 	var differences []string
 	for _, d := range []struct{ what, winner, loser string }{
 		{"parameter", winner.Wants.Parameter, loser.Wants.Parameter},

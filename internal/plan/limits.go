@@ -1,4 +1,4 @@
-package controller
+package plan
 
 import (
 	"fmt"
@@ -15,9 +15,9 @@ const (
 )
 
 // refuseMore says on workloads that their namespace has all that it may have.
-func (p *pass) refuseMore(claims []claim, why string) {
+func (k keeper) refuseMore(claims []claim, why string) {
 	for _, c := range claims {
-		p.events.Say(c.Workload, workloadevents.Warn(eventTooMany, "Apply", why))
+		k.say(c.Workload, workloadevents.Warn(eventTooMany, "Apply", why))
 	}
 }
 
@@ -26,16 +26,16 @@ func (p *pass) refuseMore(claims []claim, why string) {
 
 // fillable drops the claims whose Secret is only referred to, and says so on
 // their workloads.
-func (p *pass) fillable(claims []claim) []claim {
+func (p *planner) fillable(claims []claim) []claim {
 	return slices.DeleteFunc(claims, func(c claim) bool {
 		if !c.Identity.SecretReferenced {
-			p.events.Over(c.Workload, eventReferencedOnly)
+			p.over(c.Workload, eventReferencedOnly)
 			return false
 		}
-		p.events.Say(c.Workload, workloadevents.Warn(eventReferencedOnly, "Apply", fmt.Sprintf(
+		p.say(c.Workload, workloadevents.Warn(eventReferencedOnly, "Apply", fmt.Sprintf(
 			"Secret %q is only referred to: it is not named as app %q has it, so no ExternalSecret is made for it. "+
 				"An administrator can allow it by adding the name to annotation %s of namespace %q",
-			c.Wants.Secret, c.Identity.App, api.AnnotationAllowedSecretNames, p.app.Namespace)))
+			c.Wants.Secret, c.Identity.App, api.AnnotationAllowedSecretNames, p.App.Namespace)))
 		return true
 	})
 }

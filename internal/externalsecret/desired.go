@@ -1,6 +1,9 @@
-package controller
+package externalsecret
 
 import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"time"
@@ -9,22 +12,21 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/envgraft/envgraft/internal/api"
-	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
-// desired is the ExternalSecret as it should be.
-type desired struct {
+// Desired is an ExternalSecret as it should be.
+type Desired struct {
 	Namespace string
 	Name      string
 	App       string
-	Phase     externalsecret.Phase
+	Phase     Phase
 	// Revoked says why, in PhaseRevoked.
 	Revoked string
-	Wants   externalsecret.Wants
+	Wants   Wants
 	// Record is what is known of the keys; nil where nothing is.
-	Record *externalsecret.Record
+	Record *Record
 	// Removed is when the Secret was found removed, in RFC 3339; empty where it never was.
 	Removed string
 	// Owners are sorted, so that equal sets are applied as equal objects.
@@ -32,19 +34,19 @@ type desired struct {
 }
 
 // target is what ESO is told of the Secret.
-func (d desired) target(existing *externalsecret.ExternalSecret) externalsecret.Target {
-	t := externalsecret.Target{Name: d.Wants.Secret, CreationPolicy: externalsecret.CreationPolicyOwner, DeletionPolicy: d.deletionPolicy(existing)}
+func (d Desired) target(existing *ExternalSecret) Target {
+	t := Target{Name: d.Wants.Secret, CreationPolicy: CreationPolicyOwner, DeletionPolicy: d.deletionPolicy(existing)}
 	switch d.Phase {
-	case externalsecret.PhaseProbe:
-		t.CreationPolicy, t.DeletionPolicy, t.Template = externalsecret.CreationPolicyMerge, graft.DeletionPolicyRetain, externalsecret.TemplateGuard
-	case externalsecret.PhaseRevoked:
+	case PhaseProbe:
+		t.CreationPolicy, t.DeletionPolicy, t.Template = CreationPolicyMerge, graft.DeletionPolicyRetain, TemplateGuard
+	case PhaseRevoked:
 		// ESO leaves an orphan alone, also one whose Secret somebody deletes. One
 		// that never filled its Secret goes on probing where it is set back.
-		t.CreationPolicy, t.DeletionPolicy, t.Template = externalsecret.CreationPolicyMerge, graft.DeletionPolicyRetain, externalsecret.TemplateGuard
-		if existing != nil && (existing.WasFilled() || existing.Spec.Target.CreationPolicy == externalsecret.CreationPolicyOrphan) {
-			t.CreationPolicy = externalsecret.CreationPolicyOrphan
+		t.CreationPolicy, t.DeletionPolicy, t.Template = CreationPolicyMerge, graft.DeletionPolicyRetain, TemplateGuard
+		if existing != nil && (existing.WasFilled() || existing.Spec.Target.CreationPolicy == CreationPolicyOrphan) {
+			t.CreationPolicy = CreationPolicyOrphan
 		}
-	case externalsecret.PhaseOwn:
+	case PhaseOwn:
 	}
 	return t
 }
@@ -52,7 +54,7 @@ func (d desired) target(existing *externalsecret.ExternalSecret) externalsecret.
 // deletionPolicy is what is handed to ESO once it owns the Secret. Until it
 // filled the Secret from this parameter it is Retain: with Delete, one that is
 // missing or empty would cost running pods the Secret of the one before.
-func (d desired) deletionPolicy(existing *externalsecret.ExternalSecret) string {
+func (d Desired) deletionPolicy(existing *ExternalSecret) string {
 	if d.Wants.DeletionPolicy != graft.DeletionPolicyDelete || existing == nil ||
 		existing.SecretName() != d.Wants.Secret || existing.Parameter() != d.Wants.Parameter {
 		return graft.DeletionPolicyRetain
@@ -63,13 +65,13 @@ func (d desired) deletionPolicy(existing *externalsecret.ExternalSecret) string 
 	return graft.DeletionPolicyRetain
 }
 
-func (d desired) labels() map[string]string {
-	return map[string]string{externalsecret.LabelManagedBy: externalsecret.ManagedBy, api.LabelApp: d.App}
+func (d Desired) labels() map[string]string {
+	return map[string]string{LabelManagedBy: ManagedBy, api.LabelApp: d.App}
 }
 
-// matches says that applying d would change nothing, so that the steady state
+// Matches says that applying d would change nothing, so that the steady state
 // costs no calls. It looks at what envgraft applies and at nothing else.
-func (d desired) matches(existing *externalsecret.ExternalSecret) bool {
+func (d Desired) Matches(existing *ExternalSecret) bool {
 	if existing == nil || !existing.Applied.Any {
 		return false
 	}
@@ -84,7 +86,7 @@ func (d desired) matches(existing *externalsecret.ExternalSecret) bool {
 	}
 	spec := existing.Spec
 	return sameDuration(spec.RefreshInterval, d.Wants.RefreshInterval) &&
-		spec.SecretStoreRef == externalsecret.StoreRef{Kind: d.Wants.Store.Kind, Name: d.Wants.Store.Name} &&
+		spec.SecretStoreRef == StoreRef{Kind: d.Wants.Store.Kind, Name: d.Wants.Store.Name} &&
 		spec.Target == d.target(existing) &&
 		spec.ExtractsOnly(d.Wants.Parameter) &&
 		d.sameOwners(existing)
@@ -92,7 +94,7 @@ func (d desired) matches(existing *externalsecret.ExternalSecret) bool {
 
 // sameOwners compares with the owner references that envgraft applied, and
 // that are still there. Owner references of others are not compared.
-func (d desired) sameOwners(existing *externalsecret.ExternalSecret) bool {
+func (d Desired) sameOwners(existing *ExternalSecret) bool {
 	want := make([]types.UID, len(d.Owners))
 	for i, owner := range d.Owners {
 		want[i] = owner.UID
@@ -109,10 +111,10 @@ func sameDuration(have string, want time.Duration) bool {
 	return err == nil && d == want
 }
 
-// object builds what is applied. With an existing object it carries its UID:
+// Object builds what is applied. With an existing object it carries its UID:
 // an apply must not bring back one that is being deleted, or take one that
 // somebody else made under the same name in the meantime.
-func (d desired) object(version string, existing *externalsecret.ExternalSecret) (*unstructured.Unstructured, error) {
+func (d Desired) Object(version string, existing *ExternalSecret) (*unstructured.Unstructured, error) {
 	annotations, err := d.annotations()
 	if err != nil {
 		return nil, err
@@ -128,14 +130,14 @@ func (d desired) object(version string, existing *externalsecret.ExternalSecret)
 		metadata["uid"] = string(existing.UID)
 	}
 	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": externalsecret.Group + "/" + version,
-		"kind":       externalsecret.Kind,
+		"apiVersion": Group + "/" + version,
+		"kind":       Kind,
 		"metadata":   metadata,
 		"spec":       d.spec(existing),
 	}}, nil
 }
 
-func (d desired) annotations() (map[string]any, error) {
+func (d Desired) annotations() (map[string]any, error) {
 	annotations := make(map[string]any)
 	if d.Revoked != "" {
 		annotations[api.AnnotationRevoked] = d.Revoked
@@ -153,30 +155,30 @@ func (d desired) annotations() (map[string]any, error) {
 	return annotations, nil
 }
 
-func (d desired) spec(existing *externalsecret.ExternalSecret) map[string]any {
+func (d Desired) spec(existing *ExternalSecret) map[string]any {
 	t := d.target(existing)
 	target := map[string]any{"name": t.Name, "creationPolicy": t.CreationPolicy, "deletionPolicy": t.DeletionPolicy}
-	if t.Template == externalsecret.TemplateGuard {
-		target["template"] = externalsecret.Guard()
+	if t.Template == TemplateGuard {
+		target["template"] = Guard()
 	}
 	spec := map[string]any{
 		"refreshInterval": d.Wants.RefreshInterval.String(),
 		"secretStoreRef":  map[string]any{"kind": d.Wants.Store.Kind, "name": d.Wants.Store.Name},
 		"target":          target,
-		"dataFrom":        externalsecret.Extracting(d.Wants.Parameter),
+		"dataFrom":        Extracting(d.Wants.Parameter),
 	}
 	if existing != nil && len(existing.Spec.Data) > 0 {
 		spec["data"] = []any{} // a field of somebody else's goes only by being taken
 	}
-	if d.Phase == externalsecret.PhaseRevoked {
-		spec["refreshPolicy"] = externalsecret.RefreshPolicyCreatedOnce
+	if d.Phase == PhaseRevoked {
+		spec["refreshPolicy"] = RefreshPolicyCreatedOnce
 	}
 	return spec
 }
 
 // ownerReferences are not controllers': several workloads own the object
 // alike, and none may be kept from going by it.
-func (d desired) ownerReferences() []any {
+func (d Desired) ownerReferences() []any {
 	references := make([]any, len(d.Owners))
 	for i, owner := range d.Owners {
 		references[i] = map[string]any{
@@ -197,4 +199,15 @@ func generic(m map[string]string) map[string]any {
 		out[key] = value
 	}
 	return out
+}
+
+// Fingerprint stands for all of what is applied.
+func Fingerprint(object *unstructured.Unstructured) (uint64, error) {
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return 0, fmt.Errorf("cannot encode ExternalSecret %q: %w", object.GetName(), err)
+	}
+	h := fnv.New64a()
+	h.Write(raw)
+	return h.Sum64(), nil
 }
