@@ -214,7 +214,7 @@ func lifecycles() map[string]lifecycle {
 		}, 16 * minute, 6 * minute},
 		"EnvgraftSkippingPods":    {"", warned("envgraft_admissions_total", `webhook="pods", status="skipped", reason="NoApp"`), 17 * minute, 61 * minute},
 		"EnvgraftKeysUnknown":     {"", warned("envgraft_warnings_total", `reason="UncheckedLiterals"`), 17 * minute, 61 * minute},
-		"EnvgraftHiddenKeys":      {"", warned("envgraft_warnings_total", `reason="HiddenKey"`), 17 * minute, 61 * minute},
+		"EnvgraftShadowedKeys":    {"", warned("envgraft_warnings_total", `reason="ShadowedKey"`), 17 * minute, 61 * minute},
 		"EnvgraftStalePods":       {"A new leader begins with 0.", one(`envgraft_stale_pods{reason="NotInjected", instance="a"}`, 3), 32 * minute, 12 * minute},
 		"EnvgraftRestartsBlocked": {"Likewise.", one(`envgraft_pending_restarts{reason="held", instance="a"}`, 4), 32 * minute, 12 * minute},
 		"EnvgraftSSMAccessDenied": {"Admissions ask no more, the leader does.", ssm("AccessDenied"), 23 * minute, 22 * minute},

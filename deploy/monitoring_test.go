@@ -44,7 +44,7 @@ func labelValues() map[string]bool {
 	all := map[string]bool{
 		string(metrics.WebhookPods): true, string(metrics.WebhookWorkloads): true,
 		string(graft.StatusInjected): true, string(graft.StatusDenied): true, string(graft.StatusSkipped): true,
-		string(graft.ReasonNoApp): true, string(graft.WarnUncheckedLiterals): true, string(graft.WarnHiddenKey): true,
+		string(graft.ReasonNoApp): true, string(graft.WarnUncheckedLiterals): true, string(graft.WarnShadowedKey): true,
 		api.Lease: true, ".*[.]envgraft[.]dev": true, ".*envgraft.*": true, "calling_webhook_error": true,
 		string(graft.ParameterAccessDenied): true, string(graft.ParameterThrottled): true, string(graft.ParameterUnreachable): true,
 	}

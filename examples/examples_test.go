@@ -68,7 +68,7 @@ func TestChart(t *testing.T) {
 				t.Errorf("the deletion policy is %q, want %q", annotations[api.AnnotationDeletionPolicy], policy)
 			}
 			if strings.Contains(out, `value: "true"`) {
-				t.Errorf("the developer's DEBUG hides the parameter's:\n%s", out)
+				t.Errorf("the developer's DEBUG shadows the parameter's:\n%s", out)
 			}
 		})
 	}

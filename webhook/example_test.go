@@ -61,7 +61,7 @@ func review(group, kind, object string) admission.Request {
 	}}
 }
 
-// A pod whose literal hides a key of the parameter: the ConfigMap comes before
+// A pod whose literal shadows a key of the parameter: the ConfigMap comes before
 // the Secret, which wins, and the literal is bound to the key.
 func ExamplePods() {
 	c := newCluster()

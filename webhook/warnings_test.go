@@ -142,7 +142,7 @@ func allWarned() []warned {
 			facts.ConfigMap = graft.ConfigMap{State: graft.ConfigMapUnknown, Cause: n.cause}
 			return facts
 		}})},
-		{graft.WarnHiddenKey, "remove it, or keep it by annotation envgraft.dev/keep", grafted(change{facts: keys, valueFrom: true})},
+		{graft.WarnShadowedKey, "remove it, or keep it by annotation envgraft.dev/keep", grafted(change{facts: keys, valueFrom: true})},
 		{graft.WarnKeyName, "rename them", grafted(change{facts: keys})},
 		{graft.WarnDangerousKey, "rename them", grafted(change{facts: keys})},
 		{graft.WarnExternalSecret, "install the External Secrets Operator", grafted(change{facts: func(n named) graft.Facts {

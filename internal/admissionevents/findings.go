@@ -21,7 +21,7 @@ type finding struct {
 // Reasons are the warnings that become Events: what people must do something
 // about, and what the controller does not tell by itself.
 func Reasons() []graft.Reason {
-	return []graft.Reason{graft.WarnNoApp, graft.WarnUncheckedLiterals, graft.WarnHiddenKey, graft.WarnRunsWithout}
+	return []graft.Reason{graft.WarnNoApp, graft.WarnUncheckedLiterals, graft.WarnShadowedKey, graft.WarnRunsWithout}
 }
 
 func findings(report graft.Report) []finding {

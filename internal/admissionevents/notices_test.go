@@ -98,9 +98,9 @@ func (b *bench) drain(t *testing.T) []string {
 	return all
 }
 
-func hidden(message string) graft.Report {
+func shadowed(message string) graft.Report {
 	return graft.Report{Status: graft.StatusInjected, Warnings: []graft.Warning{
-		{Reason: graft.WarnHiddenKey, Message: message}, {Reason: graft.WarnKeyName, Message: "not for an Event"},
+		{Reason: graft.WarnShadowedKey, Message: message}, {Reason: graft.WarnKeyName, Message: "not for an Event"},
 	}}
 }
 
@@ -109,8 +109,8 @@ func TestNotify(t *testing.T) {
 		{Name: "app", Rebound: []graft.Rebinding{{Name: "DEBUG", Tier: graft.TierParameter}}},
 	}}
 	audited.Identity.ConfigMap, audited.Identity.Parameter = "web-config", "/shop/web/stage/app"
-	two := hidden("one")
-	two.Warnings = append(two.Warnings, graft.Warning{Reason: graft.WarnHiddenKey, Message: "two"})
+	two := shadowed("one")
+	two.Warnings = append(two.Warnings, graft.Warning{Reason: graft.WarnShadowedKey, Message: "two"})
 	cases := map[string]struct {
 		reason string
 		owner  metav1.OwnerReference
@@ -119,15 +119,15 @@ func TestNotify(t *testing.T) {
 	}{
 		"Deployment": {
 			reason: "People look at what they deployed, not at the ReplicaSet.",
-			owner:  owner("apps/v1", "ReplicaSet", "web-1"), report: hidden("hides A"),
-			want: []string{"Warning HiddenKey Admit hides A {kind=Deployment,apiVersion=apps/v1}"},
+			owner:  owner("apps/v1", "ReplicaSet", "web-1"), report: shadowed("shadows A"),
+			want: []string{"Warning ShadowedKey Admit shadows A {kind=Deployment,apiVersion=apps/v1}"},
 		},
-		"CronJob":     {reason: "Likewise.", owner: owner("batch/v1", "Job", "nightly-1"), report: hidden("x"), want: []string{"Warning HiddenKey Admit x {kind=CronJob,apiVersion=batch/v1}"}},
-		"StatefulSet": {reason: "It makes its pods itself.", owner: owner("apps/v1", "StatefulSet", "db"), report: hidden("x"), want: []string{"Warning HiddenKey Admit x {kind=StatefulSet,apiVersion=apps/v1}"}},
+		"CronJob":     {reason: "Likewise.", owner: owner("batch/v1", "Job", "nightly-1"), report: shadowed("x"), want: []string{"Warning ShadowedKey Admit x {kind=CronJob,apiVersion=batch/v1}"}},
+		"StatefulSet": {reason: "It makes its pods itself.", owner: owner("apps/v1", "StatefulSet", "db"), report: shadowed("x"), want: []string{"Warning ShadowedKey Admit x {kind=StatefulSet,apiVersion=apps/v1}"}},
 		"OneOfAKind": {
 			reason: "What is found twice in a pod is one Event, or the two would take turns forever.",
 			owner:  owner("apps/v1", "ReplicaSet", "web-1"), report: two,
-			want: []string{"Warning HiddenKey Admit one; two {kind=Deployment,apiVersion=apps/v1}"},
+			want: []string{"Warning ShadowedKey Admit one; two {kind=Deployment,apiVersion=apps/v1}"},
 		},
 		"Audited": {
 			reason: "A Namespace in audit mode is told what would be done.",
@@ -135,12 +135,12 @@ func TestNotify(t *testing.T) {
 			want: []string{`Normal Audited Admit would be injected: ConfigMap "web-config", then parameter "/shop/web/stage/app"; ` +
 				"literals that would give way: DEBUG of container app {kind=Deployment,apiVersion=apps/v1}"},
 		},
-		"Forged":     {reason: "A UID that is not the object's is not followed.", owner: metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-1", UID: "other"}, report: hidden("x")},
-		"Gone":       {reason: "Nor is a name that does not exist.", owner: owner("apps/v1", "ReplicaSet", "gone"), report: hidden("x")},
-		"NoMaker":    {reason: "A Deployment makes no pods: somebody made this up.", owner: owner("apps/v1", "Deployment", "web"), report: hidden("x")},
-		"BarePod":    {reason: "Its author reads the warnings.", report: hidden("x")},
-		"AllIsWell":  {reason: "There is nothing to tell.", owner: owner("apps/v1", "ReplicaSet", "web-1"), report: graft.Report{Status: graft.StatusInjected}},
-		"OtherGroup": {reason: "The group counts too.", owner: owner("example.com/v1", "ReplicaSet", "web-1"), report: hidden("x")},
+		"Forged":        {reason: "A UID that is not the object's is not followed.", owner: metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-1", UID: "other"}, report: shadowed("x")},
+		"Gone":          {reason: "Nor is a name that does not exist.", owner: owner("apps/v1", "ReplicaSet", "gone"), report: shadowed("x")},
+		"NoMaker":       {reason: "A Deployment makes no pods: somebody made this up.", owner: owner("apps/v1", "Deployment", "web"), report: shadowed("x")},
+		"StandalonePod": {reason: "Its author reads the warnings.", report: shadowed("x")},
+		"AllIsWell":     {reason: "There is nothing to tell.", owner: owner("apps/v1", "ReplicaSet", "web-1"), report: graft.Report{Status: graft.StatusInjected}},
+		"OtherGroup":    {reason: "The group counts too.", owner: owner("example.com/v1", "ReplicaSet", "web-1"), report: shadowed("x")},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -156,13 +156,13 @@ func TestNotify(t *testing.T) {
 func TestNotifyCoalesces(t *testing.T) {
 	b := newBench()
 	for range 500 { // pods of one rollout
-		b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-1"), hidden("hides A"))
+		b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-1"), shadowed("shadows A"))
 	}
-	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-2"), hidden("hides A")) // the next revision has it still
+	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-2"), shadowed("shadows A")) // the next revision has it still
 	if got := b.drain(t); len(got) != 1 {
 		t.Errorf("the same of one workload makes %d Events: %q", len(got), got)
 	}
-	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-2"), hidden("hides B"))
+	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-2"), shadowed("shadows B"))
 	if got := b.drain(t); len(got) != 1 {
 		t.Errorf("something new makes %d Events: %q", len(got), got)
 	}
@@ -173,9 +173,9 @@ func TestNotifyCoalesces(t *testing.T) {
 func TestNotifyFlood(t *testing.T) {
 	b := newBench()
 	for i := range 10_000 {
-		b.Notify("evil", owner("apps/v1", "ReplicaSet", fmt.Sprint("made-up-", i)), hidden("x"))
+		b.Notify("evil", owner("apps/v1", "ReplicaSet", fmt.Sprint("made-up-", i)), shadowed("x"))
 	}
-	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-1"), hidden("hides A"))
+	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-1"), shadowed("shadows A"))
 	if got := b.drain(t); len(got) != 1 || !strings.Contains(got[0], "Deployment") {
 		t.Errorf("the other namespace's Events: %q", got)
 	}
@@ -194,7 +194,7 @@ func TestNotifyNeverWaits(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := range 2 * queueLength {
-			b.Notify(fmt.Sprint("ns-", i), owner("apps/v1", "ReplicaSet", "web-1"), hidden("x"))
+			b.Notify(fmt.Sprint("ns-", i), owner("apps/v1", "ReplicaSet", "web-1"), shadowed("x"))
 		}
 	}()
 	select {
@@ -210,12 +210,12 @@ func TestNotifyNeverWaits(t *testing.T) {
 func TestNotifyAfterAFailure(t *testing.T) {
 	b := newBench()
 	b.objects.err = errors.New("no route")
-	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-1"), hidden("x"))
+	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-1"), shadowed("x"))
 	if got := b.drain(t); len(got) != 0 {
 		t.Fatalf("Events: %q", got)
 	}
 	b.objects.err = nil
-	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-1"), hidden("x"))
+	b.Notify("shop", owner("apps/v1", "ReplicaSet", "web-1"), shadowed("x"))
 	if got := b.drain(t); len(got) != 1 {
 		t.Errorf("what could not be told is not told later: %q, %v", got, b.counts)
 	}

@@ -74,7 +74,7 @@ func TestLog(t *testing.T) {
 
 func TestRecorder(t *testing.T) {
 	fake := events.NewFakeRecorder(2)
-	bounded.Recorder(fake).Eventf(&corev1.Pod{}, nil, corev1.EventTypeWarning, "HiddenKey", "Admit", "%s: remove it", strings.Repeat("x", 3<<20))
+	bounded.Recorder(fake).Eventf(&corev1.Pod{}, nil, corev1.EventTypeWarning, "ShadowedKey", "Admit", "%s: remove it", strings.Repeat("x", 3<<20))
 	if got := <-fake.Events; len(got) > bounded.Note+100 || !strings.HasSuffix(got, "x: remove it") {
 		t.Errorf("a note of %d bytes: %.100s", len(got), got)
 	}

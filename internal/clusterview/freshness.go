@@ -20,8 +20,8 @@ const (
 	Stale Freshness = "stale"
 	// Replacing pods do, too, and Reloader or ESO still has time to act.
 	Replacing Freshness = "being replaced"
-	// Bare pods were never injected, though the next one would be.
-	Bare Freshness = "not injected"
+	// Uninjected pods were never injected, though the next one would be.
+	Uninjected Freshness = "not injected"
 	// Waiting pods have not started all their containers.
 	Waiting Freshness = "waiting"
 	// Unsure is for what cannot be told from what may be read.
@@ -46,7 +46,7 @@ func (a *App) Judge(p Pod) Judgement {
 	switch judged.Outcome {
 	case staleness.Stale:
 		if judged.Reason == staleness.NotInjected {
-			return Judgement{Bare, judged.Why}
+			return Judgement{Uninjected, judged.Why}
 		}
 		return Judgement{Stale, judged.Why}
 	case staleness.Replacing:
@@ -96,14 +96,14 @@ func (a *App) marked(p Pod) staleness.Pod {
 	if p.Partial {
 		return m
 	}
-	m.StartSeen, m.Started, m.Hidden = true, p.oldestStart(), a.hidden(p)
+	m.StartSeen, m.Started, m.Hidden = true, p.oldestStart(), a.shadowed(p)
 	m.WaitsFor = join(p.Waiting())
 	return m
 }
 
-// hidden are the keys that a pod's own literals hide: what the engine would bind,
+// shadowed are the keys that a pod's own literals shadow: what the engine would bind,
 // were the pod admitted again as it runs.
-func (a *App) hidden(p Pod) []string {
+func (a *App) shadowed(p Pod) []string {
 	record, recorded := a.Record()
 	if !recorded || !record.Known() || len(p.Spec.Containers) == 0 {
 		return nil

@@ -57,9 +57,9 @@ func TestJudge(t *testing.T) {
 	recorded := &ExternalSecret{Record: externalsecret.ParseRecord(`{"parameter":"/shop/x/stage/app","version":3,"asOf":"2026-01-01T12:00:00Z","keys":["A"]}`)}
 	recorded.Spec.DataFrom = []externalsecret.DataFrom{{Extract: &externalsecret.Extract{Key: "/shop/x/stage/app"}}}
 	recorded.Status.RefreshTime = metav1.NewTime(at(12))
-	hiding := pod("3", 13)
-	hiding.Metadata.Labels = map[string]string{api.LabelApp: "x"}
-	hiding.Spec.Containers = []corev1.Container{{Name: "app", Env: []corev1.EnvVar{{Name: "A", Value: "added by another webhook"}}}}
+	shadowing := pod("3", 13)
+	shadowing.Metadata.Labels = map[string]string{api.LabelApp: "x"}
+	shadowing.Spec.Containers = []corev1.Container{{Name: "app", Env: []corev1.EnvVar{{Name: "A", Value: "added by another webhook"}}}}
 	prod := pod("9", 13)
 	prod.Metadata.Annotations[api.AnnotationParameter] = "/shop/x/prod/app"
 	seen := Seen[Secret]{State: Found, Value: Secret{Changed: at(12)}}
@@ -71,9 +71,9 @@ func TestJudge(t *testing.T) {
 		configMap time.Time
 		want      Freshness
 	}{
-		"HidesKey":        {"a literal that came after envgraft hides a key, whatever the mark says", hiding, recorded, seen, at(1), Stale},
+		"ShadowsKey":      {"a literal that came after envgraft shadows a key, whatever the mark says", shadowing, recorded, seen, at(1), Stale},
 		"OtherParameter":  {"versions of two parameters are not compared", prod, recorded, seen, at(1), Stale},
-		"Bare":            {"only its annotation says that a pod was injected", pod("bare", 13), recorded, seen, at(1), Bare},
+		"Uninjected":      {"only its annotation says that a pod was injected", pod("bare", 13), recorded, seen, at(1), Uninjected},
 		"OlderVersion":    {"an older version is surely stale", pod("2", 13), recorded, seen, at(1), Stale},
 		"StartedBefore":   {"a container reads the Secret when it starts", pod("", 11), recorded, seen, at(1), Stale},
 		"SameVersion":     {"an annotation that ESO copies changes the Secret, too", pod("3", 11), recorded, seen, at(1), Fresh},

@@ -144,8 +144,8 @@ func (r *Reader) jobsOf(ctx context.Context, w Workload) Seen[map[string]bool] {
 	return seen
 }
 
-// BarePods lists the pods that a selector picks and nobody owns.
-func (r *Reader) BarePods(ctx context.Context, namespace, selector string) Seen[[]Pod] {
+// StandalonePods lists the pods that a selector picks and nobody owns.
+func (r *Reader) StandalonePods(ctx context.Context, namespace, selector string) Seen[[]Pod] {
 	seen := list[Pod](ctx, r, pods(), namespace, query{labels: selector, accept: metadataList})
 	seen.Value = slices.DeleteFunc(seen.Value, func(p Pod) bool {
 		return metav1.GetControllerOfNoCopy(&p.Metadata) != nil || p.Metadata.DeletionTimestamp != nil

@@ -254,7 +254,7 @@ func TestInstallation(t *testing.T) {
 	if all := r.Namespaces(ctx); all.Value["shop"].Name != "shop" {
 		t.Errorf("the namespaces are %+v", all)
 	}
-	if pods := r.BarePods(ctx, "shop", ""); len(pods.Value) != 1 {
+	if pods := r.StandalonePods(ctx, "shop", ""); len(pods.Value) != 1 {
 		t.Errorf("pods of their own are %+v", pods)
 	}
 }

@@ -126,7 +126,7 @@ type ExternalSecrets struct {
 	MinRefreshInterval time.Duration `yaml:"minRefreshInterval"`
 	// MaxPerNamespace is the most ExternalSecrets that are made in a namespace.
 	MaxPerNamespace int `yaml:"maxPerNamespace"`
-	// KeepUnused is how long one stays that only Jobs or bare pods used.
+	// KeepUnused is how long one stays that only Jobs or standalone pods used.
 	KeepUnused time.Duration `yaml:"keepUnused"`
 	// VersionCheckInterval is how often SSM is asked for new versions; 0 is never.
 	VersionCheckInterval time.Duration `yaml:"versionCheckInterval"`

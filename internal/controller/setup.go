@@ -39,8 +39,8 @@ type Dependencies struct {
 	Versions lookup.Versions
 	Metrics  Recorder
 	Settings externalsecret.Settings
-	// Reach says how the parameters of a store are read.
-	Reach eso.Reach
+	// Stores says how the parameters of a store are read.
+	Stores eso.StoreReader
 }
 
 // Options are what the controller has defaults for.
@@ -128,7 +128,7 @@ func Setup(mgr manager.Manager, needs Dependencies, options Options) (*eso.Exter
 	}
 
 	external, err := eso.New(mgr.GetLogger().WithName("external-secrets"), restConfig,
-		cache.Options{HTTPClient: httpClient, Mapper: mgr.GetRESTMapper()}, needs.Settings, needs.Reach,
+		cache.Options{HTTPClient: httpClient, Mapper: mgr.GetRESTMapper()}, needs.Settings, needs.Stores,
 		eso.Tenancy{Namespaces: needs.Namespaces, Decider: needs.Decider}, needs.Metrics, options.DiscoveryInterval)
 	if err != nil {
 		return nil, err

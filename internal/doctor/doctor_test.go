@@ -232,7 +232,7 @@ func admissionCases() map[string]findingCase {
 			refuse(in, `Internal error occurred: failed calling webhook "namespace.pods.envgraft.dev": failed to call webhook: Post "https://x": dial tcp: connection refused`)
 		}},
 		"not-called": {"failurePolicy is Ignore", "admission", func(_ *testing.T, in *Input) { in.Admission.Value.Pod = clusterview.Pod{} }},
-		"warned":     {"its warnings are shown", "", func(_ *testing.T, in *Input) { in.Admission.Value.Warnings = []string{"literal X hides a key"} }},
+		"warned":     {"its warnings are shown", "", func(_ *testing.T, in *Input) { in.Admission.Value.Warnings = []string{"literal X shadows a key"} }},
 		"denied-missing": {"missingParameter is deny", "admission", func(_ *testing.T, in *Input) {
 			refuse(in, `admission webhook "namespace.pods.envgraft.dev" denied the request: SSM parameter "/shop/shop/stage/app" does not exist`)
 		}},
@@ -240,7 +240,7 @@ func admissionCases() map[string]findingCase {
 			refuse(in, `admission webhook "namespace.pods.envgraft.dev" denied the request: SSM parameter "/shop/shop/stage/app" is not a JSON object that makes a Secret`)
 		}},
 		"denied-unknown": {"what may not be read is not written", "admission", func(_ *testing.T, in *Input) {
-			refuse(in, `admission webhook "namespace.pods.envgraft.dev" denied the request: literals may hide keys of SSM parameter "/shop/shop/stage/app" (access denied: KMS), and unknownParameter is "deny"`)
+			refuse(in, `admission webhook "namespace.pods.envgraft.dev" denied the request: literals may shadow keys of SSM parameter "/shop/shop/stage/app" (access denied: KMS), and unknownParameter is "deny"`)
 		}},
 		"denied-otherwise": {"no command is better than a wrong one", "admission", func(_ *testing.T, in *Input) {
 			refuse(in, `admission webhook "namespace.pods.envgraft.dev" denied the request: something new`)

@@ -115,7 +115,7 @@ func (c Counts) With(f clusterview.Freshness) Counts {
 		c.Fresh++
 	case clusterview.Stale:
 		c.Stale++
-	case clusterview.Bare:
+	case clusterview.Uninjected:
 		c.NotInjected++
 	case clusterview.Replacing:
 		c.Replacing++
@@ -136,7 +136,7 @@ func (c Counts) String() string {
 	}{
 		{c.Fresh, clusterview.Fresh},
 		{c.Stale, clusterview.Stale},
-		{c.NotInjected, clusterview.Bare},
+		{c.NotInjected, clusterview.Uninjected},
 		{c.Replacing, clusterview.Replacing},
 		{c.Waiting, clusterview.Waiting},
 		{c.NotKnown, clusterview.Unsure},

@@ -68,7 +68,7 @@ const (
 	changes = "changes"
 )
 
-// shadowed looks in the pod of the dry run for variables of others that hide a
+// shadowed looks in the pod of the dry run for variables of others that shadow a
 // key. One that is made of its own key carries it.
 func (in Input) shadowed() []shadow {
 	pod, d := in.Admission.Value.Pod, in.App.Subject
@@ -79,7 +79,7 @@ func (in Input) shadowed() []shadow {
 			variables, _ := envresolve.Compute(c, in.keys)
 			for _, v := range variables {
 				verb := map[string]string{envresolve.ByAnotherAdded: adds, envresolve.ByAnotherChanged: changes}[admitted[c.Name].ByAnother(v)]
-				key := in.keyHidden(v)
+				key := in.keyShadowed(v)
 				if verb == "" || key == "" || d.Settings.Keep.Has(v.Name) || madeOfItself(c, v.Name) {
 					continue
 				}
@@ -110,8 +110,8 @@ func (in Input) keys(kind, name string) ([]string, bool) {
 	return nil, false
 }
 
-// keyHidden names what has the key that a variable hides; empty where it hides none.
-func (in Input) keyHidden(v envresolve.Variable) string {
+// keyShadowed names what has the key that a variable shadows; empty where it shadows none.
+func (in Input) keyShadowed(v envresolve.Variable) string {
 	id := in.App.Subject.Identity
 	for i, source := range append([]envresolve.Source{v.From}, v.Shadows...) {
 		var of string
@@ -170,9 +170,9 @@ func (in Input) foreign() string {
 
 // some joins names, as many as a line has room for.
 func some(names []string) string {
-	const most = 10
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	const maxNames = 10
+	if len(names) > maxNames {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNames], ", "), len(names)-maxNames)
 	}
 	return strings.Join(names, ", ")
 }

@@ -50,7 +50,7 @@ func (in Input) recorded(state graft.ParameterState) Finding {
 	case graft.ParameterNotObject, graft.ParameterInvalidJSON:
 		return broken(in.editParameter(), "parameter %s holds no JSON object", path)
 	}
-	return warn("envgraft may not read %s, so literals that hide its keys are not bound to them", path)
+	return warn("envgraft may not read %s, so literals that shadow its keys are not bound to them", path)
 }
 
 // noKeys is the placeholder of envgraft parameters init, in the words of

@@ -56,7 +56,7 @@ func (j *judged) add(pod clusterview.Pod, of clusterview.Judgement) {
 		}
 	}
 	switch of.Freshness {
-	case clusterview.Bare:
+	case clusterview.Uninjected:
 		j.notInjected++
 		say(&j.notInjectedWhy, "pod %s: %s")
 	case clusterview.Stale:

@@ -103,7 +103,7 @@ env:
 				return "", errors.New("not here")
 			},
 		})
-		// B of the first case's Secret is hidden by the literal.
+		// B of the first case's Secret is shadowed by the literal.
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: -want, +got:\n%s", c.reason, diff)
 		}

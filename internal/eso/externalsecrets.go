@@ -32,7 +32,7 @@ type ExternalSecrets struct {
 	restConfig *rest.Config
 	cache      cache.Options
 	settings   externalsecret.Settings
-	reach      Reach
+	stores     StoreReader
 	permits    *permits
 	metrics    Recorder
 
@@ -66,7 +66,7 @@ type Listener struct {
 
 // New makes what a replica knows of ExternalSecrets; Start fills it.
 func New(
-	log logr.Logger, restConfig *rest.Config, options cache.Options, settings externalsecret.Settings, reach Reach, tenancy Tenancy,
+	log logr.Logger, restConfig *rest.Config, options cache.Options, settings externalsecret.Settings, stores StoreReader, tenancy Tenancy,
 	m Recorder, interval time.Duration,
 ) (*ExternalSecrets, error) {
 	discoverer, err := discovery.NewDiscoveryClientForConfigAndClient(restConfig, options.HTTPClient)
@@ -74,7 +74,7 @@ func New(
 		return nil, fmt.Errorf("cannot make a discovery client: %w", err)
 	}
 	return &ExternalSecrets{
-		log: log, discoverer: discoverer, interval: interval, restConfig: restConfig, cache: options, settings: settings, reach: reach,
+		log: log, discoverer: discoverer, interval: interval, restConfig: restConfig, cache: options, settings: settings, stores: stores,
 		permits: newPermits(tenancy), metrics: m,
 	}, nil
 }

@@ -20,7 +20,7 @@ import (
 // Tenancy says what a Namespace may have.
 type Tenancy struct {
 	Namespaces NamespaceGetter
-	Decider    ReachChecker
+	Decider    TenancyChecker
 }
 
 // NamespaceGetter returns Namespaces.
@@ -31,9 +31,9 @@ type NamespaceGetter interface {
 	Current(ctx context.Context, name string) (identity.Namespace, error)
 }
 
-// ReachChecker says why a Namespace may not have a parameter through a store.
-type ReachChecker interface {
-	CheckReach(ns identity.Namespace, parameter string, store graft.Store) error
+// TenancyChecker says why a Namespace may not have a parameter through a store.
+type TenancyChecker interface {
+	CheckTenancy(ns identity.Namespace, parameter string, store graft.Store) error
 }
 
 // The memory of which stores are open to which namespaces by their labels.
@@ -66,7 +66,7 @@ func (p *permits) refusal(ctx context.Context, q facts.Question, store graft.Sto
 	if store.Kind == graft.KindSecretStore && s.Provider.AWS != nil {
 		name = s.Provider.AWS.Prefix + name // whoever writes the store writes the prefix
 	}
-	if err := p.Decider.CheckReach(ns, name, store); err != nil {
+	if err := p.Decider.CheckTenancy(ns, name, store); err != nil {
 		return fmt.Sprintf("parameter %q was not asked for: %s", name, err)
 	}
 	opens, err := p.opens(ctx, ns, store, s)

@@ -82,7 +82,7 @@ func TestForeignParameters(t *testing.T) {
 				StoreRules: []graft.StoreRule{{Store: graft.Store{Kind: graft.KindClusterSecretStore, Name: "payments"}, Namespaces: []string{"payments"}}},
 			})
 			namespaces := &shopNamespaces{}
-			x := &ExternalSecrets{permits: newPermits(Tenancy{Namespaces: namespaces, Decider: engine}), reach: facts.Stores{}}
+			x := &ExternalSecrets{permits: newPermits(Tenancy{Namespaces: namespaces, Decider: engine}), stores: facts.Stores{}}
 			i := &Installation{
 				stores: map[string]bool{graft.KindClusterSecretStore: true, graft.KindSecretStore: true},
 				cache: oneStore{spec: storeSpec{

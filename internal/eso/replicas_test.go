@@ -85,9 +85,9 @@ type answering struct {
 }
 
 // replica is one of two.
-func replica(c *cluster, engine *graft.Engine, reach Reach, parameters webhook.ParameterGetter, follows bool) (*ExternalSecrets, *webhook.Pods) {
+func replica(c *cluster, engine *graft.Engine, stores StoreReader, parameters webhook.ParameterGetter, follows bool) (*ExternalSecrets, *webhook.Pods) {
 	x := &ExternalSecrets{
-		log: logr.Discard(), reach: reach, settings: config.Default().ExternalSecretFor,
+		log: logr.Discard(), stores: stores, settings: config.Default().ExternalSecretFor,
 		permits: newPermits(Tenancy{Namespaces: c, Decider: engine}),
 	}
 	x.current.Store(&Installation{Version: "v1", stores: map[string]bool{graft.KindClusterSecretStore: true}, cache: c})
@@ -110,7 +110,7 @@ type getter func(facts.Question) facts.Parameter
 
 func (g getter) Parameter(_ context.Context, q facts.Question) facts.Parameter { return g(q) }
 
-// podOfCart is a review of a Deployment's pod with a literal that may hide a key.
+// podOfCart is a review of a Deployment's pod with a literal that may shadow a key.
 func podOfCart() admission.Request {
 	const raw = `{"metadata":{"generateName":"cart-","labels":{"app.kubernetes.io/name":"cart"},` +
 		`"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"cart-1","uid":"1","controller":true}]},` +
@@ -172,8 +172,8 @@ func settings() []graft.Config {
 }
 
 // reaches are where keys come from; only those of SSM are recorded.
-func reaches() map[string]Reach {
-	return map[string]Reach{"ssm": facts.Stores{}, "secret, directory or none": facts.AnyStore{}}
+func storeReaders() map[string]StoreReader {
+	return map[string]StoreReader{"ssm": facts.Stores{}, "secret, directory or none": facts.AnyStore{}}
 }
 
 // recording writes what the leader finds out, some time after the first pod.
@@ -184,7 +184,7 @@ func recording(x *ExternalSecrets, c *cluster, p graft.Parameter, after time.Dur
 	e.Spec.SecretStoreRef = externalsecret.StoreRef{Kind: graft.KindClusterSecretStore, Name: "aws-ssm"}
 	e.Spec.Target = externalsecret.Target{Name: "cart-secrets", Template: externalsecret.TemplateGuard}
 	e.Spec.DataFrom = []externalsecret.DataFrom{{Extract: &externalsecret.Extract{Key: wants.Parameter, Options: externalsecret.OptionsDefault}}}
-	e.Record = NewRecord(wants, facts.Parameter{Parameter: p, Fetched: time.Now()}, facts.Question{Recorded: x.reach.Recorded()})
+	e.Record = NewRecord(wants, facts.Parameter{Parameter: p, Fetched: time.Now()}, facts.Question{Recorded: x.stores.Recorded()})
 	c.mu.Lock()
 	c.externalSecret = e
 	c.mu.Unlock()
@@ -195,23 +195,23 @@ func recording(x *ExternalSecrets, c *cluster, p graft.Parameter, after time.Dur
 // settings and all states of a parameter, before and after the leader has recorded
 // it: controllers ask any replica, so the mildest one would decide.
 func TestReplicasAnswerAlike(t *testing.T) {
-	for source, reach := range reaches() {
+	for source, stores := range storeReaders() {
 		for _, c := range settings() {
 			for _, p := range states() {
 				name := fmt.Sprintf("%s/%s-%s-%s/%s", source, c.MissingParameter, c.InvalidParameter, c.UnknownParameter, p.State)
 				t.Run(name, func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { alike(t, reach, c, p) })
+					synctest.Test(t, func(t *testing.T) { alike(t, stores, c, p) })
 				})
 			}
 		}
 	}
 }
 
-func alike(t *testing.T, reach Reach, c graft.Config, p graft.Parameter) {
+func alike(t *testing.T, stores StoreReader, c graft.Config, p graft.Parameter) {
 	t.Helper()
 	world, source := &cluster{}, &answering{Parameter: p}
-	_, leader := replica(world, graft.New(c), reach, getter(source.ask), false)
-	x, follower := replica(world, graft.New(c), reach, getter(source.ask), true)
+	_, leader := replica(world, graft.New(c), stores, getter(source.ask), false)
+	x, follower := replica(world, graft.New(c), stores, getter(source.ask), true)
 	cold := answerOf(t, leader.Handle(t.Context(), podOfCart()))
 	if got := answerOf(t, follower.Handle(t.Context(), podOfCart())); got != cold {
 		t.Errorf("nothing is recorded: the leader says\n%s\nthe follower\n%s", cold, got)

@@ -13,9 +13,9 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 )
 
-// Reach says how the parameters of a store are read.
-type Reach interface {
-	Reach(store graft.Store, provider facts.StoreProvider) facts.Reach
+// StoreReader says how the parameters of a store are read.
+type StoreReader interface {
+	AccessTo(store graft.Store, provider facts.StoreProvider) facts.StoreAccess
 	// Recorded says that the leader records what is read.
 	Recorded() bool
 }
@@ -28,7 +28,7 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	}
 	wants := externalsecret.WantsOf(d, x.settings(d.Identity.ParameterEnvironment))
 	q := question(wants, namespace, time.Time{})
-	q.Recorded = x.reach.Recorded()
+	q.Recorded = x.stores.Recorded()
 	i := x.current.Load()
 	if i == nil {
 		return facts.State{Keys: x.awaited(d, facts.Ask{Question: q})}
@@ -85,16 +85,16 @@ func (x *ExternalSecrets) permitted(ctx context.Context, i *Installation, ref ex
 
 // direct directs a question to the parameters of a store.
 func (x *ExternalSecrets) direct(ctx context.Context, i *Installation, ref externalsecret.StoreRef, q facts.Question) facts.Keys {
-	q.Recorded = x.reach.Recorded()
+	q.Recorded = x.stores.Recorded()
 	s, found, _ := i.store(ctx, q.Namespace, ref)
 	if !found {
 		return facts.Ask{Question: q} // its parameters are nobody's yet
 	}
-	reach := x.reach.Reach(graft.Store{Kind: ref.KindOrDefault(), Name: ref.Name}, s.Provider)
-	if reach.Unchecked != "" {
-		return facts.NotChecked{Cause: reach.Unchecked}
+	access := x.stores.AccessTo(graft.Store{Kind: ref.KindOrDefault(), Name: ref.Name}, s.Provider)
+	if access.Unchecked != "" {
+		return facts.NotChecked{Cause: access.Unchecked}
 	}
-	return facts.Ask{Question: reach.Question(q)}
+	return facts.Ask{Question: access.Question(q)}
 }
 
 // Ask is the question for what is wanted, or why nobody may be asked.

@@ -87,9 +87,9 @@ func (s Subject) container(c corev1.Container, init bool) Container {
 // the key that it is bound to, which envFrom brings too, shadows nothing.
 func (s Subject) shadows(container string, v envresolve.Variable) []string {
 	shadows := []string{}
-	for _, hidden := range v.Shadows {
-		if hidden != v.From {
-			shadows = append(shadows, hidden.String())
+	for _, shadowed := range v.Shadows {
+		if shadowed != v.From {
+			shadows = append(shadows, shadowed.String())
 		}
 	}
 	if !slices.Contains(shadows, envresolve.KindLiteral) && s.rebound(container, v) {

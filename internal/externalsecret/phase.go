@@ -59,7 +59,7 @@ const (
 )
 
 // Guard is the target.template that TemplateGuard stands for, the API server's
-// defaults included: what is applied in full can be taken back in full.
+// defaults included: what is applied in full can be reverted in full.
 func Guard() map[string]any {
 	return map[string]any{
 		"engineVersion": "v2",

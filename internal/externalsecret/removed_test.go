@@ -96,6 +96,6 @@ func TestRemoved(t *testing.T) {
 		t.Errorf("annotations are %v", e.Annotations)
 	}
 	if want := want(); want.Matches(stored(t, d, nil)) {
-		t.Error("a note that is taken back is not written")
+		t.Error("a note that is reverted is not written")
 	}
 }

@@ -26,7 +26,7 @@ type Question struct {
 	Secret string
 	Access Access
 	// Origin tells parameters of one name and store apart, as Record.Origin does:
-	// see Reach.Question.
+	// see StoreAccess.Question.
 	Origin string
 	// Recorded says that the leader records the answer on the ExternalSecret, for
 	// all replicas to read.

@@ -106,8 +106,8 @@ const serviceParameterStore = "ParameterStore"
 // sessionTagsNone is the sessionTagsPolicy (ESO 2.5 and later) that adds no tags.
 const sessionTagsNone = "None"
 
-// Reach is how the webhook reads the parameters of a store.
-type Reach struct {
+// StoreAccess is how the webhook reads the parameters of a store.
+type StoreAccess struct {
 	Access Access
 	// Prefix is what the store puts before each parameter's name.
 	Prefix string
@@ -117,7 +117,7 @@ type Reach struct {
 }
 
 // Question directs a question to the store's parameters.
-func (r Reach) Question(q Question) Question {
+func (r StoreAccess) Question(q Question) Question {
 	q.Parameter = r.Prefix + q.Parameter
 	q.Access = r.Access
 	// Words that are not there are left out, so that the origin of most is empty.
@@ -138,20 +138,20 @@ type Stores struct {
 // can be found out when they change.
 func (Stores) Recorded() bool { return true }
 
-// Reach tells how to read the parameters of a store.
-func (s Stores) Reach(store graft.Store, provider StoreProvider) Reach {
+// AccessTo tells how to read the parameters of a store.
+func (s Stores) AccessTo(store graft.Store, provider StoreProvider) StoreAccess {
 	if cause := s.unchecked(store, provider.AWS); cause != "" {
-		return Reach{Unchecked: fmt.Sprintf("%s %s", store, cause)}
+		return StoreAccess{Unchecked: fmt.Sprintf("%s %s", store, cause)}
 	}
 	aws := provider.AWS
-	reach := Reach{Prefix: aws.Prefix, Access: Access{Region: aws.Region}}
+	access := StoreAccess{Prefix: aws.Prefix, Access: Access{Region: aws.Region}}
 	if aws.Region == s.Region {
-		reach.Access.Region = ""
+		access.Access.Region = ""
 	}
 	if aws.Role != "" {
-		reach.Access.Role, reach.Access.ExternalID = aws.Role, aws.ExternalID
+		access.Access.Role, access.Access.ExternalID = aws.Role, aws.ExternalID
 	}
-	return reach
+	return access
 }
 
 // awsRegion is the form of AWS' regions. A region becomes part of a host's
@@ -193,5 +193,5 @@ type AnyStore struct{}
 // file changed, and to ask costs little.
 func (AnyStore) Recorded() bool { return false }
 
-// Reach says that there is nothing to it.
-func (AnyStore) Reach(graft.Store, StoreProvider) Reach { return Reach{} }
+// AccessTo says that nothing is special about a store.
+func (AnyStore) AccessTo(graft.Store, StoreProvider) StoreAccess { return StoreAccess{} }

@@ -140,29 +140,29 @@ func newestCRDs(t *testing.T) string {
 	return dir
 }
 
-// TestStoreDecisions holds Reach to what testdata/awsprovider.txt says of each field.
+// TestStoreDecisions holds AccessTo to what testdata/awsprovider.txt says of each field.
 func TestStoreDecisions(t *testing.T) {
 	stores := Stores{Region: "eu-central-1", SameAccount: func(graft.Store) bool { return false }}
 	store := graft.Store{Kind: graft.KindClusterSecretStore, Name: "some"}
-	reach := func(t *testing.T, provider string) Reach {
+	access := func(t *testing.T, provider string) StoreAccess {
 		t.Helper()
 		var p StoreProvider
 		if err := json.Unmarshal([]byte(`{"aws":{`+provider+`}}`), &p); err != nil {
 			t.Fatalf("%s: %v", provider, err)
 		}
-		return stores.Reach(store, p)
+		return stores.AccessTo(store, p)
 	}
 	const role = `"service":"ParameterStore","region":"us-east-1","role":"arn:aws:iam::111122223333:role/eso"`
 	const noRole = `"service":"ParameterStore","region":"us-east-1"`
 	for field, decision := range decisions(t) {
-		got, plain := reach(t, role+","+valueOf(field)), reach(t, role)
+		got, plain := access(t, role+","+valueOf(field)), access(t, role)
 		switch decision {
 		case "unfollowed":
 			if got.Unchecked == "" {
 				t.Errorf("%s is followed: %+v", field, got)
 			}
 		case "own":
-			if got := reach(t, noRole+","+valueOf(field)); got.Unchecked == "" {
+			if got := access(t, noRole+","+valueOf(field)); got.Unchecked == "" {
 				t.Errorf("%s: credentials of its own are taken for the webhook's account's: %+v", field, got)
 			}
 		case "ignored":

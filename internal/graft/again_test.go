@@ -288,7 +288,7 @@ func TestComposed(t *testing.T) {
 		})
 	}
 
-	// While the keys are not known, it is no literal that may hide one.
+	// While the keys are not known, it is no literal that may shadow one.
 	raw := hostilePod("", "app", `{"name":"A","value":"$(A) x"}`)
 	unknown := engine.Inspect(ns, raw).Graft(graft.Facts{Parameter: graft.Parameter{State: graft.ParameterUnreachable}}).Report
 	for _, w := range unknown.Warnings {

@@ -11,7 +11,7 @@ import (
 	"github.com/envgraft/envgraft/test/golden"
 )
 
-// benchPod is a pod whose containers have ten literals each, two of which hide
+// benchPod is a pod whose containers have ten literals each, two of which shadow
 // a key.
 func benchPod(containers int, labels string) []byte {
 	var list []string

@@ -50,7 +50,7 @@ func TestMemory(t *testing.T) {
 			parameter: []string{long}, warnings: 1,
 		},
 		"ManyVariables": {
-			reason:    "Of 19,900 variables that hide a key some are named.",
+			reason:    "Of 19,900 variables that shadow a key some are named.",
 			pod:       hostilePod("", long, names.String()),
 			parameter: nil, configMap: keys, warnings: 21,
 		},

@@ -89,7 +89,7 @@ func (e envView) takes(key keyRef) bool {
 }
 
 // The rule: on Windows names that differ by case only are one variable, so a
-// literal "Path" hides the key "PATH". Kubernetes takes them for two, and
+// literal "Path" shadows the key "PATH". Kubernetes takes them for two, and
 // which of them a process sees is left to chance.
 
 // keySet finds the key that a variable's name stands for.

@@ -10,7 +10,7 @@ import (
 	"github.com/envgraft/envgraft/internal/api"
 )
 
-// The rule: env beats envFrom, so a literal hides the key that should win over
+// The rule: env beats envFrom, so a literal shadows the key that should win over
 // it. Such a literal is bound to that key in place: $(NAME) references to it
 // still expand, and kubectl describe pod shows where the value comes from.
 //
@@ -39,7 +39,7 @@ type tiers struct {
 // bindings returns the keys that a literal of this name is bound to, the
 // highest last: those of all tiers that have it, down to one that is not
 // optional. What is not known is not guessed: while the parameter's keys are
-// not known, a literal bound to the ConfigMap could hide the parameter's.
+// not known, a literal bound to the ConfigMap could shadow the parameter's.
 func (t *tiers) bindings(name string) []keyRef {
 	if !t.parameterKnown {
 		return nil
@@ -193,10 +193,10 @@ func (v *variables) followedBy(i int, name string, key keyRef) bool {
 	return false
 }
 
-// shadow is a key that a variable of a container hides.
+// shadow is a key that a variable of a container shadows.
 type shadow struct {
 	container, name string
-	hidden          reference
+	shadowed        reference
 }
 
 // shadows are those of a pod, each variable of a container once: the first few,
@@ -207,7 +207,7 @@ type shadows struct {
 }
 
 func (s *shadows) add(one shadow) {
-	if s.count++; len(s.first) < maxHiddenWarnings {
+	if s.count++; len(s.first) < maxShadowWarnings {
 		s.first = append(s.first, one)
 	}
 }
@@ -216,22 +216,22 @@ func (s *shadows) add(one shadow) {
 func (s *shadows) warnings() []Warning {
 	var warnings []Warning
 	for _, s := range s.first {
-		warnings = append(warnings, Warning{WarnHiddenKey, fmt.Sprintf(
-			"container %q: env %q has a valueFrom, which hides this key of %s: remove it, or keep it by annotation %s",
-			cut(s.container), cut(s.name), s.hidden, api.AnnotationKeep)})
+		warnings = append(warnings, Warning{WarnShadowedKey, fmt.Sprintf(
+			"container %q: env %q has a valueFrom, which shadows this key of %s: remove it, or keep it by annotation %s",
+			cut(s.container), cut(s.name), s.shadowed, api.AnnotationKeep)})
 	}
 	if more := s.count - len(s.first); more > 0 {
-		warnings = append(warnings, Warning{WarnHiddenKey, fmt.Sprintf("%d more variables have a valueFrom that hides a key", more)})
+		warnings = append(warnings, Warning{WarnShadowedKey, fmt.Sprintf("%d more variables have a valueFrom that shadows a key", more)})
 	}
 	return warnings
 }
 
-// uncheckedText says which literals may hide a key, and why nobody knows.
+// uncheckedText says which literals may shadow a key, and why nobody knows.
 func uncheckedText(names []string, object, why string) string {
 	slices.Sort(names)
 	var shown handful
 	for _, name := range slices.Compact(names) {
 		shown.add(name)
 	}
-	return fmt.Sprintf("the pod's own %s may hide keys of %s (%s)", &shown, object, why)
+	return fmt.Sprintf("the pod's own %s may shadow keys of %s (%s)", &shown, object, why)
 }

@@ -15,7 +15,7 @@ type effect struct {
 	message  string // with deny
 	optional bool   // the Secret may be missing
 	awaits   bool   // the workload needs a restart once the Secret appears
-	// without says that there is nothing of which literals could hide keys; once
+	// without says that there is nothing of which literals could shadow keys; once
 	// there is, the pod is replaced.
 	without  bool
 	warnings []Warning
@@ -86,7 +86,7 @@ func (e *Engine) runsWithout(d Decision, facts Facts) bool {
 }
 
 // unknownEffect refuses a pod, where the configuration has it so, whose
-// literals may hide keys that nobody could tell just now. One that has none is
+// literals may shadow keys that nobody could tell just now. One that has none is
 // right whatever the keys are. What is not looked up at all is no reason: it
 // would be none the next time either.
 func (e *Engine) unknownEffect(d Decision, p Parameter, unchecked []string) effect {

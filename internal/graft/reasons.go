@@ -17,7 +17,7 @@ func Passes() []Reason {
 func Warnings() []Reason {
 	return []Reason{
 		WarnNoApp, WarnParameterMissing, WarnRunsWithout, WarnParameterEmpty, WarnParameterInvalid, WarnParameterUnknown,
-		WarnConfigMapMissing, WarnConfigMapUnknown, WarnUncheckedLiterals, WarnHiddenKey, WarnKeyName,
+		WarnConfigMapMissing, WarnConfigMapUnknown, WarnUncheckedLiterals, WarnShadowedKey, WarnKeyName,
 		WarnDangerousKey, WarnExternalSecret, WarnSystemByName, WarnAudit, WarnPodsDenied, WarnReload,
 	}
 }

@@ -50,7 +50,7 @@ const (
 	WarnConfigMapMissing  Reason = "ConfigMapMissing"
 	WarnConfigMapUnknown  Reason = "ConfigMapUnknown"
 	WarnUncheckedLiterals Reason = "UncheckedLiterals"
-	WarnHiddenKey         Reason = "HiddenKey"
+	WarnShadowedKey       Reason = "ShadowedKey"
 	WarnKeyName           Reason = "KeyName"
 	WarnDangerousKey      Reason = "DangerousKey"
 	WarnExternalSecret    Reason = "ExternalSecret"

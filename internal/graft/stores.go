@@ -29,10 +29,10 @@ func (e *Engine) StoreOf(d Decision) Store {
 	return cmp.Or(d.Settings.SecretStore, configured)
 }
 
-// CheckReach says why pods of a Namespace may not have a parameter through a
+// CheckTenancy says why pods of a Namespace may not have a parameter through a
 // store. The controller asks it of what it made before: labels, annotations
 // and configuration may have changed since.
-func (e *Engine) CheckReach(ns identity.Namespace, parameter string, store Store) error {
+func (e *Engine) CheckTenancy(ns identity.Namespace, parameter string, store Store) error {
 	environment, err := e.config.Rules.CheckParameter(ns, parameter)
 	if err != nil {
 		return fmt.Errorf("parameter %q is out of reach: %w", parameter, err)

@@ -103,14 +103,14 @@ func (s *Subject) graft(facts Facts) Result {
 	}
 
 	t := s.tiers(facts, eff)
-	var hidden shadows
-	operations, containers, unchecked := s.graftContainers(t, &hidden)
+	var shadowed shadows
+	operations, containers, unchecked := s.graftContainers(t, &shadowed)
 	if refused := s.engine.unknownEffect(s.Decision, facts.Parameter, unchecked); refused.deny != "" {
 		report.Status, report.Reason, report.Message = StatusDenied, refused.deny, refused.message
 		return Result{Report: report}
 	}
 	report.Containers = containers
-	report.Warnings = slices.Concat(report.Warnings, eff.warnings, s.configMapWarnings(facts.ConfigMap), hidden.warnings(),
+	report.Warnings = slices.Concat(report.Warnings, eff.warnings, s.configMapWarnings(facts.ConfigMap), shadowed.warnings(),
 		t.keyNameWarnings())
 	if len(unchecked) > 0 && !eff.without {
 		report.Warnings = append(report.Warnings, s.uncheckedWarning(unchecked, facts))
@@ -163,7 +163,7 @@ func (t *tiers) references() []reference {
 }
 
 // graftContainers applies envFrom and literals to every container that counts.
-func (s *Subject) graftContainers(t *tiers, hidden *shadows) (operations []jsonpatch.Operation, reports []ContainerReport, unchecked []string) {
+func (s *Subject) graftContainers(t *tiers, shadowed *shadows) (operations []jsonpatch.Operation, reports []ContainerReport, unchecked []string) {
 	references := t.references()
 	marked := s.markedContainers()
 	for _, list := range []struct {
@@ -185,7 +185,7 @@ func (s *Subject) graftContainers(t *tiers, hidden *shadows) (operations []jsonp
 			}
 			env := c.envs()
 			v := variables{
-				tiers: t, container: c.Name, pointer: pointer + "/env", env: env, keep: s.Settings.Keep, shadows: hidden,
+				tiers: t, container: c.Name, pointer: pointer + "/env", env: env, keep: s.Settings.Keep, shadows: shadowed,
 				made: newComposition(t, c, env, s.Settings.Keep), report: ContainerReport{Name: c.Name, Init: list.init},
 			}
 			v.rebind()
@@ -222,7 +222,7 @@ func (s *Subject) configMapWarnings(c ConfigMap) []Warning {
 	return nil
 }
 
-// uncheckedWarning is about literals that may hide keys.
+// uncheckedWarning is about literals that may shadow keys.
 func (s *Subject) uncheckedWarning(names []string, facts Facts) Warning {
 	if s.Settings.Secrets && !facts.Parameter.Known() {
 		text := uncheckedText(names, parameterNamed(facts.Parameter.name(s.Decision)), facts.Parameter.because())

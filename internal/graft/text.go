@@ -10,8 +10,8 @@ const (
 	// maxShownBytes fits every name that the API server takes: a container's has
 	// 63 bytes at most, a variable's rarely more.
 	maxShownBytes = 100
-	// maxHiddenWarnings are of a pod; those behind them are counted.
-	maxHiddenWarnings = 20
+	// maxShadowWarnings are of a pod; those behind them are counted.
+	maxShadowWarnings = 20
 )
 
 // MaxListEntries are of an annotation that lists names.

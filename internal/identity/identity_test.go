@@ -260,16 +260,16 @@ func TestResolveOptIn(t *testing.T) {
 		want   OptIn
 		err    string
 	}{
-		"Nobody":          {"Without a label nothing happens.", Namespace{}, nil, OptIn{false, OriginNone}, ""},
-		"Namespace":       {"A namespace opts its pods in.", ns("enabled"), nil, OptIn{true, OriginNamespace}, ""},
-		"NamespaceOut":    {"A namespace can say no.", ns("disabled"), nil, OptIn{false, OriginNamespace}, ""},
-		"Pod":             {"A pod can opt in by itself.", Namespace{}, pod("enabled"), OptIn{true, OriginPod}, ""},
-		"PodOverOut":      {"The nearest wins.", ns("disabled"), pod("enabled"), OptIn{true, OriginPod}, ""},
-		"PodOut":          {"The nearest wins.", ns("enabled"), pod("disabled"), OptIn{false, OriginPod}, ""},
-		"PodTypo":         {"A value that is not understood is no guess.", ns("enabled"), pod("true"), OptIn{false, OriginPod}, `label envgraft.dev/inject of the pod is "true": use "enabled" or "disabled"`},
-		"NamespaceTypo":   {"The message names the namespace.", ns("yes"), nil, OptIn{false, OriginNamespace}, `label envgraft.dev/inject of namespace "popapps" is "yes": use "enabled" or "disabled"`},
-		"PodHidesNsTypo":  {"What does not decide is not read.", ns("yes"), pod("disabled"), OptIn{false, OriginPod}, ""},
-		"EmptyPodIsATypo": {"kubectl label pod x envgraft.dev/inject= is no answer.", ns("enabled"), pod(""), OptIn{false, OriginPod}, `label envgraft.dev/inject of the pod is "": use "enabled" or "disabled"`},
+		"Nobody":           {"Without a label nothing happens.", Namespace{}, nil, OptIn{false, OriginNone}, ""},
+		"Namespace":        {"A namespace opts its pods in.", ns("enabled"), nil, OptIn{true, OriginNamespace}, ""},
+		"NamespaceOut":     {"A namespace can say no.", ns("disabled"), nil, OptIn{false, OriginNamespace}, ""},
+		"Pod":              {"A pod can opt in by itself.", Namespace{}, pod("enabled"), OptIn{true, OriginPod}, ""},
+		"PodOverOut":       {"The nearest wins.", ns("disabled"), pod("enabled"), OptIn{true, OriginPod}, ""},
+		"PodOut":           {"The nearest wins.", ns("enabled"), pod("disabled"), OptIn{false, OriginPod}, ""},
+		"PodTypo":          {"A value that is not understood is no guess.", ns("enabled"), pod("true"), OptIn{false, OriginPod}, `label envgraft.dev/inject of the pod is "true": use "enabled" or "disabled"`},
+		"NamespaceTypo":    {"The message names the namespace.", ns("yes"), nil, OptIn{false, OriginNamespace}, `label envgraft.dev/inject of namespace "popapps" is "yes": use "enabled" or "disabled"`},
+		"PodShadowsNsTypo": {"What does not decide is not read.", ns("yes"), pod("disabled"), OptIn{false, OriginPod}, ""},
+		"EmptyPodIsATypo":  {"kubectl label pod x envgraft.dev/inject= is no answer.", ns("enabled"), pod(""), OptIn{false, OriginPod}, `label envgraft.dev/inject of the pod is "": use "enabled" or "disabled"`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -36,7 +36,7 @@ func used(t *testing.T) *counting {
 	reg := &counting{Registry: prometheus.NewPedanticRegistry()}
 	m := metrics.New(reg)
 	m.Admission(metrics.WebhookPods, graft.StatusInjected, graft.ReasonInjected, 3*time.Millisecond)
-	m.Warning(graft.WarnHiddenKey)
+	m.Warning(graft.WarnShadowedKey)
 	m.Notice(metrics.NoticeWritten)
 	m.ParameterLookup(metrics.SourceSSM, graft.ParameterFound)
 	m.ParameterCache(metrics.CacheHit)

@@ -80,7 +80,7 @@ func (a *adoption) keep() {
 			}
 		}
 		a.plan.Annotations[api.AnnotationKeep] = strings.Join(slices.Sorted(maps.Keys(kept)), ",")
-		a.notef("annotation %s keeps literals on top that hide keys today; take names out of it to let the keys win", api.AnnotationKeep)
+		a.notef("annotation %s keeps literals on top that shadow keys today; take names out of it to let the keys win", api.AnnotationKeep)
 	}
 }
 

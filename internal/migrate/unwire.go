@@ -60,7 +60,7 @@ func removeItems[T any](a *adoption, pointer string, items []T, goes func(T) boo
 }
 
 // bound says that an entry binds a name to the key of that name, in the object
-// that would win it anyway. A key that may be absent stays: what it hides then
+// that would win it anyway. A key that may be absent stays: what it shadows then
 // would show.
 func (a *adoption) bound(c corev1.Container, e corev1.EnvVar) bool {
 	if e.ValueFrom == nil || e.ValueFrom.SecretKeyRef == nil || a.secret == "" {

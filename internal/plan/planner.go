@@ -22,8 +22,8 @@ type Decider interface {
 	Decide(ns identity.Namespace, pod identity.Pod) graft.Decision
 	// Inspect reads a pod template and decides.
 	Inspect(ns identity.Namespace, raw []byte) *graft.Subject
-	// CheckReach says why a Namespace may not have a parameter of a store.
-	CheckReach(ns identity.Namespace, parameter string, store graft.Store) error
+	// CheckTenancy says why a Namespace may not have a parameter of a store.
+	CheckTenancy(ns identity.Namespace, parameter string, store graft.Store) error
 }
 
 // Rules are what plans go by.

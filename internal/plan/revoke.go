@@ -24,7 +24,7 @@ func (p *planner) revoke(claims []claim) error {
 			slices.ContainsFunc(claims, func(c claim) bool { return c.Identity.ExternalSecret == e.Name }) {
 			continue
 		}
-		cause := p.Decider.CheckReach(*p.Namespace, e.Parameter(), e.Store())
+		cause := p.Decider.CheckTenancy(*p.Namespace, e.Parameter(), e.Store())
 		if cause == nil {
 			continue // nobody asks for it; its owners keep it
 		}

@@ -79,7 +79,7 @@ func TestMergeIsBounded(t *testing.T) {
 				t.Errorf("%s\nours was not found again", tc.reason)
 			}
 			if back := unmerge(merged, "myapp-secrets"); back != tc.value {
-				t.Errorf("%s\nours could not be taken back", tc.reason)
+				t.Errorf("%s\nours could not be reverted", tc.reason)
 			}
 		})
 	}

@@ -26,7 +26,7 @@ func (s *cluster) addController(engine *graft.Engine, namespaces *facts.Namespac
 	}
 	return controller.Setup(s.manager, controller.Dependencies{
 		Decider: engine, Namespaces: namespaces, Parameters: keys.controller, Versions: keys.versions, Metrics: s.metrics,
-		Settings: s.config.ExternalSecretFor, Reach: s.reach(),
+		Settings: s.config.ExternalSecretFor, Stores: s.stores(),
 	}, controller.Options{
 		NoRestarts:         !s.config.Reload.Enabled || !s.config.Restarts.Enabled,
 		Repair:             s.config.Restarts.Repair == config.RepairRestart,
@@ -55,8 +55,8 @@ func newServer(c config.Server, source certs.Source, m *metrics.Metrics, log log
 	})
 }
 
-// reach says how the parameters of stores are read.
-func (s *cluster) reach() eso.Reach {
+// stores says how the parameters of stores are read.
+func (s *cluster) stores() eso.StoreReader {
 	if s.config.Facts.KeySource != config.KeySourceSSM {
 		return facts.AnyStore{}
 	}

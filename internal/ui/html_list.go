@@ -118,7 +118,7 @@ func bar(c doctor.Counts) g.Node {
 		{clusterview.Waiting, c.Waiting},
 		{clusterview.Unsure, c.NotKnown},
 		{clusterview.Stale, c.Stale},
-		{clusterview.Bare, c.NotInjected},
+		{clusterview.Uninjected, c.NotInjected},
 	}
 	total := 0
 	for _, part := range parts {

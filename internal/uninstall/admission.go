@@ -16,7 +16,7 @@ import (
 
 // The rule: what makes the API server change pods and workloads goes first, and
 // all of it: a webhook configuration of another name, or the policy of the
-// standby, would write again what is taken back.
+// standby, would write again what is reverted.
 
 const (
 	kindWebhooks = "MutatingWebhookConfiguration"
@@ -59,7 +59,7 @@ func (r Remover) deleteNamed(ctx context.Context, kind, flag, name string, found
 	}
 	others := slices.DeleteFunc(slices.Clone(found), func(other string) bool { return other == name })
 	if len(others) > 0 {
-		return fmt.Errorf("%s %q is envgraft's, too, and would write again what is taken back: run envgraft remove --%s %s first", kind, others[0], flag, others[0])
+		return fmt.Errorf("%s %q is envgraft's, too, and would write again what is reverted: run envgraft remove --%s %s first", kind, others[0], flag, others[0])
 	}
 	return nil
 }

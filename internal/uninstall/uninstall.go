@@ -115,7 +115,7 @@ func revertPatch(object *unstructured.Unstructured) (patch []byte, rollsOut bool
 	if err != nil {
 		return nil, false, err
 	}
-	operations, rollsOut, err := reload.TakeBack(raw)
+	operations, rollsOut, err := reload.Revert(raw)
 	if err != nil {
 		return nil, false, err
 	}

@@ -210,7 +210,7 @@ func newManager(restConfig *rest.Config, registry *prometheus.Registry) (ctrl.Ma
 		Parameters: facts.Direct{Source: keys{}},
 		Metrics:    m,
 		Settings:   c.ExternalSecretFor,
-		Reach:      facts.Stores{Region: "eu-central-1"},
+		Stores:     facts.Stores{Region: "eu-central-1"},
 	}, controller.Options{LookupsPerSecond: 1e6})
 	pods.ExternalSecrets = external
 	return mgr, pods, err

@@ -39,7 +39,7 @@ func (b *bench) testStandby(t *testing.T) {
 		return err != nil && strings.Contains(out, "ValidatingAdmissionPolicy"), out
 	})
 	want := injected()
-	want["DEBUG"] = "from-the-pod" // no facts: a literal goes on hiding its key
+	want["DEBUG"] = "from-the-pod" // no facts: a literal goes on shadowing its key
 	expect(t, "a pod that no replica has seen", b.runPod(t, namespace, "grafted", labels), want)
 	alone := map[string]string{api.LabelName: "shop", api.LabelInject: api.Disabled}
 	expect(t, "a pod that opted out", b.runPod(t, namespace, "alone", alone), map[string]string{"DATABASE_URL": absent, "LOG_LEVEL": absent})

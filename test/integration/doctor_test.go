@@ -252,7 +252,7 @@ func TestDoctorFindsEachBrokenLink(t *testing.T) {
 		"NoConfigMap": {"configmap", "create configmap", func(s *shop) {
 			s.deployment(`, app.kubernetes.io/name: shop}, annotations: {envgraft.dev/config-map-required: "true"}`)
 		}, nil},
-		"BarePod": {"pods", "rollout restart", func(s *shop) {
+		"StandalonePod": {"pods", "rollout restart", func(s *shop) {
 			s.pod("shop-bare", "shop-1", api.LabelInject+"=disabled")
 		}, (*shop).replacePods},
 		"StalePod": {

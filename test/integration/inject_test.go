@@ -18,7 +18,7 @@ import (
 	"github.com/envgraft/envgraft/test/canary"
 )
 
-// plainDeployment is one as people write it, with literals that hide a key of
+// plainDeployment is one as people write it, with literals that shadow a key of
 // the parameter and one of the ConfigMap.
 const plainDeployment = `apiVersion: apps/v1
 kind: Deployment

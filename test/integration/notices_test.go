@@ -80,9 +80,9 @@ func TestFindingsBecomeEvents(t *testing.T) {
 	ns := b.namespace(t, nil)
 	n := b.notices(t)
 	reports := map[string]graft.Report{
-		"nameless": {Status: graft.StatusSkipped, Warnings: []graft.Warning{{Reason: graft.WarnNoApp, Message: "no app is named"}}},
-		"hiding":   {Status: graft.StatusInjected, Warnings: []graft.Warning{{Reason: graft.WarnHiddenKey, Message: "API_KEY is hidden"}}},
-		"unknown":  {Status: graft.StatusInjected, Warnings: []graft.Warning{{Reason: graft.WarnUncheckedLiterals, Message: "keys are not known"}}},
+		"nameless":  {Status: graft.StatusSkipped, Warnings: []graft.Warning{{Reason: graft.WarnNoApp, Message: "no app is named"}}},
+		"shadowing": {Status: graft.StatusInjected, Warnings: []graft.Warning{{Reason: graft.WarnShadowedKey, Message: "API_KEY is shadowed"}}},
+		"unknown":   {Status: graft.StatusInjected, Warnings: []graft.Warning{{Reason: graft.WarnUncheckedLiterals, Message: "keys are not known"}}},
 	}
 	forgedUID, forged := b.owner(t, ns, "forged")
 	forged.UID = "00000000-0000-0000-0000-000000000000"
@@ -169,7 +169,7 @@ func TestUnknownKeysBecomeAnEvent(t *testing.T) {
 	}
 }
 
-// podOf is a pod that a controller made, with a literal that may hide a key.
+// podOf is a pod that a controller made, with a literal that may shadow a key.
 func podOf(namespace, name, app string, owner metav1.OwnerReference) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{

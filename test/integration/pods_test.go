@@ -39,7 +39,7 @@ func (b *bench) create(t *testing.T, object client.Object) {
 	}
 }
 
-// pod is one of app "myapp" with two literals that hide keys.
+// pod is one of app "myapp" with two literals that shadow keys.
 func pod(namespace string, change func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "myapp-", Labels: map[string]string{api.LabelName: "myapp"}},

@@ -46,8 +46,8 @@ func (c *Session) Targets(ctx context.Context, args []string, selector string) (
 // selected are the workloads with the labels, and the pods that nobody owns.
 func (c *Session) selected(ctx context.Context, selector string) ([]clusterview.Workload, error) {
 	targets, failed := c.Workloads(ctx, c.Namespace, selector)
-	uninjected := c.BarePods(ctx, c.Namespace, selector)
-	for _, pod := range uninjected.Value {
+	standalone := c.StandalonePods(ctx, c.Namespace, selector)
+	for _, pod := range standalone.Value {
 		ref, err := clusterview.ParseRef(c.Namespace, "pod/"+pod.Metadata.Name)
 		if err != nil {
 			return nil, err
@@ -62,8 +62,8 @@ func (c *Session) selected(ctx context.Context, selector string) ([]clusterview.
 	for _, f := range failed {
 		return nil, fmt.Errorf("cannot list workloads: %s", f.Cause)
 	}
-	if uninjected.State != clusterview.Found {
-		return nil, fmt.Errorf("cannot list pods: %s", uninjected.Cause)
+	if standalone.State != clusterview.Found {
+		return nil, fmt.Errorf("cannot list pods: %s", standalone.Cause)
 	}
 	return nil, fmt.Errorf("nothing in namespace %q has labels %q", c.Namespace, selector)
 }

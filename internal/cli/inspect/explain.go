@@ -29,7 +29,7 @@ func NewExplain(streams cmdutil.Streams) *cobra.Command {
 		Short: "Show where each variable of a pod comes from",
 		Long: `Show for each pod who it is, what the webhook does to it and why, and where each
 variable of its containers comes from: the parameter, the ConfigMap or the pod
-itself, and what is hidden by it. No value of a Secret is ever printed.
+itself, and what is shadowed by it. No value of a Secret is ever printed.
 
 Of a workload in the cluster it shows what its next pod gets, which version the
 parameter has, when ESO last synced it, and which pods run with older data; of a

@@ -33,7 +33,7 @@ func paintStatus(p output.Palette, s graft.Status) terminal.Safe {
 
 func paintFreshness(p output.Palette, f clusterview.Freshness) terminal.Safe {
 	colors := map[clusterview.Freshness]int{
-		clusterview.Fresh: output.Green, clusterview.Stale: output.Red, clusterview.Bare: output.Red,
+		clusterview.Fresh: output.Green, clusterview.Stale: output.Red, clusterview.Uninjected: output.Red,
 		clusterview.Waiting: output.Yellow, clusterview.Replacing: output.Yellow, clusterview.Unsure: output.Default,
 	}
 	return p.Paint(colors[f], string(f))

@@ -139,7 +139,7 @@ func start(t *testing.T, options controller.Options) *replica {
 		Versions:   r.parameters,
 		Metrics:    metrics.New(r.registry),
 		Settings:   c.ExternalSecretFor,
-		Reach:      facts.Stores{Region: "eu-central-1"},
+		Stores:     facts.Stores{Region: "eu-central-1"},
 	}, options)
 	if err != nil {
 		t.Fatal(err)

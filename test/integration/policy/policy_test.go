@@ -163,7 +163,7 @@ func (b *bench) create(ctx context.Context, namespace string, pod *corev1.Pod) (
 	return pod, b.client.Create(ctx, pod, client.DryRunAll)
 }
 
-// app is the pod of an app that hides nothing and asks for nothing.
+// app is the pod of an app that shadows nothing and asks for nothing.
 func app(change func(*corev1.Pod)) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "app-", Labels: map[string]string{api.LabelName: "web"}, Annotations: map[string]string{}},

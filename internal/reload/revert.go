@@ -6,10 +6,10 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 )
 
-// TakeBack returns the operations that take all back that was written to a
+// Revert returns the operations that revert all that was written to a
 // workload, the label in its template too, whatever its own label says. Where
 // they change the template, the workload is rolled out.
-func TakeBack(raw []byte) (operations []jsonpatch.Operation, rollsOut bool, err error) {
+func Revert(raw []byte) (operations []jsonpatch.Operation, rollsOut bool, err error) {
 	w, err := Read(raw)
 	if err != nil {
 		return nil, false, err
