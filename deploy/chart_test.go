@@ -254,6 +254,8 @@ func TestRefusesBadValues(t *testing.T) {
 		"UnknownField":      {"It would crash the pod.", "config.tenacy=open", "additional properties 'tenacy' not allowed"},
 		"Enum":              {"It would crash the pod.", "config.tenancy.mode=closed", "/config/tenancy/mode"},
 		"Duration":          {"It would crash the pod.", "config.facts.parameterTTL=60", "/config/facts/parameterTTL"},
+		"LongTTL":           {"The program refuses it, and the pod would crash.", "config.facts.parameterTTL=23h61m", "config.facts.parameterTTL is 23h61m: it must be greater than 0 and at most 24h"},
+		"NoTTL":             {"Likewise.", "config.facts.configMapTTL=0s", "config.facts.configMapTTL is 0s: it must be greater than 0 and at most 24h"},
 		"Address":           {"The ports of Service and probes are made of the value ports.", "config.server.listen=:443", "additional properties 'listen' not allowed"},
 		"Mode":              {"", "certificates.mode=vault", "/certificates/mode"},
 		"NoSecret":          {"", "certificates.mode=provided", "certificates.provided.secretName is required"},
@@ -287,7 +289,7 @@ func TestTakesGoodValues(t *testing.T) {
 	for _, set := range []string{
 		"terminationGracePeriodSeconds=6", "config.server.drainDelay=39s999ms", "config.server.drainDelay=0s", "podDisruptionBudget.maxUnavailable=1",
 		"podDisruptionBudget.maxUnavailable=34%", "aws.region=us-gov-west-1", "aws.region=cn-north-1", "config.environment=Prod_1.x-2",
-		"image.repository=registry.example.com/envgraft,image.tag=",
+		"image.repository=registry.example.com/envgraft,image.tag=", "config.facts.negativeTTL=23h60m", "config.facts.negativeTTL=1ns",
 	} {
 		if _, err := helm(t, "template", "envgraft", "chart", "--values", "testdata/values/minimal.yaml", "--set", set); err != nil {
 			t.Errorf("--set %s: %v", set, err)

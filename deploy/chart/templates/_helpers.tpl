@@ -68,6 +68,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail "config.environment is required, for example --set config.environment=stage: it is the environment of pods where neither the pod nor its Namespace has the label envgraft.dev/environment" }}
 {{- end }}
 {{- include "envgraft.checkDrain" . }}
+{{- include "envgraft.checkTTLs" . }}
 {{- $aws := dict }}
 {{- with .Values.aws.region }}{{ $_ := set $aws "region" . }}{{ end }}
 {{- with .Values.aws.ssmEndpoint }}{{ $_ := set $aws "ssmEndpoint" . }}{{ end }}
@@ -92,17 +93,33 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- toYaml (mergeOverwrite $own $config) }}
 {{- end }}
 
-{{/* A pod that is killed while it drains breaks the reviews that it still answers. */}}
-{{- define "envgraft.checkDrain" -}}
-{{- $delay := dig "server" "drainDelay" "5s" .Values.config }}
+{{/* The seconds of a duration as Go writes it, such as 1m30s. */}}
+{{- define "envgraft.seconds" -}}
 {{- $seconds := 0.0 }}
-{{- range regexFindAll "[0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h)" $delay -1 }}
+{{- range regexFindAll "[0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h)" . -1 }}
 {{- $unit := regexFind "[a-zµ]+$" . }}
 {{- $scale := get (dict "ns" 0.000000001 "us" 0.000001 "µs" 0.000001 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) $unit }}
 {{- $seconds = addf $seconds (mulf (trimSuffix $unit . | float64) $scale) }}
 {{- end }}
-{{- if le (float64 .Values.terminationGracePeriodSeconds) (float64 $seconds) }}
+{{- $seconds }}
+{{- end }}
+
+{{/* A pod that is killed while it drains breaks the reviews that it still answers. */}}
+{{- define "envgraft.checkDrain" -}}
+{{- $delay := dig "server" "drainDelay" "5s" .Values.config }}
+{{- if le (float64 .Values.terminationGracePeriodSeconds) (include "envgraft.seconds" $delay | float64) }}
 {{- fail (printf "terminationGracePeriodSeconds (%v) must be longer than config.server.drainDelay (%s): a pod that is killed while it drains breaks the reviews that it still answers" .Values.terminationGracePeriodSeconds $delay) }}
+{{- end }}
+{{- end }}
+
+{{/* The program refuses other lengths, and its pods would crash. */}}
+{{- define "envgraft.checkTTLs" -}}
+{{- range $field := list "parameterTTL" "negativeTTL" "configMapTTL" }}
+{{- $ttl := dig "facts" $field "1s" $.Values.config }}
+{{- $seconds := include "envgraft.seconds" $ttl | float64 }}
+{{- if or (le $seconds 0.0) (gt $seconds 86400.0) }}
+{{- fail (printf "config.facts.%s is %s: it must be greater than 0 and at most 24h" $field $ttl) }}
+{{- end }}
 {{- end }}
 {{- end }}
 
