@@ -11,7 +11,6 @@ import (
 
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/workload"
 )
@@ -21,9 +20,11 @@ type App struct {
 	Workloads []*inventory.Workload
 	// Pods are those that the webhook labelled, newest first.
 	Pods []*inventory.Pod
-	// Decide decides about a pod by its labels and annotations.
-	Decide   func(identity.Pod) graft.Decision
-	Settings externalsecret.Settings
+	// DecideWorkload and DecidePod decide by labels and annotations, those of a workload's
+	// template or of a pod.
+	DecideWorkload func(*inventory.Workload) graft.Decision
+	DecidePod      func(*inventory.Pod) graft.Decision
+	Settings       externalsecret.Settings
 	// Top returns the workload above a pod; nil where its owner is gone.
 	Top func(*inventory.Pod) (*workload.Ref, error)
 	// Settled says that a pod that waited for a Secret needs no more thought.
@@ -39,7 +40,7 @@ func Of(a App) ([]Claim, error) {
 		if row.Deleting {
 			continue
 		}
-		if c, ok := a.claim(row.Ref, row.Identity(), row.Created()); ok {
+		if c, ok := a.claim(row.Ref, a.DecideWorkload(row), row.Created()); ok {
 			claims = append(claims, c)
 		}
 	}
@@ -56,9 +57,8 @@ func Of(a App) ([]Claim, error) {
 	return claims, a.addAwaiting(claims)
 }
 
-// claim is what a workload asks for by the labels and annotations of its pods.
-func (a App) claim(w workload.Ref, pod identity.Pod, created time.Time) (Claim, bool) {
-	d := a.Decide(pod)
+// claim is what a workload asks for by a decision about its pods.
+func (a App) claim(w workload.Ref, d graft.Decision, created time.Time) (Claim, bool) {
 	if d.Status != graft.StatusInjected || !d.Settings.Secrets {
 		return Claim{}, false
 	}
@@ -79,7 +79,7 @@ func (a App) addUnowned(claims []Claim) ([]Claim, error) {
 		if pod.Controller != nil {
 			seen[pod.Controller.UID] = true
 		}
-		c, ok := a.claim(pod.Ref(), pod.Identity(), pod.Created())
+		c, ok := a.claim(pod.Ref(), a.DecidePod(pod), pod.Created())
 		if !ok || slices.ContainsFunc(claims, c.wantsTheSame) || pod.Controller != nil && slices.ContainsFunc(owned, c.shares) {
 			continue
 		}

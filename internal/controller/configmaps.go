@@ -77,7 +77,7 @@ func (c *configMaps) get(ctx context.Context, key client.ObjectKey) (plan.Config
 	case last.Deleted:
 		next.Deleted, next.Changed = true, last.Changed
 	case last.Found:
-		next.Deleted, next.Changed = true, c.clock.Now()
+		next.Deleted, next.Changed = true, last.at // at the earliest: pods that started since may not have it
 	}
 	c.known.Add(key, seen{next, c.clock.Now()}, 3*plan.ConfigMapInterval)
 	return next, nil

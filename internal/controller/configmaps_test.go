@@ -61,8 +61,8 @@ func TestReadsOfConfigMaps(t *testing.T) {
 	}
 	clock.Step(plan.ConfigMapInterval)
 	gone := look()
-	if !gone.Deleted || !gone.Changed.Equal(clock.Now()) {
-		t.Errorf("one that was deleted: %+v", gone)
+	if !gone.Deleted || !gone.Changed.Equal(clock.Now().Add(-plan.ConfigMapInterval)) {
+		t.Errorf("one that was deleted, since it was last seen: %+v", gone)
 	}
 	clock.Step(plan.ConfigMapInterval)
 	if again := look(); !again.Deleted || !again.Changed.Equal(gone.Changed) {

@@ -164,6 +164,9 @@ func (r *Record) parameter() graft.Parameter {
 	return found(r.Keys, r.Version, r.Modified)
 }
 
+// Facts are what a pod is admitted by that goes by the record alone.
+func (r *Record) Facts() graft.Facts { return graft.Facts{Parameter: r.parameter()} }
+
 func found(keys []string, version int64, modified time.Time) graft.Parameter {
 	p := graft.Parameter{State: graft.ParameterFound, Keys: keys, Version: version, Modified: modified}
 	if len(keys) == 0 {

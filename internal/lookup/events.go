@@ -40,7 +40,7 @@ func NewEvents(check *VersionCheck, region string) *Events {
 // index reads all ExternalSecrets from memory, where the last look is older than
 // age. The caller holds the lock.
 func (p *Events) index(ctx context.Context, age time.Duration) {
-	if time.Since(p.built) < age {
+	if p.check.clock().Since(p.built) < age {
 		return
 	}
 	p.asked, _ = p.current(ctx)
@@ -48,7 +48,7 @@ func (p *Events) index(ctx context.Context, age time.Duration) {
 	for key := range p.asked {
 		p.byName[key.Name] = append(p.byName[key.Name], key)
 	}
-	p.built = time.Now()
+	p.built = p.check.clock().Now()
 }
 
 // Concerned implements ssmevents.Parameters. A store without a role reads the

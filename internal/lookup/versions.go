@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/externalsecret"
@@ -44,6 +44,8 @@ type VersionCheck struct {
 	// While they do, versions are checked each Fallback.
 	EventsUp func() bool
 	Fallback time.Duration
+	// Clock is the real one where it is nil.
+	Clock clock.WithTicker
 
 	// denied says that the refusal was logged: once is enough.
 	denied bool
@@ -55,11 +57,25 @@ func (v *VersionCheck) Run(ctx context.Context, interval time.Duration) {
 	if v.Versions == nil || interval <= 0 {
 		return
 	}
-	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		if v.due(time.Now()) {
+	ticks := v.clock().NewTicker(interval)
+	defer ticks.Stop()
+	for {
+		if v.due(v.clock().Now()) {
 			v.check(ctx)
 		}
-	}, interval)
+		select {
+		case <-ticks.C():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (v *VersionCheck) clock() clock.WithTicker {
+	if v.Clock == nil {
+		return clock.RealClock{}
+	}
+	return v.Clock
 }
 
 // due reports whether versions are to be checked now.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/envgraft/envgraft/internal/claims"
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/identity"
 	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/workload"
 )
@@ -19,7 +18,8 @@ func (p *planner) claims() ([]claim, error) {
 	}
 	return claims.Of(claims.App{ //nolint:wrapcheck // it is a question, or says what failed
 		Workloads: p.Workloads, Pods: p.Pods, Settings: p.Settings,
-		Decide: func(pod identity.Pod) graft.Decision { return p.Decider.Decide(*p.Namespace, pod) },
+		DecideWorkload: p.decide,
+		DecidePod:      func(pod *inventory.Pod) graft.Decision { return p.Decider.Decide(*p.Namespace, pod.Identity()) },
 		Top: func(pod *inventory.Pod) (*workload.Ref, error) {
 			top, err := ask[Top](p, TopOf{pod})
 			return top.Ref, err

@@ -54,7 +54,7 @@ func compareConfigMaps(p *planner) error {
 	}
 	askers := make(map[string][]asker)
 	for _, row := range p.Workloads {
-		d := p.Decider.Decide(*p.Namespace, row.Identity())
+		d := p.decide(row)
 		if row.Deleting || d.Status != graft.StatusInjected || row.Ref.GroupKind().Group == workload.GroupBatch {
 			continue
 		}

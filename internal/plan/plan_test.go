@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/envgraft/envgraft/internal/api"
@@ -290,6 +291,21 @@ func TestStale(t *testing.T) {
 		}, "web ShadowedKeys", staleness.HiddenKey},
 		{"its keys were not known, and none is shadowed", func(s *scenario) { s.addPod("web-1", at(50)) }, "", ""},
 		{"it has an older version", func(s *scenario) { s.addPod("web-1", at(0), api.AnnotationParameterVersion, "1") }, "web StaleVersion", staleness.OlderVersion},
+		{"it was admitted by an older version, and started with this one", func(s *scenario) {
+			s.pod = runningSince("web-1", at(30))
+			s.addPod("web-1", at(0), api.AnnotationParameterVersion, "1")
+		}, "", ""},
+		{"it has this one, and its literals shadow a key that came with it", func(s *scenario) {
+			s.pod = runningSince("web-1", at(30))
+			s.pod.Labels = map[string]string{api.LabelName: "shop"}
+			s.pod.Spec.Containers = []corev1.Container{{Name: "web", Env: []corev1.EnvVar{{Name: "URL", Value: "literal"}}}}
+			s.addPod("web-1", at(0), api.AnnotationParameterVersion, "1")
+		}, "web ShadowedKeys", staleness.HiddenKey},
+		{"its keys were not known, and the parameter changed since", func(s *scenario) { s.addPod("web-1", at(0)) }, "web StaleVersion", staleness.OlderVersion},
+		{"it was replaced meanwhile", func(s *scenario) {
+			s.pod = runningSince("web-2", at(30))
+			s.addPod("web-1", at(0), api.AnnotationParameterVersion, "1")
+		}, "", ""},
 		{"it opted out", func(s *scenario) {
 			s.addPod("web-1", at(0), api.AnnotationInjected, "")
 			s.AllPods[0].Labels = append(s.AllPods[0].Labels, api.LabelInject, api.Disabled)

@@ -12,6 +12,7 @@ import (
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
+	"github.com/envgraft/envgraft/internal/inventory"
 	"github.com/envgraft/envgraft/internal/memory"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
@@ -48,13 +49,15 @@ type planner struct {
 	plan Plan
 	// step is the one that is being decided.
 	step *Step
+	// decisions are those about workloads: several rules ask.
+	decisions map[*inventory.Workload]graft.Decision
 	// restarted are the workloads of which a restart is planned: one is enough.
 	restarted []types.UID
 }
 
 // Make decides what is to be done for an app.
 func (r Rules) Make(s *Snapshot) Plan {
-	p := &planner{Rules: r, Snapshot: s}
+	p := &planner{Rules: r, Snapshot: s, decisions: make(map[*inventory.Workload]graft.Decision, len(s.Workloads))}
 	p.try("", "judge pods", nil, func() error { return judgePods(p) })
 	p.try("", "compare ConfigMaps", nil, func() error { return compareConfigMaps(p) })
 	claims, err := p.claims()
@@ -148,6 +151,16 @@ func (p *planner) dependOn(names ...string) {
 			p.plan.Uses = append(p.plan.Uses, name)
 		}
 	}
+}
+
+// decide decides about the pods of a workload.
+func (p *planner) decide(row *inventory.Workload) graft.Decision {
+	d, known := p.decisions[row]
+	if !known {
+		d = p.Decider.Decide(*p.Namespace, row.Identity())
+		p.decisions[row] = d
+	}
+	return d
 }
 
 // existing returns an ExternalSecret; nil where there is none.

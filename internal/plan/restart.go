@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/envgraft/envgraft/internal/memory"
-	"github.com/envgraft/envgraft/internal/restarts"
 	"github.com/envgraft/envgraft/internal/rollout"
 	"github.com/envgraft/envgraft/internal/workload"
 	"github.com/envgraft/envgraft/internal/workloadevents"
@@ -48,6 +47,9 @@ func (c Cause) Settle(m *memory.Memory) { m.Settle(c.About, memory.SettledTTL) }
 func (c Cause) Restarted() Notice {
 	return Notice{Workload: c.Workload, Event: workloadevents.Inform(c.Done.reason, "Restart", c.Done.note)}
 }
+
+// underWayPoll is when to look again at a workload whose new pods do not exist yet.
+const underWayPoll = time.Minute
 
 // RefusedRetry is when a restart that failed is tried again.
 const RefusedRetry = time.Minute
@@ -116,7 +118,7 @@ func (p *planner) restart(c Cause) error {
 		return nil
 	}
 	if rollout.UnderWay(object, p.Now) {
-		p.waitAtMost(restarts.Poll)
+		p.waitAtMost(underWayPoll)
 		return nil
 	}
 	if p.NoRestarts || rollout.OptedOut(object) {

@@ -249,7 +249,10 @@ func (s *scenario) answer(t *testing.T, question any) any {
 	case PodRuns:
 		return !s.gone
 	case PodNamed:
-		return s.pod
+		if s.pod != nil {
+			return s.pod
+		}
+		return runningSince(q.Name, at(0))
 	case ConfigMapOf:
 		cm := s.configMap
 		cm.Name = q.Name
@@ -259,6 +262,16 @@ func (s *scenario) answer(t *testing.T, question any) any {
 	}
 	t.Fatalf("a %T is asked", question)
 	return nil
+}
+
+// runningSince is a pod as the API server has it.
+func runningSince(name string, started time.Time) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shops", Name: name, UID: types.UID(name)},
+		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: corev1.ContainerState{
+			Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(started)},
+		}}}},
+	}
 }
 
 // actions are those of all steps.

@@ -130,8 +130,8 @@ type ConfigMap struct {
 	Known bool
 	// Found says that it exists. Deleted says that it existed when it was read before.
 	Found, Deleted bool
-	// Created is zero where it does not exist. Changed is when its data last changed,
-	// or when it was found deleted.
+	// Created is zero where it does not exist. Changed is when its data last changed. Of
+	// one that was deleted it is when it was last seen.
 	Created, Changed time.Time
 	// Wait is when to look again.
 	Wait time.Duration

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -72,7 +73,7 @@ func judgePods(p *planner) error {
 		return err
 	}
 	for _, s := range sets {
-		p.try("", "judge the pods of "+s.workload.String(), nil, func() error { return judge{p, s}.all() })
+		p.try("", "judge the pods of "+s.workload.String(), nil, func() error { return (&judge{planner: p, podSet: s}).all() })
 	}
 	return nil
 }
@@ -142,7 +143,7 @@ func podSetOf(p *planner, w workload.Ref, row *inventory.Workload, pod *inventor
 	switch {
 	case row != nil:
 		s.template = row.Template()
-		s.decision = p.Decider.Decide(*p.Namespace, row.Identity())
+		s.decision = p.decide(row)
 	case pod != nil:
 		s.decision = p.Decider.Decide(*p.Namespace, pod.Identity())
 	}
@@ -193,9 +194,12 @@ func marks(pod *inventory.Pod) staleness.Pod {
 type judge struct {
 	*planner
 	*podSet
+
+	// starts counts the pods that were read.
+	starts int
 }
 
-func (j judge) all() error {
+func (j *judge) all() error {
 	stale := make(map[staleness.Reason][]*inventory.Pod)
 	if j.decision.Status == graft.StatusInjected {
 		for _, pod := range j.pods {
@@ -224,12 +228,16 @@ func (j judge) all() error {
 	return nil
 }
 
+// maxStarts bounds the pods of a workload that are read to see when they started.
+const maxStarts = 3
+
 // one says why a pod is stale; "" where it is not, or not yet.
-func (j judge) one(pod *inventory.Pod) (staleness.Reason, error) {
+func (j *judge) one(pod *inventory.Pod) (staleness.Reason, error) {
 	app, marked := j.app(j.Now), marks(pod)
 	if j.workload.Kind == workload.Pod && marked.Injected != "" {
 		return "", nil // it is not seen whether it runs at all
 	}
+	awaits := pod.Awaits() && marked.Version.Number == 0
 	if staleness.Unmarked(app, marked) {
 		// Its pods were admitted while the keys were not known.
 		shadows, err := ask[bool](j.planner, Shadows{Workload: j.workload, Template: j.template, Revision: pod.Revision, Record: j.record()})
@@ -241,11 +249,35 @@ func (j judge) one(pod *inventory.Pod) (staleness.Reason, error) {
 		}
 	}
 	judged := staleness.Judge(app, marked)
+	if judged.Outcome == staleness.Stale && judged.Reason == staleness.OlderVersion && !awaits && j.starts < maxStarts {
+		j.starts++
+		var err error
+		if judged, err = j.started(app, marked, pod); err != nil {
+			return "", err
+		}
+	}
 	j.waitAtMost(judged.Recheck)
-	if judged.Outcome != staleness.Stale {
-		return "", nil
+	if judged.Outcome != staleness.Stale || awaits && judged.Reason == staleness.OlderVersion {
+		return "", nil // whose Secret came after it, is restarted for that
 	}
 	return judged.Reason, nil
+}
+
+// started judges a pod of an older version by when its containers started: it may have
+// waited for the Secret, or have been restarted in place.
+func (j *judge) started(app staleness.App, marked staleness.Pod, pod *inventory.Pod) (staleness.Judgement, error) {
+	read, err := ask[*corev1.Pod](j.planner, PodNamed{pod.Name})
+	if err != nil || read == nil || read.UID != pod.UID {
+		return staleness.Judgement{}, err // where it is gone it is not stale
+	}
+	if marked.ReadsRecorded = app.StartedWithRecorded(staleness.FirstStart(read)); marked.ReadsRecorded {
+		raw, err := json.Marshal(read)
+		if err != nil {
+			return staleness.Judgement{}, fmt.Errorf("cannot encode pod %q: %w", pod.Name, err)
+		}
+		marked.Hidden = staleness.Shadowed(j.Decider.Inspect(*j.Namespace, raw), graft.TierParameter, j.record().Facts())
+	}
+	return staleness.Judge(app, marked), nil
 }
 
 // AnyShadows says that literals of a workload's template shadow keys of its parameter
@@ -259,13 +291,11 @@ func AnyShadows(d Decider, ns identity.Namespace, object *unstructured.Unstructu
 	if err != nil {
 		return false, fmt.Errorf("cannot encode the template of %s %q: %w", object.GetKind(), object.GetName(), err)
 	}
-	return len(staleness.Shadowed(d.Inspect(ns, raw), graft.TierParameter, graft.Facts{
-		Parameter: graft.Parameter{State: graft.ParameterFound, Keys: r.Keys, Version: r.Version},
-	})) > 0, nil
+	return len(staleness.Shadowed(d.Inspect(ns, raw), graft.TierParameter, r.Facts())) > 0, nil
 }
 
 // what says for people what is the matter, with one pod as an example.
-func (j judge) what(reason staleness.Reason, pod *inventory.Pod) string {
+func (j *judge) what(reason staleness.Reason, pod *inventory.Pod) string {
 	var what string
 	switch reason {
 	case staleness.NotInjected:
@@ -279,6 +309,10 @@ func (j judge) what(reason staleness.Reason, pod *inventory.Pod) string {
 	case staleness.OlderVersion:
 		what = fmt.Sprintf("pods, %q for one, were admitted by version %d of parameter %q, which is at %d, and nothing has restarted them",
 			pod.Name, pod.Version(), j.parameter(), j.record().Version)
+		if pod.Version() == 0 {
+			what = fmt.Sprintf("pods, %q for one, were created before version %d of parameter %q, and nothing has restarted them",
+				pod.Name, j.record().Version, j.parameter())
+		}
 	case staleness.OlderObject:
 		what = fmt.Sprintf("pods, %q for one, started before Secret %q or their ConfigMap changed, and nothing has restarted them",
 			pod.Name, j.decision.Identity.Secret)
@@ -306,7 +340,7 @@ type repairAttempt struct {
 // repair restarts the workload of stale pods, where the configuration has it
 // so, once a day for a reason: where the pods that came of it are no better, another
 // would not help.
-func (j judge) repair(reason staleness.Reason, stale []*inventory.Pod) error {
+func (j *judge) repair(reason staleness.Reason, stale []*inventory.Pod) error {
 	if !j.Repair || j.NoRestarts || !j.workload.Restartable() {
 		return nil
 	}

@@ -44,17 +44,26 @@ func replacesNothing(object *unstructured.Unstructured) bool {
 	return err == nil && found && replicas == 0
 }
 
-// UnderWay says that a Rollout was restarted and has not replaced all pods yet:
-// its template is the same as before, so that the pods do not show it. One that
-// Argo Rollouts has not come to in an hour is not waited for.
+// UnderWay says that a workload is being restarted, by whoever, and that its new pods
+// are not to be seen yet: those that there are do not show it. A Rollout that Argo
+// Rollouts has not come to in an hour is not waited for.
 func UnderWay(object *unstructured.Unstructured, now time.Time) bool {
-	if object.GetKind() != workload.Rollout {
+	if object.GetKind() == workload.Rollout {
+		at, _, err := unstructured.NestedString(object.Object, "spec", "restartAt")
+		done, _, err2 := unstructured.NestedString(object.Object, "status", "restartedAt")
+		began, err3 := time.Parse(time.RFC3339, at)
+		return err == nil && err2 == nil && err3 == nil && at != done && now.Sub(began) < maxRestart
+	}
+	if replacesNothing(object) {
 		return false
 	}
-	at, _, err := unstructured.NestedString(object.Object, "spec", "restartAt")
-	done, _, err2 := unstructured.NestedString(object.Object, "status", "restartedAt")
-	began, err3 := time.Parse(time.RFC3339, at)
-	return err == nil && err2 == nil && err3 == nil && at != done && now.Sub(began) < maxRestart
+	updated := "updatedReplicas"
+	if object.GetKind() == workload.DaemonSet {
+		updated = "updatedNumberScheduled"
+	}
+	observed, found, err := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
+	pods, _, err2 := unstructured.NestedInt64(object.Object, "status", updated)
+	return err == nil && err2 == nil && found && (observed < object.GetGeneration() || pods == 0)
 }
 
 // maxRestart is how long a Rollout may take to restart.

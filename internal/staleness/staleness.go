@@ -87,6 +87,9 @@ type Pod struct {
 	// Hidden are keys that its literals hide, as far as that was looked for. They
 	// speak of the environment that it has, whatever its marks say.
 	Hidden []string
+	// ReadsRecorded says that its containers were seen to read the recorded version,
+	// whatever it was admitted by: it had waited for the Secret.
+	ReadsRecorded bool
 	// StartSeen says that its status is known. Started is when the first of its
 	// containers started, zero where one has not; WaitsFor is what keeps it.
 	StartSeen bool
@@ -159,18 +162,36 @@ func Unmarked(a App, p Pod) bool {
 	return a.record() != nil && p.Injected != "" && p.Version.Number == 0
 }
 
+// StartedWithRecorded says that containers which started at a time read the recorded
+// version of the parameter.
+func (a App) StartedWithRecorded(started time.Time) bool {
+	r := a.record()
+	return r != nil && !started.IsZero() && !started.Before(latest(r.AsOf, r.Since))
+}
+
 func version(a App, p Pod) (Judgement, bool) {
 	r := a.record()
-	if r == nil || p.Version.Number == 0 {
+	if r == nil || p.Version.Number == 0 && r.Modified.IsZero() {
 		return Judgement{}, false
 	}
 	older := r.At().After(p.Version)
+	if p.Version.Number == 0 { // its version is not known: only times tell
+		older = r.Modified.After(p.Version.Seen)
+	}
 	switch {
+	case p.Version.Number == 0 && (!older || len(p.Hidden) > 0 || len(r.Keys) == 0):
+		return Judgement{}, false
 	case !a.ExternalSecret.Answered() && !a.ExternalSecret.Status.RefreshTime.IsZero():
 		return a.unanswered(p, older)
+	case older && p.ReadsRecorded:
+		return Judgement{}, false
+	case older && p.Version.Number == 0:
+		return a.older(latest(r.AsOf, r.Since), "it was created before version %d of the parameter, at %s", r.Version, stamp(r.Modified))
 	case older:
 		return a.older(latest(r.AsOf, r.Since), "it was admitted by version %d of the parameter, which is at %d", p.Version.Number, r.Version)
-	case !r.Since.IsZero() && p.Version.Seen.Before(r.Since):
+	case !r.Since.IsZero() && p.Version.Seen.Before(r.Since.Add(-time.Second)):
+		// Since is a second after ESO began its refresh. A pod that was created in that
+		// second was created because of it, or starts after it.
 		return a.older(r.Since, "it was admitted by version %d of the parameter before the Secret had it, at %s", r.Version, stamp(r.Since))
 	}
 	return Judgement{}, false
