@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -50,5 +51,37 @@ func TestProgress(t *testing.T) {
 	}
 	if got := ProgressOf(nil, "/a@2"); got != restarts.Gone {
 		t.Errorf("what is not there is %s", got)
+	}
+}
+
+// TestUnderWay finds restarts whose new pods do not exist yet.
+func TestUnderWay(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		object string
+		want   bool
+	}{
+		"AllNew":             {"kind: Deployment\nmetadata: {generation: 2}\nspec: {replicas: 2}\nstatus: {observedGeneration: 2, updatedReplicas: 2}", false},
+		"OneNew":             {"kind: Deployment\nmetadata: {generation: 2}\nspec: {replicas: 2}\nstatus: {observedGeneration: 2, updatedReplicas: 1}", false},
+		"NoneNew":            {"kind: Deployment\nmetadata: {generation: 2}\nspec: {replicas: 2}\nstatus: {observedGeneration: 2, replicas: 2}", true},
+		"NotObserved":        {"kind: StatefulSet\nmetadata: {generation: 3}\nspec: {replicas: 2}\nstatus: {observedGeneration: 2, updatedReplicas: 2}", true},
+		"DaemonSet":          {"kind: DaemonSet\nmetadata: {generation: 2}\nstatus: {observedGeneration: 2, desiredNumberScheduled: 1, updatedNumberScheduled: 0}", true},
+		"Paused":             {"kind: Deployment\nmetadata: {generation: 2}\nspec: {paused: true}\nstatus: {observedGeneration: 1}", false},
+		"NoStatus":           {"kind: Deployment\nmetadata: {generation: 2}\nspec: {replicas: 2}", false},
+		"Rollout":            {"kind: Rollout\nspec: {restartAt: \"2026-01-01T11:59:00Z\"}\nstatus: {restartedAt: \"2026-01-01T10:00:00Z\"}", true},
+		"RolloutOfLongAgo":   {"kind: Rollout\nspec: {restartAt: \"2026-01-01T10:00:00Z\"}\nstatus: {}", false},
+		"RolloutIsRestarted": {"kind: Rollout\nspec: {restartAt: \"2026-01-01T11:59:00Z\"}\nstatus: {restartedAt: \"2026-01-01T11:59:00Z\"}", false},
+	} {
+		object := &unstructured.Unstructured{}
+		raw, err := yaml.YAMLToJSON([]byte("apiVersion: v1\n" + tc.object))
+		if err == nil {
+			err = object.UnmarshalJSON(raw)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := UnderWay(object, now); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }
