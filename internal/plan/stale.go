@@ -270,7 +270,7 @@ func (j *judge) started(app staleness.App, marked staleness.Pod, pod *inventory.
 	if err != nil || read == nil || read.UID != pod.UID {
 		return staleness.Judgement{}, err // where it is gone it is not stale
 	}
-	if marked.ReadsRecorded = app.StartedWithRecorded(staleness.FirstStart(read)); marked.ReadsRecorded {
+	if marked.ReadsRecorded = app.StartedWithRecorded(pod.Created(), staleness.FirstStart(read)); marked.ReadsRecorded {
 		raw, err := json.Marshal(read)
 		if err != nil {
 			return staleness.Judgement{}, fmt.Errorf("cannot encode pod %q: %w", pod.Name, err)

@@ -162,11 +162,19 @@ func Unmarked(a App, p Pod) bool {
 	return a.record() != nil && p.Injected != "" && p.Version.Number == 0
 }
 
-// StartedWithRecorded says that containers which started at a time read the recorded
-// version of the parameter.
-func (a App) StartedWithRecorded(started time.Time) bool {
+// waited is how long before the record a pod was created that is taken to have waited
+// for its Secret since. One that was created later may have started before ESO's refresh.
+const waited = time.Minute
+
+// StartedWithRecorded says that a pod which was created and started at these times
+// waited for its Secret, and read the recorded version of the parameter.
+func (a App) StartedWithRecorded(created, started time.Time) bool {
 	r := a.record()
-	return r != nil && !started.IsZero() && !started.Before(latest(r.AsOf, r.Since))
+	if r == nil || started.IsZero() {
+		return false
+	}
+	has := latest(r.AsOf, r.Since)
+	return !started.Before(has) && created.Before(has.Add(-waited))
 }
 
 func version(a App, p Pod) (Judgement, bool) {
