@@ -98,7 +98,8 @@ func (c *composition) gives(name string, before int, key keyRef, depth int) bool
 	}
 	c.seen[j] = c.question
 	e := c.env[j]
-	switch bindings := c.tiers.bindings(name); {
+	var room [numberOfTiers]keyRef
+	switch bindings := c.tiers.bindings(name, room[:]); {
 	case !e.literal():
 		return e.takes(key)
 	case c.keep.Has(name) || len(bindings) == 0:

@@ -24,7 +24,7 @@ func TestMemory(t *testing.T) {
 	long := strings.Repeat("c", 40<<10)
 	var names strings.Builder
 	var keys []string
-	for i := range 19900 {
+	for i := range 9900 {
 		fmt.Fprintf(&names, `{"name":"V%05d","valueFrom":{}},`, i)
 		keys = append(keys, fmt.Sprintf("V%05d", i))
 	}
@@ -40,8 +40,8 @@ func TestMemory(t *testing.T) {
 		warnings  int
 	}{
 		"OneVariableOften": {
-			reason:    "20,000 entries of one variable are one warning, without the container's 40 KiB.",
-			pod:       hostilePod("", long, strings.Repeat(`{"name":"A","valueFrom":{}},`, 20000)),
+			reason:    "10,000 entries of one variable are one warning, without the container's 40 KiB.",
+			pod:       hostilePod("", long, strings.Repeat(`{"name":"A","valueFrom":{}},`, 10000)),
 			parameter: []string{"A"}, warnings: 1,
 		},
 		"LongVariable": {
@@ -50,7 +50,7 @@ func TestMemory(t *testing.T) {
 			parameter: []string{long}, warnings: 1,
 		},
 		"ManyVariables": {
-			reason:    "Of 19,900 variables that shadow a key some are named.",
+			reason:    "Of 9,900 variables that shadow a key some are named.",
 			pod:       hostilePod("", long, names.String()),
 			parameter: nil, configMap: keys, warnings: 21,
 		},

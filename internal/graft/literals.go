@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
 
@@ -40,22 +41,26 @@ type tiers struct {
 // highest last: those of all tiers that have it, down to one that is not
 // optional. What is not known is not guessed: while the parameter's keys are
 // not known, a literal bound to the ConfigMap could shadow the parameter's.
-func (t *tiers) bindings(name string) []keyRef {
+// They are put into bindings, which has room for all: a pod may ask for thousands.
+func (t *tiers) bindings(name string, bindings []keyRef) []keyRef {
+	bindings = bindings[:0]
 	if !t.parameterKnown {
-		return nil
+		return bindings
 	}
-	var bindings []keyRef
 	if key, ok := t.configMapKeys.find(name); ok {
 		bindings = append(bindings, keyRef{t.configMap, key})
 	}
 	if key, ok := t.parameterKeys.find(name); ok {
 		if !t.parameter.optional {
-			return []keyRef{{t.parameter, key}}
+			bindings = bindings[:0]
 		}
 		bindings = append(bindings, keyRef{t.parameter, key})
 	}
 	return bindings
 }
+
+// numberOfTiers is how many tiers have keys.
+const numberOfTiers = 2
 
 // variables goes through the env of one container.
 type variables struct {
@@ -69,26 +74,30 @@ type variables struct {
 	made    *composition
 
 	// added counts the entries put before the one at hand.
-	added      int
+	added int
+	// operations are those of the whole pod so far.
 	operations []jsonpatch.Operation
-	report     ContainerReport
+	// path is where pointers are put together.
+	path   []byte
+	report ContainerReport
 	// unchecked are literals that nobody could check.
 	unchecked []string
 }
 
 func (v *variables) rebind() {
 	shadowing := Names{}
+	var room [numberOfTiers]keyRef
 	for i := 0; i < len(v.env); i++ {
 		e := v.env[i]
 		name := e.name()
 		if name == "" || v.keep.Has(name) {
 			continue
 		}
-		bindings := v.bindings(name)
+		bindings := v.bindings(name, room[:])
 		merged := v.merged(e, name, bindings)
 		switch {
 		case merged != nil:
-			v.operations = append(v.operations, jsonpatch.NewOperation("remove", v.at(i)+"/"+fieldValueFrom, nil))
+			v.operations = append(v.operations, jsonpatch.NewOperation("remove", v.at(i+v.added, "/"+fieldValueFrom), nil))
 			v.rebound(i, name, merged)
 			i += v.append(i, name, merged)
 		case len(bindings) == 0 && (!e.literal() || v.parameterKnown && v.configMapKnown):
@@ -107,8 +116,13 @@ func (v *variables) rebind() {
 	}
 }
 
-// at is the JSON pointer of an entry, as it is once those before it are added.
-func (v *variables) at(i int) string { return v.pointer + "/" + strconv.Itoa(i+v.added) }
+// at is the JSON pointer of an entry, or of a field of it. It is made in one
+// piece: a pod may have thousands of entries that are bound.
+func (v *variables) at(index int, field string) string {
+	v.path = append(append(v.path[:0], v.pointer...), '/')
+	v.path = append(strconv.AppendInt(v.path, int64(index), 10), field...)
+	return string(v.path)
+}
 
 func (v *variables) rebound(i int, name string, bindings []keyRef) {
 	v.made.bound(i)
@@ -156,7 +170,7 @@ func (v *variables) append(i int, name string, bindings []keyRef) (behind int) {
 			behind++
 			continue
 		}
-		v.operations = append(v.operations, add(v.pointer+"/"+strconv.Itoa(at), to.entryFor(name)))
+		v.operations = append(v.operations, add(v.at(at, ""), to.entryFor(name)))
 		v.added++
 	}
 	return behind
@@ -167,15 +181,16 @@ func (v *variables) append(i int, name string, bindings []keyRef) (behind int) {
 // server has it beside a valueFrom: what merges a manifest without the field into
 // an object that nobody applied keeps the old value, and is refused.
 func (v *variables) replace(i int, to keyRef) {
-	pointer := v.at(i)
+	valueFrom := v.at(i+v.added, "/"+fieldValueFrom)
+	value := strings.TrimSuffix(valueFrom, fieldValueFrom) + fieldValue
 	switch {
 	case v.env[i].value == nil:
 	case v.namesOnce:
-		v.operations = append(v.operations, jsonpatch.NewOperation("replace", pointer+"/"+fieldValue, ""))
+		v.operations = append(v.operations, jsonpatch.NewOperation("replace", value, ""))
 	default:
-		v.operations = append(v.operations, jsonpatch.NewOperation("remove", pointer+"/"+fieldValue, nil))
+		v.operations = append(v.operations, jsonpatch.NewOperation("remove", value, nil))
 	}
-	v.operations = append(v.operations, add(pointer+"/"+fieldValueFrom, to.valueFrom()))
+	v.operations = append(v.operations, add(valueFrom, to.valueFrom()))
 }
 
 // followedBy says that an entry takes a key, or one of its name right behind

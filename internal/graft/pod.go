@@ -268,8 +268,10 @@ type counts struct{ containers, env, envFrom, marks int }
 
 const (
 	maxContainers = 500
-	maxEnv        = 20000
-	maxEnvFrom    = 2000
+	// With 200 bytes each, this many are the 2 MiB that Linux hands to a process by
+	// default. All being keys, they take most of what an admission may cost (test/process).
+	maxEnv     = 10000
+	maxEnvFrom = 2000
 	// maxMarks are the bytes of labels and annotations; the API server takes
 	// 256 KiB of annotations.
 	maxMarks = 256<<10 + 16<<10

@@ -171,7 +171,7 @@ func TestDecodePodBounds(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ParsePod([]byte(`{"spec":{"containers":[` + list(`{"env":[`+list(`{}`, 40)+`]}`, maxContainers) + `]}}`)).view(); err != nil {
+	if _, err := ParsePod([]byte(`{"spec":{"containers":[` + list(`{"env":[`+list(`{}`, maxEnv/maxContainers)+`]}`, maxContainers) + `]}}`)).view(); err != nil {
 		t.Errorf("a pod within the bounds: %v", err)
 	}
 }

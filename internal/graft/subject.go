@@ -185,11 +185,11 @@ func (s *Subject) graftContainers(t *tiers, shadowed *shadows) (operations []jso
 			}
 			env := c.envs()
 			v := variables{
-				tiers: t, container: c.Name, pointer: pointer + "/env", env: env, keep: s.Settings.Keep, shadows: shadowed,
+				tiers: t, container: c.Name, pointer: pointer + "/env", env: env, keep: s.Settings.Keep, shadows: shadowed, operations: operations,
 				made: newComposition(t, c, env, s.Settings.Keep), report: ContainerReport{Name: c.Name, Init: list.init},
 			}
 			v.rebind()
-			operations = append(operations, v.operations...)
+			operations = v.operations
 			unchecked = append(unchecked, v.unchecked...)
 			reports = append(reports, v.report)
 		}

@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-const (
-	// goal is the CPU time that no admission may use more than, whatever is in it.
-	goal = 50 * time.Millisecond
-	// maxCPU is what the test takes for more: a garbage collection of what the
-	// reviews before left may fall into one, and a shared core is half as fast.
-	maxCPU = 3 * goal
-)
+// maxCPU is the CPU time that no admission may use more than, whatever is in it.
+const maxCPU = 50 * time.Millisecond
+
+// tries are how often a review is sent that used more: the collection of what the
+// reviews before left may fall into one, and a core that is shared is half as fast.
+const tries = 10
 
 // cpu is the time that all threads of the server have run.
 func (s *server) cpu(tb testing.TB) time.Duration {
@@ -45,7 +44,7 @@ func (s *server) cpu(tb testing.TB) time.Duration {
 func (s *server) cost(tb testing.TB, a attack, bound time.Duration) time.Duration {
 	tb.Helper()
 	lowest := time.Hour
-	for try := 0; try < 4 && lowest > bound; try++ {
+	for try := 0; try < tries && lowest > bound; try++ {
 		before := s.cpu(tb)
 		if _, _, err := s.post(tb.Context(), a.path, a.body); err != nil {
 			tb.Fatalf("%s: %v", a.name, err)
@@ -60,18 +59,21 @@ func TestHostileCPU(t *testing.T) {
 	s := serve(t)
 	var longest time.Duration
 	var by string
-	reviews := 0
+	reviews, again := 0, 0
 	for a := range hostile() {
-		took := s.cost(t, a, maxCPU)
+		took := s.cost(t, a, maxCPU/2)
 		if took > maxCPU {
 			t.Errorf("%s, a review of %d bytes, used %s of CPU, and may use %s", a.name, len(a.body), took, maxCPU)
+		}
+		if took > maxCPU/2 {
+			again++
 		}
 		if took > longest {
 			longest, by = took, a.name
 		}
 		reviews++
 	}
-	t.Logf("of %d hostile reviews %q used the most CPU, %s", reviews, by, longest)
+	t.Logf("of %d hostile reviews %q used the most CPU, %s; %d used more than half of what they may", reviews, by, longest, again)
 	if reviews < 1000 {
 		t.Errorf("%d reviews are not all kinds", reviews)
 	}

@@ -76,17 +76,17 @@ func past() iter.Seq[attack] {
 	template := func(spec string) string {
 		return workReview(`{` + optedIn + `,"spec":{"template":{` + optedIn + `,"spec":{` + spec + `}}}}`)
 	}
-	variables := `"containers":[{"name":"app","env":[` + numbered(`{"name":"V%d","value":"x"}`, 19_900) + `]}]`
+	variables := `"containers":[{"name":"app","env":[` + numbered(`{"name":"V%d","value":"x"}`, 9_900) + `]}]`
 	reviews := map[string]string{
 		"containers":      pod(`"containers":[` + list(`{}`, 230000) + `]`),
 		"containersLegal": pod(`"containers":[` + numbered(`{"name":"c%d","env":[{"name":"A","value":"x"}]}`, 490) + `]`),
 		"env":             pod(`"containers":[{"name":"a","env":[` + list(`{"name":"A","value":"x"}`, 228000) + `]}]`),
-		"envLegal":        pod(`"containers":[{"name":"a","env":[` + list(`{"name":"A","value":"x"}`, 19000) + `]}]`),
-		"envKeys":         pod(`"containers":[{"name":"a","env":[` + list(numbered(`{"name":"KEY%d","value":"x"}`, knownKeys), 49) + `]}]`),
-		"envShadows":      pod(`"containers":[{"name":"` + strings.Repeat("n", 40<<10) + `","env":[` + list(`{"name":"A","valueFrom":{}}`, 19_900) + `]}]`),
-		"envShadowsMany":  pod(`"containers":[{"name":"` + strings.Repeat("n", 40<<10) + `","env":[` + list(numbered(`{"name":"KEY%d","valueFrom":{}}`, knownKeys), 49) + `]}]`),
+		"envLegal":        pod(`"containers":[{"name":"a","env":[` + list(`{"name":"A","value":"x"}`, 9_900) + `]}]`),
+		"envKeys":         pod(`"containers":[{"name":"a","env":[` + list(numbered(`{"name":"KEY%d","value":"x"}`, knownKeys), 24) + `]}]`),
+		"envShadows":      pod(`"containers":[{"name":"` + strings.Repeat("n", 40<<10) + `","env":[` + list(`{"name":"A","valueFrom":{}}`, 9_900) + `]}]`),
+		"envShadowsMany":  pod(`"containers":[{"name":"` + strings.Repeat("n", 40<<10) + `","env":[` + list(numbered(`{"name":"KEY%d","valueFrom":{}}`, knownKeys), 24) + `]}]`),
 		"envUnknown":      strings.ReplaceAll(pod(variables), `"myapp"`, `"other"`),
-		"envReferences":   pod(`"containers":[{"name":"a","env":[` + numbered(`{"name":"V%[1]d","value":"$(V%[1]d)$(A)"}`, 19_900) + `]}]`),
+		"envReferences":   pod(`"containers":[{"name":"a","env":[` + numbered(`{"name":"V%[1]d","value":"$(V%[1]d)$(A)"}`, 9_900) + `]}]`),
 		"keep":            marked(`"envgraft.dev/keep":"`+numbered("k%d", 30_000)+`"`, variables),
 		"keepOne":         marked(`"envgraft.dev/keep":"`+list("A", 120_000)+`"`, variables),
 		"keepThousand":    marked(`"envgraft.dev/keep":"`+numbered("k%d", 1000)+`"`, variables),
