@@ -50,7 +50,7 @@ func (r *Reader) App(ctx context.Context, settings Settings, w Workload) *App {
 
 // AppWith is App with some of them given.
 func (r *Reader) AppWith(ctx context.Context, settings Settings, w Workload, given Given) *App {
-	a := &App{Settings: settings, Workload: w, Pods: r.Pods(ctx, w), Failure: r.failure(ctx, w)}
+	a := &App{Settings: settings, Workload: w, Pods: r.Pods(ctx, w), Failure: failure(ctx, r, w)}
 	if given.Namespace != nil {
 		a.Namespace = Seen[identity.Namespace]{State: Found, Value: *given.Namespace}
 	} else {

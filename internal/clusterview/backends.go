@@ -33,18 +33,18 @@ func (w Webhook) Path() string {
 
 // Backends counts the ready pods behind the webhooks' Service. It is Unasked
 // where webhooks are called by URL.
-func (r *Reader) Backends(ctx context.Context, webhooks Webhooks) Seen[Backends] {
+func (r Installation) Backends(ctx context.Context, webhooks Webhooks) Seen[Backends] {
 	for _, w := range webhooks.Webhooks {
 		s := w.ClientConfig.Service
 		if s == nil {
 			continue
 		}
 		found := Backends{Service: s.Namespace + "/" + s.Name}
-		service := get[struct{}](ctx, r, services(), s.Namespace, s.Name, metadataOf)
+		service := get[struct{}](ctx, r.Reader, services(), s.Namespace, s.Name, metadataOf)
 		if service.State != Found {
 			return Seen[Backends]{State: service.State, Cause: service.Cause, Value: found}
 		}
-		slices := list[discoveryv1.EndpointSlice](ctx, r, endpointSlices(), s.Namespace, query{labels: discoveryv1.LabelServiceName + "=" + s.Name, accept: whole})
+		slices := list[discoveryv1.EndpointSlice](ctx, r.Reader, endpointSlices(), s.Namespace, query{labels: discoveryv1.LabelServiceName + "=" + s.Name, accept: whole})
 		for _, slice := range slices.Value {
 			for _, e := range slice.Endpoints {
 				if e.Conditions.Ready == nil || *e.Conditions.Ready {

@@ -42,7 +42,7 @@ func (e event) at() time.Time {
 }
 
 // eventsOf lists Events by a field selector, the oldest first.
-func (r *Reader) eventsOf(ctx context.Context, namespace string, fields ...string) []event {
+func eventsOf(ctx context.Context, r *Reader, namespace string, fields ...string) []event {
 	all := list[event](ctx, r, events(), namespace, query{accept: whole, fields: strings.Join(fields, ",")}).Value
 	slices.SortStableFunc(all, func(a, b event) int { return a.at().Compare(b.at()) })
 	return all
@@ -59,7 +59,7 @@ const maxEvents = 20
 
 // WorkloadEvents returns the newest Events about a workload, the newest first.
 func (r *Reader) WorkloadEvents(ctx context.Context, w Ref) []Event {
-	all := r.eventsOf(ctx, w.Namespace, "involvedObject.kind="+w.Kind.Kind, "involvedObject.name="+w.Name)
+	all := eventsOf(ctx, r, w.Namespace, "involvedObject.kind="+w.Kind.Kind, "involvedObject.name="+w.Name)
 	newest := make([]Event, 0, min(len(all), maxEvents))
 	for _, e := range slices.Backward(all) {
 		if len(newest) == maxEvents {
@@ -74,7 +74,7 @@ func (r *Reader) WorkloadEvents(ctx context.Context, w Ref) []Event {
 
 // Complaint returns the last one about an ExternalSecret.
 func (r *Reader) Complaint(ctx context.Context, e *ExternalSecret) Complaint {
-	all := r.eventsOf(ctx, e.Namespace, "involvedObject.kind=ExternalSecret", "involvedObject.name="+e.Name, "type=Warning")
+	all := eventsOf(ctx, r, e.Namespace, "involvedObject.kind=ExternalSecret", "involvedObject.name="+e.Name, "type=Warning")
 	if len(all) == 0 {
 		return Complaint{}
 	}
@@ -86,7 +86,7 @@ func (r *Reader) Complaint(ctx context.Context, e *ExternalSecret) Complaint {
 // of all, by namespace/name.
 func (r *Reader) Complaints(ctx context.Context, namespace string) map[string]Complaint {
 	last := map[string]Complaint{}
-	for _, e := range r.eventsOf(ctx, namespace, "involvedObject.kind=ExternalSecret", "type=Warning") {
+	for _, e := range eventsOf(ctx, r, namespace, "involvedObject.kind=ExternalSecret", "type=Warning") {
 		last[e.Metadata.Namespace+"/"+e.InvolvedObject.Name] = Complaint{e.Message, e.at()}
 	}
 	return last
@@ -94,11 +94,11 @@ func (r *Reader) Complaints(ctx context.Context, namespace string) map[string]Co
 
 // failure is why pods of a workload cannot be created, as its controller said
 // last. Deployments and Rollouts have it in their status.
-func (r *Reader) failure(ctx context.Context, w Workload) string {
+func failure(ctx context.Context, r *Reader, w Workload) string {
 	if w.failure != "" || !w.failsByEvents() {
 		return w.failure
 	}
-	all := r.eventsOf(ctx, w.Namespace, "involvedObject.kind="+w.Kind.Kind, "involvedObject.name="+w.Name, "reason=FailedCreate")
+	all := eventsOf(ctx, r, w.Namespace, "involvedObject.kind="+w.Kind.Kind, "involvedObject.name="+w.Name, "reason=FailedCreate")
 	if len(all) == 0 {
 		return ""
 	}
@@ -106,9 +106,9 @@ func (r *Reader) failure(ctx context.Context, w Workload) string {
 }
 
 // failures are those of all workloads of a namespace, or of all.
-func (r *Reader) failures(ctx context.Context, namespace string) map[string]string {
+func failures(ctx context.Context, r *Reader, namespace string) map[string]string {
 	last := map[string]string{}
-	for _, e := range r.eventsOf(ctx, namespace, "reason=FailedCreate") {
+	for _, e := range eventsOf(ctx, r, namespace, "reason=FailedCreate") {
 		last[podKey(e.Metadata.Namespace, e.InvolvedObject.Kind, e.InvolvedObject.Name)] = e.Message
 	}
 	return last

@@ -63,11 +63,11 @@ func (x ExternalSecrets) Filling(namespace, name, secret string) *ExternalSecret
 
 // ESOVersion asks which version of ExternalSecrets the cluster serves. Every
 // user may: it is discovery.
-func (r *Reader) ESOVersion(ctx context.Context) Seen[string] {
+func (r Installation) ESOVersion(ctx context.Context) Seen[string] {
 	for _, version := range []string{"v1", "v1beta1"} {
 		raw, err := answer(r.api.Get().AbsPath("/apis", esoGroup, version).SetHeader("Accept", whole).Do(ctx))
 		type resources struct{}
-		seen := look[resources](r, raw, err, Right{Verb: "get", Resource: "/apis/" + esoGroup + "/" + version})
+		seen := look[resources](r.Reader, raw, err, Right{Verb: "get", Resource: "/apis/" + esoGroup + "/" + version})
 		if seen.State != NotFound {
 			return Seen[string]{State: seen.State, Cause: seen.Cause, Value: version}
 		}

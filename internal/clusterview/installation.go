@@ -89,11 +89,14 @@ func operatorLabels() []string {
 	}
 }
 
+// Installation reads what all apps of a cluster share: webhooks, operators and stores.
+type Installation struct{ *Reader }
+
 // Operators looks for the programs in all namespaces, by two lists.
-func (r *Reader) Operators(ctx context.Context) Seen[Operators] {
+func (r Installation) Operators(ctx context.Context) Seen[Operators] {
 	seen := Seen[Operators]{State: Found}
 	for _, selector := range operatorLabels() {
-		all := list[Deployment](ctx, r, deployments(), "", query{labels: selector, accept: whole})
+		all := list[Deployment](ctx, r.Reader, deployments(), "", query{labels: selector, accept: whole})
 		if all.State != Found {
 			return Seen[Operators]{State: all.State, Cause: all.Cause}
 		}
@@ -140,6 +143,6 @@ type Webhook struct {
 }
 
 // Webhooks reads the configuration of that name.
-func (r *Reader) Webhooks(ctx context.Context, name string) Seen[Webhooks] {
-	return get[Webhooks](ctx, r, webhookConfigurations(), "", name, whole)
+func (r Installation) Webhooks(ctx context.Context, name string) Seen[Webhooks] {
+	return get[Webhooks](ctx, r.Reader, webhookConfigurations(), "", name, whole)
 }

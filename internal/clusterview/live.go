@@ -70,7 +70,7 @@ func (r *Reader) Missing() []Right {
 	return slices.Compact(missing)
 }
 
-func (r *Reader) miss(right Right) {
+func miss(r *Reader, right Right) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.missing = append(r.missing, right)

@@ -34,7 +34,7 @@ const (
 // Overview reads it. namespace is empty for the whole cluster.
 func (r *Reader) Overview(ctx context.Context, settings Settings, namespace, selector string) Overview {
 	var o Overview
-	known := r.namespacesOf(ctx, namespace)
+	known := namespacesOf(ctx, r, namespace)
 	o.note(known.State, known.Cause)
 	workloads, failed := r.Workloads(ctx, namespace, selector)
 	for _, f := range failed {
@@ -42,7 +42,7 @@ func (r *Reader) Overview(ctx context.Context, settings Settings, namespace, sel
 	}
 	secrets := r.ExternalSecrets(ctx, namespace)
 	o.note(secrets.State, secrets.Cause)
-	pods := r.livePods(ctx, namespace)
+	pods := livePods(ctx, r, namespace)
 	o.note(pods.State, pods.Cause)
 
 	engine := graft.New(settings.Configuration.Engine())
@@ -64,13 +64,13 @@ func (r *Reader) Overview(ctx context.Context, settings Settings, namespace, sel
 		o.Apps = append(o.Apps, a)
 	}
 	slices.SortStableFunc(o.Apps, func(a, b *App) int { return strings.Compare(a.Workload.Namespace, b.Workload.Namespace) })
-	r.explainTroubles(ctx, namespace, &o)
+	explainTroubles(ctx, r, namespace, &o)
 	return o
 }
 
 // explainTroubles reads Events, one list each, where an app has a fault whose
 // cause only they say.
-func (r *Reader) explainTroubles(ctx context.Context, namespace string, o *Overview) {
+func explainTroubles(ctx context.Context, r *Reader, namespace string, o *Overview) {
 	if slices.ContainsFunc(o.Apps, func(a *App) bool { return a.ExternalSecret != nil && !a.ExternalSecret.SecretExists() }) {
 		o.Complaints = r.Complaints(ctx, namespace)
 	}
@@ -78,7 +78,7 @@ func (r *Reader) explainTroubles(ctx context.Context, namespace string, o *Overv
 	if !slices.ContainsFunc(o.Apps, lacking) {
 		return
 	}
-	failures := r.failures(ctx, namespace)
+	failures := failures(ctx, r, namespace)
 	for _, a := range o.Apps {
 		if lacking(a) {
 			a.Failure = failures[podKey(a.Workload.Namespace, a.Workload.Kind.Kind, a.Workload.Name)]
@@ -87,7 +87,7 @@ func (r *Reader) explainTroubles(ctx context.Context, namespace string, o *Overv
 }
 
 // livePods lists pods that have not ended.
-func (r *Reader) livePods(ctx context.Context, namespace string) Seen[[]Pod] {
+func livePods(ctx context.Context, r *Reader, namespace string) Seen[[]Pod] {
 	waiting := list[Pod](ctx, r, pods(), namespace, query{accept: whole, fields: pending})
 	if waiting.State != Found {
 		return waiting
@@ -108,7 +108,7 @@ func (o *Overview) note(s State, cause string) {
 }
 
 // namespacesOf reads one Namespace, or all.
-func (r *Reader) namespacesOf(ctx context.Context, namespace string) Seen[map[string]identity.Namespace] {
+func namespacesOf(ctx context.Context, r *Reader, namespace string) Seen[map[string]identity.Namespace] {
 	if namespace == "" {
 		return r.Namespaces(ctx)
 	}

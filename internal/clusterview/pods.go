@@ -110,7 +110,7 @@ func (r *Reader) Pods(ctx context.Context, w Workload) Seen[[]Pod] {
 	selector, jobs := labelJobName, map[string]bool(nil)
 	switch w.Kind.Kind {
 	case workload.CronJob:
-		seen := r.jobsOf(ctx, w)
+		seen := jobsOf(ctx, r, w)
 		if seen.State != Found {
 			return Seen[[]Pod]{State: seen.State, Cause: seen.Cause}
 		}
@@ -133,7 +133,7 @@ func (r *Reader) Pods(ctx context.Context, w Workload) Seen[[]Pod] {
 }
 
 // jobsOf names the Jobs of a CronJob.
-func (r *Reader) jobsOf(ctx context.Context, w Workload) Seen[map[string]bool] {
+func jobsOf(ctx context.Context, r *Reader, w Workload) Seen[map[string]bool] {
 	all := list[object](ctx, r, jobs(), w.Namespace, query{accept: metadataList})
 	seen := Seen[map[string]bool]{State: all.State, Cause: all.Cause, Value: map[string]bool{}}
 	for _, o := range all.Value {

@@ -131,7 +131,7 @@ func look[T any](r *Reader, raw []byte, err error, right Right) Seen[T] {
 	case apierrors.IsNotFound(err):
 		seen.State = NotFound
 	case apierrors.IsForbidden(err):
-		r.miss(right)
+		miss(r, right)
 		seen.State, seen.Cause = Forbidden, "you may not "+right.String()
 	case err != nil:
 		seen.State, seen.Cause = Failed, cause(err)

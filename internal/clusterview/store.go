@@ -31,12 +31,12 @@ type AWSProvider struct {
 }
 
 // Store reads one. ESO's version is that of its ExternalSecrets.
-func (r *Reader) Store(ctx context.Context, namespace, version string, ref StoreRef) Seen[Store] {
+func (r Installation) Store(ctx context.Context, namespace, version string, ref StoreRef) Seen[Store] {
 	k := Kind{Kind: ref.KindOrDefault(), Group: esoGroup, Version: version, Resource: "secretstores"}
 	if k.Kind == "ClusterSecretStore" {
 		k.Resource, k.cluster = "clustersecretstores", true
 	}
-	return get[Store](ctx, r, k, namespace, ref.Name, whole)
+	return get[Store](ctx, r.Reader, k, namespace, ref.Name, whole)
 }
 
 // NotReady returns ESO's words about a store that is not; "" for one that is,

@@ -121,7 +121,7 @@ func (o object) workload(k Kind) Workload {
 // a Deployment gets that.
 func (r *Reader) Workload(ctx context.Context, ref Ref) Seen[Workload] {
 	if ref.Kind.IsPod() {
-		return r.podWorkload(ctx, ref)
+		return podWorkload(ctx, r, ref)
 	}
 	o := get[object](ctx, r, ref.Kind, ref.Namespace, ref.Name, whole)
 	seen := Seen[Workload]{State: o.State, Cause: o.Cause}
@@ -129,12 +129,12 @@ func (r *Reader) Workload(ctx context.Context, ref Ref) Seen[Workload] {
 		return seen
 	}
 	seen.Value = o.Value.workload(ref.Kind)
-	r.fetchTemplate(ctx, &seen.Value)
+	fetchTemplate(ctx, r, &seen.Value)
 	return seen
 }
 
 // fetchTemplate reads the template of a Rollout that has none of its own.
-func (r *Reader) fetchTemplate(ctx context.Context, w *Workload) {
+func fetchTemplate(ctx context.Context, r *Reader, w *Workload) {
 	if w.templateFrom == nil || len(w.Template) > 0 {
 		return
 	}
@@ -174,7 +174,7 @@ func (r *Reader) Object(ctx context.Context, ref Ref) Seen[map[string]any] {
 	return get[map[string]any](ctx, r, ref.Kind, ref.Namespace, ref.Name, whole)
 }
 
-func (r *Reader) podWorkload(ctx context.Context, ref Ref) Seen[Workload] {
+func podWorkload(ctx context.Context, r *Reader, ref Ref) Seen[Workload] {
 	raw := get[json.RawMessage](ctx, r, ref.Kind, ref.Namespace, ref.Name, whole)
 	seen := Seen[Workload]{State: raw.State, Cause: raw.Cause}
 	if raw.State != Found {
@@ -206,7 +206,7 @@ func (r *Reader) Workloads(ctx context.Context, namespace, selector string) (fou
 		}
 	}
 	for i := range found {
-		r.borrowTemplate(ctx, found, i)
+		borrowTemplate(ctx, r, found, i)
 	}
 	slices.SortFunc(found, func(a, b Workload) int {
 		return strings.Compare(a.Namespace+"/"+a.Name+"/"+a.Kind.Kind, b.Namespace+"/"+b.Name+"/"+b.Kind.Kind)
@@ -216,7 +216,7 @@ func (r *Reader) Workloads(ctx context.Context, namespace, selector string) (fou
 
 // borrowTemplate gives a Rollout the template of a Deployment in the same list,
 // else reads it.
-func (r *Reader) borrowTemplate(ctx context.Context, listed []Workload, i int) {
+func borrowTemplate(ctx context.Context, r *Reader, listed []Workload, i int) {
 	w := &listed[i]
 	if w.templateFrom == nil || len(w.Template) > 0 {
 		return
@@ -227,7 +227,7 @@ func (r *Reader) borrowTemplate(ctx context.Context, listed []Workload, i int) {
 			return
 		}
 	}
-	r.fetchTemplate(ctx, w)
+	fetchTemplate(ctx, r, w)
 }
 
 // Namespace reads what identity needs of one.
@@ -250,7 +250,7 @@ func (r *Reader) Namespaces(ctx context.Context) Seen[map[string]identity.Namesp
 
 // Names lists the names of a kind's objects, for completion. The kind is as a
 // command line writes it; an empty one stands for namespaces.
-func (r *Reader) Names(ctx context.Context, kind, namespace string) []string {
+func Names(ctx context.Context, r *Reader, kind, namespace string) []string {
 	k, ok := namespaces(), true
 	if kind != "" {
 		k, ok = parseKind(kind)

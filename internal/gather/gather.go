@@ -32,6 +32,10 @@ type Gatherer struct {
 	Check func(ctx context.Context, path string) (*parameters.Checked, error)
 }
 
+func (g *Gatherer) installed() clusterview.Installation {
+	return clusterview.Installation{Reader: g.Reader}
+}
+
 // Base reads what all workloads share, which is all there is of an
 // installation. A cluster that does not answer is an error: there is nothing to
 // say without it.
@@ -40,9 +44,9 @@ func (g *Gatherer) Base(ctx context.Context) (doctor.Input, error) {
 	in := doctor.Input{
 		Now: time.Now(), Settings: g.Settings, Installation: g.Installation,
 		StoreRef:  clusterview.StoreRef{Kind: store.Kind, Name: store.Name},
-		Webhooks:  g.Webhooks(ctx, g.Settings.Configuration.Server.Certificates.WebhookConfiguration),
-		Operators: g.Operators(ctx),
-		ESO:       g.ESOVersion(ctx),
+		Webhooks:  g.installed().Webhooks(ctx, g.Settings.Configuration.Server.Certificates.WebhookConfiguration),
+		Operators: g.installed().Operators(ctx),
+		ESO:       g.installed().ESOVersion(ctx),
 	}
 	for _, seen := range []clusterview.Seen[string]{{State: in.Webhooks.State, Cause: in.Webhooks.Cause}, {State: in.Operators.State, Cause: in.Operators.Cause}} {
 		if seen.State == clusterview.Failed {
@@ -50,10 +54,10 @@ func (g *Gatherer) Base(ctx context.Context) (doctor.Input, error) {
 		}
 	}
 	if in.Webhooks.State == clusterview.Found {
-		in.Backends = g.Backends(ctx, in.Webhooks.Value)
+		in.Backends = g.installed().Backends(ctx, in.Webhooks.Value)
 	}
 	in.OperatorNamespaces = g.operatorNamespaces(ctx, in)
-	in.Store = g.Store(ctx, "", g.version(in), in.StoreRef)
+	in.Store = g.installed().Store(ctx, "", g.version(in), in.StoreRef)
 	return in, nil
 }
 
@@ -92,7 +96,7 @@ func (g *Gatherer) App(ctx context.Context, base doctor.Input, app *clusterview.
 	}
 	if ref := storeOf(app); ref != base.StoreRef || ref.Kind != graft.KindClusterSecretStore {
 		in.StoreRef = ref
-		in.Store = g.Store(ctx, w.Namespace, g.version(in), ref)
+		in.Store = g.installed().Store(ctx, w.Namespace, g.version(in), ref)
 	}
 	if x := app.ExternalSecret; x != nil && !x.SecretExists() {
 		in.Complaint = g.Complaint(ctx, x)
@@ -120,7 +124,7 @@ func (g *Gatherer) Lines(ctx context.Context, base doctor.Input, o clusterview.O
 			}
 			seen, read := stores[key]
 			if !read {
-				seen = g.Store(ctx, app.Workload.Namespace, g.version(in), ref)
+				seen = g.installed().Store(ctx, app.Workload.Namespace, g.version(in), ref)
 				stores[key] = seen
 			}
 			in.StoreRef, in.Store = ref, seen

@@ -13,7 +13,7 @@ import (
 // envgraft's own, with annotations for what differs from the defaults. Any
 // other stays, and envgraft uses the Secret that it fills.
 
-func (a *adoption) externalSecret() {
+func (a *planner) externalSecret() {
 	if a.secret == "" {
 		return
 	}
@@ -44,7 +44,7 @@ func (a *adoption) externalSecret() {
 }
 
 // differences are the annotations for what the configuration has otherwise.
-func (a *adoption) differences(e externalsecret.ExternalSecret) map[string]string {
+func (a *planner) differences(e externalsecret.ExternalSecret) map[string]string {
 	id, defaults := a.plan.Identity, a.world.Defaults(a.plan.Identity.Environment)
 	wanted := map[string]string{}
 	if e.Parameter() != id.Parameter {

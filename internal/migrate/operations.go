@@ -9,11 +9,11 @@ import (
 
 // operations writes the labels and annotations, each by its own operation
 // where the map is there, so that nobody else's are touched.
-func (a *adoption) operations() {
+func (a *planner) operations() {
 	if len(a.plan.Labels) > 0 {
 		a.plan.Object = append(set("/metadata/labels", a.Labels, a.plan.Labels), a.plan.Object...)
 	}
-	if !a.hasMetadata() && len(a.plan.TemplateLabels)+len(a.plan.Annotations) > 0 {
+	if !hasMetadata(a) && len(a.plan.TemplateLabels)+len(a.plan.Annotations) > 0 {
 		a.plan.Template = append(a.plan.Template, jsonpatch.NewOperation("add", "/metadata", map[string]any{}))
 	}
 	a.plan.Template = append(a.plan.Template, set("/metadata/labels", a.template.Labels, a.plan.TemplateLabels)...)
@@ -21,7 +21,7 @@ func (a *adoption) operations() {
 }
 
 // hasMetadata is false for a template that has none: nothing can be added below.
-func (a *adoption) hasMetadata() bool {
+func hasMetadata(a *planner) bool {
 	m := a.template.ObjectMeta
 	return len(m.Labels)+len(m.Annotations) > 0 || m.Name != ""
 }

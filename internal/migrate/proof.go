@@ -52,7 +52,7 @@ type Change struct {
 }
 
 // keep lists the literals that win today and would be bound to a key, or may be.
-func (a *adoption) keep() {
+func (a *planner) keep() {
 	kept := map[string]bool{}
 	isKey := func(name string) bool {
 		for _, object := range []struct{ kind, name string }{{"Secret", a.secret}, {"ConfigMap", cmp.Or(a.configMap, a.plan.Identity.ConfigMap)}} {
@@ -85,12 +85,12 @@ func (a *adoption) keep() {
 }
 
 // prove compares every container's environment before and after.
-func (a *adoption) prove() error {
+func (a *planner) prove() error {
 	after, err := a.after(nil)
 	if err != nil {
 		return err
 	}
-	full, err := a.after(a.namesWritten())
+	full, err := a.after(namesWritten(a))
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (a *adoption) prove() error {
 }
 
 // namesWritten are the names of all entries.
-func (a *adoption) namesWritten() []string {
+func namesWritten(a *planner) []string {
 	names := []string{}
 	for _, c := range a.containers() {
 		for _, e := range c.Env {
@@ -122,12 +122,12 @@ func (a *adoption) namesWritten() []string {
 
 // after is the template as the webhook makes it, where objects that are not known
 // have the given keys.
-func (a *adoption) after(unknown []string) (corev1.PodTemplateSpec, error) {
+func (a *planner) after(unknown []string) (corev1.PodTemplateSpec, error) {
 	raw, err := patch.Apply(a.Workload.Template, a.plan.Template)
 	if err != nil {
 		return corev1.PodTemplateSpec{}, err
 	}
-	if raw, err = a.withLabel(raw); err != nil {
+	if raw, err = withLabel(a, raw); err != nil {
 		return corev1.PodTemplateSpec{}, err
 	}
 	keys := func(kind, name string) []string {
@@ -156,7 +156,7 @@ func (a *adoption) after(unknown []string) (corev1.PodTemplateSpec, error) {
 }
 
 // withLabel does what the workload webhook does to the template.
-func (a *adoption) withLabel(raw []byte) ([]byte, error) {
+func withLabel(a *planner, raw []byte) ([]byte, error) {
 	value, ok := a.meta().Labels[api.LabelInject]
 	var template map[string]any
 	if err := json.Unmarshal(raw, &template); err != nil || !ok {

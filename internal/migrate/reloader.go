@@ -13,7 +13,7 @@ import (
 // The rule: Reloader's annotations that name nothing but the two objects go:
 // the workload webhook writes them. Any other stays as its author wrote it.
 
-func (a *adoption) reloader() {
+func (a *planner) reloader() {
 	for _, place := range []struct {
 		what        string
 		annotations map[string]string
@@ -28,7 +28,7 @@ func (a *adoption) reloader() {
 		}
 		gone := 0
 		for _, key := range slices.Sorted(maps.Keys(place.annotations)) {
-			if a.reloads(key, place.annotations[key]) {
+			if reloads(a, key, place.annotations[key]) {
 				*place.operations = append(*place.operations, jsonpatch.NewOperation("remove", place.pointer+escape(key), nil))
 				a.removedf("annotation %s: %q on %s", key, place.annotations[key], place.what)
 				gone++
@@ -41,7 +41,7 @@ func (a *adoption) reloader() {
 }
 
 // reloads says that an annotation is for the two objects alone.
-func (a *adoption) reloads(key, value string) bool {
+func reloads(a *planner, key, value string) bool {
 	own := map[string]string{api.ReloaderSecret: a.secret, api.ReloaderConfigMap: a.configMap}
 	name, ok := own[key]
 	if !ok || name == "" {

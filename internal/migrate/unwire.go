@@ -13,7 +13,7 @@ import (
 // one of them.
 
 // unwire takes the wiring out of the template.
-func (a *adoption) unwire() {
+func (a *planner) unwire() {
 	for _, list := range []struct {
 		pointer    string
 		containers []corev1.Container
@@ -34,7 +34,7 @@ func (a *adoption) unwire() {
 				return true
 			})
 			removeItems(a, pointer+"/env", c.Env, func(e corev1.EnvVar) bool {
-				if !a.bound(c, e) || !unique(c.Env, e.Name) {
+				if !bound(a, c, e) || !unique(c.Env, e.Name) {
 					return false
 				}
 				a.removedf("container %s: env %s, bound to its own key", c.Name, e.Name)
@@ -46,7 +46,7 @@ func (a *adoption) unwire() {
 
 // removeItems removes what goes from a list: from the back, so that the places
 // of those before stay, or the list as a whole.
-func removeItems[T any](a *adoption, pointer string, items []T, goes func(T) bool) {
+func removeItems[T any](a *planner, pointer string, items []T, goes func(T) bool) {
 	var operations []jsonpatch.Operation
 	for i, item := range slices.Backward(items) {
 		if goes(item) {
@@ -62,7 +62,7 @@ func removeItems[T any](a *adoption, pointer string, items []T, goes func(T) boo
 // bound says that an entry binds a name to the key of that name, in the object
 // that would win it anyway. A key that may be absent stays: what it shadows then
 // would show.
-func (a *adoption) bound(c corev1.Container, e corev1.EnvVar) bool {
+func bound(a *planner, c corev1.Container, e corev1.EnvVar) bool {
 	if e.ValueFrom == nil || e.ValueFrom.SecretKeyRef == nil || a.secret == "" {
 		return false
 	}

@@ -39,7 +39,7 @@ func (f *KubeFlags) CompleteNamespaces(command *cobra.Command, _ []string, prefi
 	if c == nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return starting(c.Names(command.Context(), "", ""), prefix), cobra.ShellCompDirectiveNoFileComp
+	return starting(clusterview.Names(command.Context(), c.Reader, "", ""), prefix), cobra.ShellCompDirectiveNoFileComp
 }
 
 func (f *KubeFlags) completeContexts(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
@@ -76,7 +76,7 @@ func (f *KubeFlags) CompleteWorkloads(command *cobra.Command, args []string, pre
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []string
-	for _, n := range starting(c.Names(command.Context(), kind, c.Namespace), name) {
+	for _, n := range starting(clusterview.Names(command.Context(), c.Reader, kind, c.Namespace), name) {
 		names = append(names, kind+"/"+n)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp

@@ -22,7 +22,7 @@ import (
 	"github.com/envgraft/envgraft/internal/identity"
 )
 
-// Workload is what is adopted.
+// Workload is what is imported.
 type Workload struct {
 	// Namespace may hold labels that opt in.
 	Namespace identity.Namespace
@@ -52,7 +52,7 @@ type World struct {
 // Defaults are the configuration's settings of an ExternalSecret.
 type Defaults struct{ Store, RefreshInterval, DeletionPolicy string }
 
-// Plan is how to adopt a workload.
+// Plan is how to import a workload.
 type Plan struct {
 	Identity identity.Identity `json:"identity"`
 	// Labels go to the workload, TemplateLabels and Annotations to its template.
@@ -77,8 +77,8 @@ func (p *Plan) Proven() bool {
 // ErrNothing is for a workload that has no wiring.
 var ErrNothing = errors.New("none of its containers takes a Secret or ConfigMap whole (envFrom): there is nothing to import")
 
-// adoption is one in the making.
-type adoption struct {
+// planner makes a Plan.
+type planner struct {
 	Workload
 
 	world    World
@@ -88,9 +88,9 @@ type adoption struct {
 	plan              *Plan
 }
 
-// Make plans. Its error is for a workload that cannot be adopted at all.
+// Make plans. Its error is for a workload that cannot be imported at all.
 func Make(w Workload, world World) (*Plan, error) {
-	a := &adoption{Workload: w, world: world, plan: &Plan{
+	a := &planner{Workload: w, world: world, plan: &Plan{
 		Labels: map[string]string{}, TemplateLabels: map[string]string{}, Annotations: map[string]string{}, Removed: []string{}, Notes: []string{},
 	}}
 	if err := json.Unmarshal(w.Template, &a.template); err != nil {
@@ -116,7 +116,7 @@ func Make(w Workload, world World) (*Plan, error) {
 }
 
 // name adds the labels that opt in and name the app.
-func (a *adoption) name() error {
+func (a *planner) name() error {
 	if d := a.decide(); d.OptIn.Origin == identity.OriginNone {
 		if !a.LabelCopied {
 			a.plan.TemplateLabels[api.LabelInject] = api.Enabled
@@ -136,12 +136,12 @@ func (a *adoption) name() error {
 }
 
 // decide is the engine's decision about the template with what is planned.
-func (a *adoption) decide() graft.Decision {
+func (a *planner) decide() graft.Decision {
 	return a.world.Engine.Decide(a.Namespace, a.meta())
 }
 
 // meta is the template's metadata as planned.
-func (a *adoption) meta() identity.Pod {
+func (a *planner) meta() identity.Pod {
 	labels, annotations := map[string]string{}, map[string]string{}
 	maps.Copy(labels, a.template.Labels)
 	for _, from := range []map[string]string{a.Labels, a.plan.Labels} {
@@ -157,7 +157,7 @@ func (a *adoption) meta() identity.Pod {
 
 // choose finds the app's own Secret and ConfigMap among what containers take
 // whole: those with the computed names, else those that most containers take.
-func (a *adoption) choose() {
+func (a *planner) choose() {
 	secrets, configMaps := map[string]int{}, map[string]int{}
 	for _, c := range a.containers() {
 		for _, from := range c.EnvFrom {
@@ -193,12 +193,12 @@ func favourite(counts map[string]int, computed string) string {
 }
 
 // containers are all, the init containers first.
-func (a *adoption) containers() []corev1.Container {
+func (a *planner) containers() []corev1.Container {
 	return slices.Concat(a.template.Spec.InitContainers, a.template.Spec.Containers)
 }
 
 // filling is the ExternalSecret that fills a Secret.
-func (a *adoption) filling(secret string) *externalsecret.ExternalSecret {
+func (a *planner) filling(secret string) *externalsecret.ExternalSecret {
 	for i := range a.world.ExternalSecrets {
 		if a.world.ExternalSecrets[i].SecretName() == secret {
 			return &a.world.ExternalSecrets[i]
@@ -209,7 +209,7 @@ func (a *adoption) filling(secret string) *externalsecret.ExternalSecret {
 
 // settings writes the annotations that keep names, containers and optionality
 // as they are.
-func (a *adoption) settings() {
+func (a *planner) settings() {
 	id := a.plan.Identity
 	switch {
 	case a.secret == "":
@@ -252,7 +252,7 @@ func (a *adoption) settings() {
 
 // wired names the containers that take one of the two objects: the others must
 // not come to.
-func (a *adoption) wired() []string {
+func (a *planner) wired() []string {
 	var names []string
 	for _, c := range a.containers() {
 		if slices.ContainsFunc(c.EnvFrom, a.ours) {
@@ -263,7 +263,7 @@ func (a *adoption) wired() []string {
 }
 
 // byDefault names the containers that envgraft would choose.
-func (a *adoption) byDefault() []string {
+func (a *planner) byDefault() []string {
 	var names []string
 	for _, c := range a.containers() {
 		if !a.world.Engine.Skips(c.Name) {
@@ -274,7 +274,7 @@ func (a *adoption) byDefault() []string {
 }
 
 // ours says that an entry takes one of the two objects whole.
-func (a *adoption) ours(from corev1.EnvFromSource) bool {
+func (a *planner) ours(from corev1.EnvFromSource) bool {
 	switch {
 	case from.Prefix != "":
 	case from.SecretRef != nil:
@@ -287,10 +287,10 @@ func (a *adoption) ours(from corev1.EnvFromSource) bool {
 
 func isTrue(b *bool) bool { return b != nil && *b }
 
-func (a *adoption) notef(format string, arguments ...any) {
+func (a *planner) notef(format string, arguments ...any) {
 	a.plan.Notes = append(a.plan.Notes, fmt.Sprintf(format, arguments...))
 }
 
-func (a *adoption) removedf(format string, arguments ...any) {
+func (a *planner) removedf(format string, arguments ...any) {
 	a.plan.Removed = append(a.plan.Removed, fmt.Sprintf(format, arguments...))
 }
