@@ -223,24 +223,24 @@ func TestInstallation(t *testing.T) {
 	s := cluster()
 	r := start(t, s)
 	ctx := t.Context()
-	if o := r.Operators(ctx).Value; len(o.Envgraft) == 0 || len(o.ESO) == 0 || len(o.Reloader) == 0 {
+	if o := (Installation{r}).Operators(ctx).Value; len(o.Envgraft) == 0 || len(o.ESO) == 0 || len(o.Reloader) == 0 {
 		t.Errorf("the operators are %+v", o)
 	}
-	webhooks := r.Webhooks(ctx, "envgraft").Value
+	webhooks := (Installation{r}).Webhooks(ctx, "envgraft").Value
 	if webhooks.Webhooks[0].Path() != "/mutate/pods" || webhooks.Webhooks[1].Path() != "/mutate/workloads" {
 		t.Errorf("the webhooks are %+v", webhooks)
 	}
-	if b := r.Backends(ctx, webhooks); b.State != Found || b.Value.Ready != 2 || b.Value.Service != "ops/w" {
+	if b := (Installation{r}).Backends(ctx, webhooks); b.State != Found || b.Value.Ready != 2 || b.Value.Service != "ops/w" {
 		t.Errorf("behind the Service are %+v", b)
 	}
 	delete(s.answers, "GET /api/v1/namespaces/ops/services/w")
-	if b := r.Backends(ctx, webhooks); b.State != NotFound {
+	if b := (Installation{r}).Backends(ctx, webhooks); b.State != NotFound {
 		t.Errorf("without a Service they are %+v", b)
 	}
-	if v := r.ESOVersion(ctx); v.Value != "v1" {
+	if v := (Installation{r}).ESOVersion(ctx); v.Value != "v1" {
 		t.Errorf("ESO serves %+v", v)
 	}
-	if st := r.Store(ctx, "", "v1", StoreRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}); st.Value.NotReady() != "Bad: no role" {
+	if st := (Installation{r}).Store(ctx, "", "v1", StoreRef{Kind: "ClusterSecretStore", Name: "aws-ssm"}); st.Value.NotReady() != "Bad: no role" {
 		t.Errorf("the store says %q", st.Value.NotReady())
 	}
 	for name, unusable := range map[string]bool{"envgraft": false, "broken": true, "gone": true} {
