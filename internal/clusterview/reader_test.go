@@ -248,7 +248,7 @@ func TestInstallation(t *testing.T) {
 			t.Errorf("configuration %s: %+v", name, got)
 		}
 	}
-	if names := r.Names(ctx, "", ""); !slices.Equal(names, []string{"shop"}) {
+	if names := Names(ctx, r, "", ""); !slices.Equal(names, []string{"shop"}) {
 		t.Errorf("the namespaces are %q", names)
 	}
 	if all := r.Namespaces(ctx); all.Value["shop"].Name != "shop" {
