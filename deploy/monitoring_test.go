@@ -17,6 +17,7 @@ import (
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/restarts"
+	"github.com/envgraft/envgraft/internal/staleness"
 )
 
 // row is a metric in a table of docs/metrics.md.
@@ -51,7 +52,7 @@ func labelValues() map[string]bool {
 	for _, state := range externalsecret.States() {
 		all[string(state)] = true
 	}
-	for _, reason := range metrics.StaleReasons() {
+	for _, reason := range staleness.Reasons() {
 		all[string(reason)] = true
 	}
 	for _, reason := range restarts.Reasons() {

@@ -44,7 +44,8 @@ func (r Installation) Backends(ctx context.Context, webhooks Webhooks) Seen[Back
 		if service.State != Found {
 			return Seen[Backends]{State: service.State, Cause: service.Cause, Value: found}
 		}
-		slices := list[discoveryv1.EndpointSlice](ctx, r.Reader, endpointSlices(), s.Namespace, query{labels: discoveryv1.LabelServiceName + "=" + s.Name, accept: whole})
+		ofService := query{labels: discoveryv1.LabelServiceName + "=" + s.Name, accept: whole}
+		slices := list[discoveryv1.EndpointSlice](ctx, r.Reader, endpointSlices(), s.Namespace, ofService)
 		for _, slice := range slices.Value {
 			for _, e := range slice.Endpoints {
 				if e.Conditions.Ready == nil || *e.Conditions.Ready {

@@ -69,7 +69,7 @@ const keptTTLs = 10
 //   - A fault is remembered for NegativeTTL, and never replaces keys.
 type Cache struct {
 	source  Source
-	metrics *metrics.Metrics
+	metrics Recorder
 	memory  *memory[Key, Parameter]
 	budget  *Budget
 	options CacheOptions
@@ -81,7 +81,7 @@ type Cache struct {
 const toldMost = 1024
 
 // NewCache returns an empty cache of the source.
-func NewCache(source Source, m *metrics.Metrics, options CacheOptions) *Cache {
+func NewCache(source Source, m Recorder, options CacheOptions) *Cache {
 	options = options.withDefaults()
 	c := &Cache{source: source, metrics: m, budget: options.Budget, options: options, told: utilcache.NewLRUExpireCache(toldMost)}
 	c.memory = &memory[Key, Parameter]{

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/envgraft/envgraft/internal/graft"
-	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 const (
@@ -30,13 +29,13 @@ const (
 // rollout asks for the same one once a pod. An informer would hold the values
 // of all ConfigMaps of the cluster to know the keys of a few.
 type ConfigMaps struct {
-	metrics *metrics.Metrics
+	metrics Recorder
 	memory  memory[types.NamespacedName, graft.ConfigMap]
 }
 
 // NewConfigMaps returns a reader that asks the API server; a ttl of 0 is the
 // default of 5 s. The reader must not be a cache.
-func NewConfigMaps(api client.Reader, m *metrics.Metrics, ttl time.Duration) *ConfigMaps {
+func NewConfigMaps(api client.Reader, m Recorder, ttl time.Duration) *ConfigMaps {
 	if ttl == 0 {
 		ttl = configMapTTL
 	}

@@ -19,11 +19,11 @@ type SSMClient interface {
 // SSM reads parameters from AWS Systems Manager.
 type SSM struct {
 	client  func(Access) SSMClient
-	metrics *metrics.Metrics
+	metrics Recorder
 }
 
 // NewSSM returns a source that asks SSM by the clients.
-func NewSSM(clients *SSMClients, m *metrics.Metrics) *SSM {
+func NewSSM(clients *SSMClients, m Recorder) *SSM {
 	return &SSM{client: func(access Access) SSMClient { return clients.client(access) }, metrics: m}
 }
 

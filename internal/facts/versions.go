@@ -14,7 +14,6 @@ import (
 
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
-	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // versionBatch is the most names that GetParameters takes.
@@ -46,12 +45,12 @@ type Version struct {
 type Versions struct {
 	client  func(Access) VersionClient
 	budget  *rate.Limiter
-	metrics *metrics.Metrics
+	metrics Recorder
 }
 
 // NewVersions returns one that makes callsPerSecond at most, besides what
 // others may make. It has no use for bursts: nobody waits for it.
-func NewVersions(clients *SSMClients, m *metrics.Metrics, callsPerSecond float64) *Versions {
+func NewVersions(clients *SSMClients, m Recorder, callsPerSecond float64) *Versions {
 	return &Versions{
 		client:  func(access Access) VersionClient { return clients.client(access) },
 		budget:  rate.NewLimiter(rate.Limit(callsPerSecond), 1),

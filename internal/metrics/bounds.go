@@ -1,6 +1,9 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus/promauto"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
 
 // Refusal is a bound that a review met.
 type Refusal string
@@ -41,7 +44,13 @@ const (
 	PortHealth  Port = "health"
 )
 
-func (m *Metrics) registerBounds(factory promauto.Factory) {
+// Bounds counts what the bounds of the server refuse.
+type Bounds struct {
+	refusals          *prometheus.CounterVec
+	connectionsClosed *prometheus.CounterVec
+}
+
+func (m *Bounds) register(factory promauto.Factory) {
 	m.refusals = factory.NewCounterVec(counter("reviews_refused_total",
 		"Reviews that a bound refused, by reason: untrusted (no client certificate of server.clientCA), malformed (no review), too_long (more than 7 MiB), "+
 			"slow (did not arrive within 5 s), reviews, bytes and readers (their time in line was over: server.limits.maxConcurrentReviews, "+
@@ -60,9 +69,9 @@ func (m *Metrics) registerBounds(factory promauto.Factory) {
 }
 
 // ReviewRefused counts one review that a bound refused.
-func (m *Metrics) ReviewRefused(reason Refusal) { m.refusals.WithLabelValues(string(reason)).Inc() }
+func (m *Bounds) ReviewRefused(reason Refusal) { m.refusals.WithLabelValues(string(reason)).Inc() }
 
 // ConnectionClosed counts one connection that was one too many.
-func (m *Metrics) ConnectionClosed(port Port) {
+func (m *Bounds) ConnectionClosed(port Port) {
 	m.connectionsClosed.WithLabelValues(string(port)).Inc()
 }

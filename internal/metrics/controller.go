@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/envgraft/envgraft/internal/externalsecret"
@@ -8,35 +9,17 @@ import (
 	"github.com/envgraft/envgraft/internal/staleness"
 )
 
-// ExternalSecretState is the state of an app's ExternalSecret.
-type ExternalSecretState = externalsecret.State
+// Controller shows the work of the controller.
+type Controller struct {
+	externalSecrets *prometheus.GaugeVec
+	esoInstalled    prometheus.Gauge
+	forceSyncs      prometheus.Counter
+	restarts        prometheus.Counter
+	stalePods       *prometheus.GaugeVec
+	restartsWaiting *prometheus.GaugeVec
+}
 
-// The states.
-const (
-	ExternalSecretReady        = externalsecret.StateReady
-	ExternalSecretPending      = externalsecret.StatePending
-	ExternalSecretFailing      = externalsecret.StateFailing
-	ExternalSecretNoStore      = externalsecret.StateNoStore
-	ExternalSecretNotInstalled = externalsecret.StateNotInstalled
-	ExternalSecretForeign      = externalsecret.StateForeign
-)
-
-// StaleReason is why a pod has another environment than the next one would get.
-type StaleReason = staleness.Reason
-
-// The reasons.
-const (
-	StaleNotInjected   = staleness.NotInjected
-	StaleOtherIdentity = staleness.OtherIdentity
-	StaleHiddenKey     = staleness.HiddenKey
-	StaleOlderVersion  = staleness.OlderVersion
-	StaleOlderObject   = staleness.OlderObject
-)
-
-// StaleReasons lists all reasons.
-func StaleReasons() []StaleReason { return staleness.Reasons() }
-
-func (m *Metrics) registerController(factory promauto.Factory) {
+func (m *Controller) register(factory promauto.Factory) {
 	m.externalSecrets = factory.NewGaugeVec(gauge("external_secrets",
 		"Apps by the state of their ExternalSecret: Ready, Pending (ESO has not answered yet), Failing (ESO cannot sync it), "+
 			"Unanswered (ESO was asked in vain to refresh it, so its Secret lacks what SSM has), Deleting (it is being deleted), NoStore (its store is not there), "+
@@ -65,7 +48,7 @@ func (m *Metrics) registerController(factory promauto.Factory) {
 
 // SetExternalSecrets sets how many apps are in each state; a state that is not
 // in counts has none.
-func (m *Metrics) SetExternalSecrets(counts map[ExternalSecretState]int) {
+func (m *Controller) SetExternalSecrets(counts map[externalsecret.State]int) {
 	for _, state := range externalsecret.States() {
 		m.externalSecrets.WithLabelValues(string(state)).Set(float64(counts[state]))
 	}
@@ -73,22 +56,22 @@ func (m *Metrics) SetExternalSecrets(counts map[ExternalSecretState]int) {
 
 // SetStalePods sets how many pods are stale; a reason that is not in counts has
 // none.
-func (m *Metrics) SetStalePods(counts map[StaleReason]int) {
-	for _, reason := range StaleReasons() {
+func (m *Controller) SetStalePods(counts map[staleness.Reason]int) {
+	for _, reason := range staleness.Reasons() {
 		m.stalePods.WithLabelValues(string(reason)).Set(float64(counts[reason]))
 	}
 }
 
 // SetRestartsWaiting sets how many restarts wait; a reason that is not in counts
 // has none.
-func (m *Metrics) SetRestartsWaiting(counts map[restarts.Reason]int) {
+func (m *Controller) SetRestartsWaiting(counts map[restarts.Reason]int) {
 	for _, reason := range restarts.Reasons() {
 		m.restartsWaiting.WithLabelValues(string(reason)).Set(float64(counts[reason]))
 	}
 }
 
 // SetESOInstalled says whether the cluster serves ExternalSecrets.
-func (m *Metrics) SetESOInstalled(installed bool) {
+func (m *Controller) SetESOInstalled(installed bool) {
 	value := 0.0
 	if installed {
 		value = 1
@@ -97,7 +80,7 @@ func (m *Metrics) SetESOInstalled(installed bool) {
 }
 
 // ForceSync counts one refresh that was asked of ESO.
-func (m *Metrics) ForceSync() { m.forceSyncs.Inc() }
+func (m *Controller) ForceSync() { m.forceSyncs.Inc() }
 
 // Restart counts one workload that was restarted.
-func (m *Metrics) Restart() { m.restarts.Inc() }
+func (m *Controller) Restart() { m.restarts.Inc() }

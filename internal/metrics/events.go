@@ -3,10 +3,18 @@ package metrics
 import (
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-func (m *Metrics) registerEvents(factory promauto.Factory) {
+// ParameterEvents counts events of parameters.
+type ParameterEvents struct {
+	events       *prometheus.CounterVec
+	eventLag     prometheus.Histogram
+	eventQueueUp *prometheus.GaugeVec
+}
+
+func (m *ParameterEvents) register(factory promauto.Factory) {
 	m.events = factory.NewCounterVec(counter("events_total",
 		"Messages of the queues in events.queues, by result: checked (SSM was asked for the parameter), foreign (no app has the parameter), "+
 			"duplicate (delivered before), deleted (the parameter was deleted: its Secret stays as it is), undecodable (left to the queue's redrive policy), "+
@@ -20,13 +28,13 @@ func (m *Metrics) registerEvents(factory promauto.Factory) {
 }
 
 // SSMEvent counts a message of a queue.
-func (m *Metrics) SSMEvent(result string) { m.events.WithLabelValues(result).Inc() }
+func (m *ParameterEvents) SSMEvent(result string) { m.events.WithLabelValues(result).Inc() }
 
 // SSMEventLag records the time from a change of a parameter to its record.
-func (m *Metrics) SSMEventLag(d time.Duration) { m.eventLag.Observe(max(0, d).Seconds()) }
+func (m *ParameterEvents) SSMEventLag(d time.Duration) { m.eventLag.Observe(max(0, d).Seconds()) }
 
 // SetEventQueueUp records whether all queues answer.
-func (m *Metrics) SetEventQueueUp(up bool) {
+func (m *ParameterEvents) SetEventQueueUp(up bool) {
 	value := 0.0
 	if up {
 		value = 1

@@ -3,6 +3,7 @@ package metrics
 import (
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/envgraft/envgraft/internal/graft"
@@ -45,7 +46,19 @@ const (
 	NamespaceParameters NamespaceLimit = "parameters"
 )
 
-func (m *Metrics) registerFacts(factory promauto.Factory) {
+// Lookups counts and times lookups of parameters and ConfigMaps.
+type Lookups struct {
+	parameterLookups   *prometheus.CounterVec
+	parameterCache     *prometheus.CounterVec
+	ssmRequests        *prometheus.CounterVec
+	ssmRequestDuration prometheus.Histogram
+	ssmBudgetExhausted prometheus.Counter
+	ssmVersionRequests *prometheus.CounterVec
+	namespaceLimited   *prometheus.CounterVec
+	configMapLookups   *prometheus.CounterVec
+}
+
+func (m *Lookups) register(factory promauto.Factory) {
 	m.parameterLookups = factory.NewCounterVec(counter("parameter_lookups_total",
 		"What lookups of a parameter's keys were told, by source (ssm, secret, directory, none) and state. "+
 			"AccessDenied, Throttled and Unreachable mean that a pod was admitted without its literals being checked."),
@@ -77,7 +90,7 @@ func (m *Metrics) registerFacts(factory promauto.Factory) {
 		"What lookups of a ConfigMap's keys were told, by state. Unknown means that a pod was admitted without its literals being checked against it."),
 		[]string{"state"})
 
-	// For the alerts' sake, as in registerAdmission.
+	// For the alerts' sake, as in metrics.go.
 	for _, outcome := range []CacheOutcome{CacheHit, CacheStale, CacheMiss, CacheWait} {
 		m.parameterCache.WithLabelValues(string(outcome))
 	}
@@ -93,35 +106,35 @@ func (m *Metrics) registerFacts(factory promauto.Factory) {
 }
 
 // ParameterLookup counts what one lookup of a parameter's keys was told.
-func (m *Metrics) ParameterLookup(source Source, state graft.ParameterState) {
+func (m *Lookups) ParameterLookup(source Source, state graft.ParameterState) {
 	m.parameterLookups.WithLabelValues(string(source), string(state)).Inc()
 }
 
 // ParameterCache counts how the cache answered one lookup.
-func (m *Metrics) ParameterCache(outcome CacheOutcome) {
+func (m *Lookups) ParameterCache(outcome CacheOutcome) {
 	m.parameterCache.WithLabelValues(string(outcome)).Inc()
 }
 
 // SSMRequest counts one call of SSM and the time that it took.
-func (m *Metrics) SSMRequest(result graft.ParameterState, took time.Duration) {
+func (m *Lookups) SSMRequest(result graft.ParameterState, took time.Duration) {
 	m.ssmRequests.WithLabelValues(string(result)).Inc()
 	m.ssmRequestDuration.Observe(took.Seconds())
 }
 
 // SSMBudgetExhausted counts one lookup that got no call in time.
-func (m *Metrics) SSMBudgetExhausted() { m.ssmBudgetExhausted.Inc() }
+func (m *Lookups) SSMBudgetExhausted() { m.ssmBudgetExhausted.Inc() }
 
 // NamespaceLimited counts one lookup that a namespace's own limit kept from a call.
-func (m *Metrics) NamespaceLimited(limit NamespaceLimit) {
+func (m *Lookups) NamespaceLimited(limit NamespaceLimit) {
 	m.namespaceLimited.WithLabelValues(string(limit)).Inc()
 }
 
 // SSMVersionRequest counts one call of SSM for versions.
-func (m *Metrics) SSMVersionRequest(result graft.ParameterState) {
+func (m *Lookups) SSMVersionRequest(result graft.ParameterState) {
 	m.ssmVersionRequests.WithLabelValues(string(result)).Inc()
 }
 
 // ConfigMapLookup counts what one lookup of a ConfigMap's keys was told.
-func (m *Metrics) ConfigMapLookup(state graft.ConfigMapState) {
+func (m *Lookups) ConfigMapLookup(state graft.ConfigMapState) {
 	m.configMapLookups.WithLabelValues(string(state)).Inc()
 }

@@ -18,33 +18,14 @@ const namespace = "envgraft"
 
 // Metrics counts and measures. It is safe for concurrent use.
 type Metrics struct {
-	admissions         *prometheus.CounterVec
-	admissionDuration  *prometheus.HistogramVec
-	warnings           *prometheus.CounterVec
-	notices            *prometheus.CounterVec
-	parameterLookups   *prometheus.CounterVec
-	parameterCache     *prometheus.CounterVec
-	ssmRequests        *prometheus.CounterVec
-	ssmRequestDuration prometheus.Histogram
-	ssmBudgetExhausted prometheus.Counter
-	ssmVersionRequests *prometheus.CounterVec
-	namespaceLimited   *prometheus.CounterVec
-	configMapLookups   *prometheus.CounterVec
-	externalSecrets    *prometheus.GaugeVec
-	esoInstalled       prometheus.Gauge
-	inventoryObjects   *prometheus.GaugeVec
-	inventoryBytes     *prometheus.GaugeVec
-	forceSyncs         prometheus.Counter
-	events             *prometheus.CounterVec
-	eventLag           prometheus.Histogram
-	eventQueueUp       *prometheus.GaugeVec
-	restarts           prometheus.Counter
-	stalePods          *prometheus.GaugeVec
-	restartsWaiting    *prometheus.GaugeVec
-	certificateExpiry  prometheus.Gauge
-	buildInfo          *prometheus.GaugeVec
-	refusals           *prometheus.CounterVec
-	connectionsClosed  *prometheus.CounterVec
+	Admissions
+	Findings
+	Lookups
+	Controller
+	Inventory
+	ParameterEvents
+	Server
+	Bounds
 }
 
 // New registers every metric. It panics where reg already has one of them,
@@ -52,14 +33,12 @@ type Metrics struct {
 func New(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{}
 	factory := promauto.With(reg)
-	m.registerAdmission(factory)
-	m.registerNotices(factory)
-	m.registerFacts(factory)
-	m.registerController(factory)
-	m.registerEvents(factory)
-	m.registerServer(factory)
-	m.registerBounds(factory)
-	m.registerInventory(factory)
+	for _, register := range []func(promauto.Factory){
+		m.Admissions.register, m.Findings.register, m.Lookups.register, m.Controller.register,
+		m.ParameterEvents.register, m.Server.register, m.Bounds.register, m.Inventory.register,
+	} {
+		register(factory)
+	}
 	return m
 }
 
@@ -105,7 +84,14 @@ const (
 	WebhookWorkloads Webhook = "workloads"
 )
 
-func (m *Metrics) registerAdmission(factory promauto.Factory) {
+// Admissions counts and times admissions.
+type Admissions struct {
+	admissions        *prometheus.CounterVec
+	admissionDuration *prometheus.HistogramVec
+	warnings          *prometheus.CounterVec
+}
+
+func (m *Admissions) register(factory promauto.Factory) {
 	m.admissions = factory.NewCounterVec(counter("admissions_total",
 		"Objects that were admitted or denied, by webhook (pods, workloads), status (injected, skipped, denied, audited) and reason. "+
 			"Status denied is an answer to the object's author; requests that failed otherwise are in controller_runtime_webhook_requests_total."),
@@ -130,12 +116,12 @@ func (m *Metrics) registerAdmission(factory promauto.Factory) {
 }
 
 // Admission counts one answer of a webhook and the time that it took.
-func (m *Metrics) Admission(webhook Webhook, status graft.Status, reason graft.Reason, took time.Duration) {
+func (m *Admissions) Admission(webhook Webhook, status graft.Status, reason graft.Reason, took time.Duration) {
 	m.admissions.WithLabelValues(string(webhook), string(status), string(reason)).Inc()
 	m.admissionDuration.WithLabelValues(string(webhook)).Observe(took.Seconds())
 }
 
 // Warning counts one warning to a pod's author.
-func (m *Metrics) Warning(reason graft.Reason) {
+func (m *Admissions) Warning(reason graft.Reason) {
 	m.warnings.WithLabelValues(string(reason)).Inc()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
 )
@@ -45,7 +46,7 @@ func used(t *testing.T) *counting {
 	m.NamespaceLimited(metrics.NamespaceShare)
 	m.SSMVersionRequest(graft.ParameterFound)
 	m.ConfigMapLookup(graft.ConfigMapFound)
-	m.SetExternalSecrets(map[metrics.ExternalSecretState]int{metrics.ExternalSecretReady: 2})
+	m.SetExternalSecrets(map[externalsecret.State]int{externalsecret.StateReady: 2})
 	m.SetESOInstalled(true)
 	m.ForceSync()
 	m.SetHeld("pods", 3, 2000)

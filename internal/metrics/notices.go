@@ -1,6 +1,9 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus/promauto"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
 
 // NoticeOutcome is what became of something that an admission found and that an
 // Event is to tell.
@@ -20,7 +23,12 @@ const (
 	NoticeFailed   NoticeOutcome = "failed"
 )
 
-func (m *Metrics) registerNotices(factory promauto.Factory) {
+// Findings counts findings of admissions.
+type Findings struct {
+	notices *prometheus.CounterVec
+}
+
+func (m *Findings) register(factory promauto.Factory) {
 	m.notices = factory.NewCounterVec(counter("admission_events_total",
 		"What became of findings of admissions that Events on workloads are to tell: written, repeated (told within the last hour), "+
 			"limited (its namespace has too many), dropped (the queue was full), orphaned (the pod's owner is not there), failed (the API server did not answer)."),
@@ -31,6 +39,6 @@ func (m *Metrics) registerNotices(factory promauto.Factory) {
 }
 
 // Notice counts one finding.
-func (m *Metrics) Notice(outcome NoticeOutcome) {
+func (m *Findings) Notice(outcome NoticeOutcome) {
 	m.notices.WithLabelValues(string(outcome)).Inc()
 }

@@ -27,6 +27,7 @@ import (
 
 	"github.com/envgraft/envgraft/internal/config"
 	"github.com/envgraft/envgraft/internal/controller"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
@@ -140,7 +141,7 @@ func measure(b *testing.B, restConfig *rest.Config, apps, unseen int) (rows []st
 		b.Fatal(err)
 	}
 	took := ended.Sub(began)
-	if unsynced := apps - inState(registry, metrics.ExternalSecretReady); unsynced > 0 {
+	if unsynced := apps - inState(registry, externalsecret.StateReady); unsynced > 0 {
 		if err := synchronize(ctx, restConfig, apps-unsynced, apps, func() error {
 			_, err := converge(ctx, registry, apps, counter)
 			return err
@@ -148,7 +149,7 @@ func measure(b *testing.B, restConfig *rest.Config, apps, unseen int) (rows []st
 			b.Fatal(err)
 		}
 	}
-	if synced := inState(registry, metrics.ExternalSecretReady); synced != apps {
+	if synced := inState(registry, externalsecret.StateReady); synced != apps {
 		b.Fatalf("%d of %d apps are synced", synced, apps)
 	}
 
@@ -237,8 +238,8 @@ func converge(ctx context.Context, registry *prometheus.Registry, apps int, coun
 	const quiet = 3 * time.Second
 	changed := time.Now()
 	for lastReady, lastCalls := -1, int64(-1); ; {
-		ready := inState(registry, metrics.ExternalSecretReady)
-		seen := ready + inState(registry, metrics.ExternalSecretPending)
+		ready := inState(registry, externalsecret.StateReady)
+		seen := ready + inState(registry, externalsecret.StatePending)
 		if calls := counter.total.Load(); ready != lastReady || calls != lastCalls {
 			lastReady, lastCalls, changed = ready, calls, time.Now()
 		} else if seen == apps && time.Since(changed) > quiet {
@@ -253,7 +254,7 @@ func converge(ctx context.Context, registry *prometheus.Registry, apps int, coun
 }
 
 // inState counts the apps whose ExternalSecret is in a state.
-func inState(registry *prometheus.Registry, state metrics.ExternalSecretState) int {
+func inState(registry *prometheus.Registry, state externalsecret.State) int {
 	families, err := registry.Gather()
 	if err != nil {
 		return 0
