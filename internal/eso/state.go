@@ -46,7 +46,7 @@ func (x *ExternalSecrets) State(ctx context.Context, namespace string, d graft.D
 	state := facts.State{
 		Problem:       cmp.Or(i.Examine(ctx, namespace, d.Identity, ref, e, now).Message, quota),
 		SecretMissing: i.Installed() && (e == nil || e.SecretName() != wants.Secret || !e.SecretExists() && !e.Occupied()),
-		NeverSeen:     !d.Identity.SecretReferenced && i.neverSeen(e, d.Identity.App),
+		NeverSeen:     !d.Identity.SecretReferenced && i.Installed() && externalsecret.NeverSeen(e, d.Identity.App),
 	}
 	switch {
 	case d.Identity.SecretReferenced && (e == nil || e.SecretName() != wants.Secret || e.Ours(d.Identity.App)):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/envgraft/envgraft/internal/clusterview"
+	"github.com/envgraft/envgraft/internal/externalsecret"
 )
 
 // FromCluster returns the next pod of a workload of a cluster, in the environment that
@@ -26,15 +27,10 @@ func FromCluster(ctx context.Context, c *clusterview.Reader, settings clustervie
 	return pod, nil
 }
 
-// neverSeen is what the webhook knows by the ExternalSecret that it holds: nothing in
-// the cluster ever had to do with the parameter.
+// neverSeen is what the webhook knows of an app whose Secret does not exist.
 func neverSeen(app *clusterview.App) bool {
-	if app.ExternalSecrets.State != clusterview.Found || app.Secret.State != clusterview.NotFound {
-		return false
-	}
-	e := app.ExternalSecret
-	record, _ := app.Record()
-	return e == nil || record.Version == 0 && e.Managed && e.Status.RefreshTime.IsZero()
+	return app.ExternalSecrets.State == clusterview.Found && app.Secret.State == clusterview.NotFound &&
+		externalsecret.NeverSeen(app.ExternalSecret, app.Subject.Identity.App)
 }
 
 // clusterObjects reads with the rights of whoever asks.
