@@ -5,6 +5,7 @@ package admissionevents
 
 import (
 	"context"
+	"hash/maphash"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -12,12 +13,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/expiring"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/metrics"
+	"github.com/envgraft/envgraft/internal/workload"
 )
 
 // The bounds, of one replica. A namespace can spend no more than its own share:
@@ -49,11 +52,12 @@ type Notices struct {
 	counter  Counter
 
 	queue chan notice
-	// said is what was last said of an owner and, once it is known, of the
-	// workload on top of it.
-	said    *utilcache.LRUExpireCache
-	budgets *utilcache.LRUExpireCache
-	tops    *utilcache.LRUExpireCache
+	// said is the digest of what was last said of an owner and, once it is known, of
+	// the workload on top of it: 65,536 notes would be 64 MiB.
+	said    *expiring.Cache[subject, uint64]
+	seed    maphash.Seed
+	budgets *expiring.Cache[string, *rate.Limiter]
+	tops    *expiring.Cache[workload.Ref, *metav1.PartialObjectMetadata]
 }
 
 // notice is what one Event will say.
@@ -75,9 +79,10 @@ func New(reader client.Reader, recorder events.EventRecorder, counter Counter, l
 	return &Notices{
 		log: log, reader: reader, recorder: recorder, counter: counter,
 		queue:   make(chan notice, queueLength),
-		said:    utilcache.NewLRUExpireCache(remembered),
-		budgets: utilcache.NewLRUExpireCache(namespaces),
-		tops:    utilcache.NewLRUExpireCache(remembered),
+		said:    expiring.New[subject, uint64](clock.RealClock{}, remembered, repeatAfter),
+		seed:    maphash.MakeSeed(),
+		budgets: expiring.New[string, *rate.Limiter](clock.RealClock{}, namespaces, repeatAfter),
+		tops:    expiring.New[workload.Ref, *metav1.PartialObjectMetadata](clock.RealClock{}, remembered, ownersForgottenIn),
 	}
 }
 
@@ -104,7 +109,7 @@ func (n *Notices) add(about notice) {
 	}
 	select {
 	case n.queue <- about:
-		n.said.Add(key, about.note, repeatAfter)
+		n.said.Add(key, maphash.String(n.seed, about.note))
 	default:
 		n.counter.Notice(metrics.NoticeDropped)
 	}
@@ -112,16 +117,16 @@ func (n *Notices) add(about notice) {
 
 func (n *Notices) wasSaid(key subject, note string) bool {
 	last, ok := n.said.Get(key)
-	return ok && last == note
+	return ok && last == maphash.String(n.seed, note)
 }
 
 // budget returns what a namespace may still spend.
 func (n *Notices) budget(namespace string) *rate.Limiter {
 	if known, ok := n.budgets.Get(namespace); ok {
-		return known.(*rate.Limiter) //nolint:forcetypeassert // nothing else is put there
+		return known
 	}
 	limiter := rate.NewLimiter(namespacePerSecond, namespaceBurst)
-	n.budgets.Add(namespace, limiter, repeatAfter)
+	n.budgets.Add(namespace, limiter)
 	return limiter
 }
 
@@ -158,7 +163,7 @@ func (n *Notices) write(ctx context.Context, about notice) metrics.NoticeOutcome
 	if top.UID != about.owner.UID && n.wasSaid(key, about.note) {
 		return metrics.NoticeRepeated // by the revision before
 	}
-	n.said.Add(key, about.note, repeatAfter)
+	n.said.Add(key, maphash.String(n.seed, about.note))
 	kind := corev1.EventTypeWarning
 	if about.reason == ReasonAudited {
 		kind = corev1.EventTypeNormal

@@ -20,7 +20,7 @@ func (n *Notices) top(ctx context.Context, namespace string, owner metav1.OwnerR
 	// Events written about it.
 	of := workload.FromOwner(namespace, owner)
 	if known, ok := n.tops.Get(of); ok {
-		return known.(*metav1.PartialObjectMetadata), nil //nolint:forcetypeassert // nothing else is put there
+		return known, nil
 	}
 	// A pod's ownerReferences are its author's: a kind that makes no pods is not
 	// asked for, or one namespace could have the API server asked for anything.
@@ -37,7 +37,7 @@ func (n *Notices) top(ctx context.Context, namespace string, owner metav1.OwnerR
 			return nil, err
 		}
 	}
-	n.tops.Add(of, top, ownersForgottenIn)
+	n.tops.Add(of, top)
 	return top, nil
 }
 

@@ -32,7 +32,7 @@ func TestReferences(t *testing.T) {
 
 // FuzzReferences holds it to the kubelet's own expansion, copied below.
 func FuzzReferences(f *testing.F) {
-	for _, seed := range []string{"$(A)", "$$(A)", "$$$(A)$(", "$A$(B)x$$", "$($(A))", "$()$", "$(A$$)B)"} {
+	for _, seed := range []string{"$(A)", "$$(A)", "$$$(A)$(", "$A$(B)x$$", "$($(A))", "$()$", "$(A$$)B)", "$é$(A)"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {

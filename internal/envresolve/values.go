@@ -98,7 +98,7 @@ func Expand(text string, lookup func(name string) (value string, ok bool)) strin
 			continue
 		case after[0] != '(':
 			out.WriteByte('$')
-			out.WriteByte(after[0])
+			out.WriteRune(rune(after[0])) // the kubelet takes the byte for a character: "$é" becomes "$Ã\xa9"
 			text = after[1:]
 			continue
 		}

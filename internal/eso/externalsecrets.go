@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/envgraft/envgraft/internal/externalsecret"
+	"github.com/envgraft/envgraft/internal/metrics"
 )
 
 // ExternalSecrets knows, on every replica, whether ESO is installed, and the
@@ -49,6 +50,9 @@ type ExternalSecrets struct {
 // Recorder is told whether ESO is installed.
 type Recorder interface {
 	SetESOInstalled(installed bool)
+	// SetESOHeld says how many objects are held, and ResetESOHeld that none is.
+	SetESOHeld(resource metrics.Held, objects, bytes int)
+	ResetESOHeld()
 }
 
 // discoverer tells what an API server serves.
@@ -124,6 +128,9 @@ func (x *ExternalSecrets) check(ctx context.Context) {
 	if last != nil && last.stop != nil {
 		last.stop()
 	}
+	if !next.Installed() {
+		x.metrics.ResetESOHeld()
+	}
 	x.everything()
 }
 
@@ -135,6 +142,7 @@ func (x *ExternalSecrets) everything() {
 
 func (x *ExternalSecrets) handlers() eventHandlers {
 	return eventHandlers{
+		held: newHeld(x.metrics.SetESOHeld),
 		externalSecret: toolscache.ResourceEventHandlerFuncs{
 			AddFunc: x.changed,
 			UpdateFunc: func(last, next any) {

@@ -106,15 +106,16 @@ func newInstallation(ctx context.Context, config *rest.Config, options cache.Opt
 type eventHandlers struct {
 	externalSecret toolscache.ResourceEventHandler
 	store          toolscache.ResourceEventHandler
+	held           *held
 }
 
 func (i *Installation) start(ctx context.Context, handlers eventHandlers) error {
-	indexed, err := i.handle(ctx, &externalsecret.ExternalSecret{}, i.targets.handler(handlers.externalSecret))
+	indexed, err := i.handle(ctx, &externalsecret.ExternalSecret{}, handlers.held.handler(i.targets.handler(handlers.externalSecret)))
 	if err != nil {
 		return err
 	}
 	for kind := range i.stores {
-		if _, err := i.handle(ctx, storeOf(kind), handlers.store); err != nil {
+		if _, err := i.handle(ctx, storeOf(kind), handlers.held.handler(handlers.store)); err != nil {
 			return err
 		}
 	}

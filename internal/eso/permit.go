@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	utilcache "k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/utils/clock"
 
+	"github.com/envgraft/envgraft/internal/expiring"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/graft"
 	"github.com/envgraft/envgraft/internal/identity"
@@ -46,11 +47,11 @@ const (
 type permits struct {
 	Tenancy
 
-	open *utilcache.LRUExpireCache
+	open *expiring.Cache[openKey, bool]
 }
 
 func newPermits(t Tenancy) *permits {
-	return &permits{Tenancy: t, open: utilcache.NewLRUExpireCache(openRemembered)}
+	return &permits{Tenancy: t, open: expiring.New[openKey, bool](clock.RealClock{}, openRemembered, openFor)}
 }
 
 // openKey is all that the answer depends on: a store that changed is another one.
@@ -88,13 +89,13 @@ func (p *permits) opens(ctx context.Context, ns identity.Namespace, store graft.
 	}
 	key := openKey{store.Name, s.resourceVersion, ns.Name}
 	if known, ok := p.open.Get(key); ok {
-		return known.(bool), nil //nolint:forcetypeassert // nothing else is put there
+		return known, nil
 	}
 	ns, err := p.Namespaces.Current(ctx, ns.Name)
 	if err != nil {
 		return false, err
 	}
 	opens := conditions.Open(ns)
-	p.open.Add(key, opens, openFor)
+	p.open.Add(key, opens)
 	return opens, nil
 }

@@ -32,15 +32,23 @@ func (x *ExternalSecrets) awaited(d graft.Decision, keys facts.Keys) facts.Keys 
 // Recorded is State once the leader has recorded the keys, or ctx is done.
 func (x *ExternalSecrets) Recorded(ctx context.Context, namespace string, d graft.Decision) facts.State {
 	for {
-		changed := x.waiters.next(namespace)
-		state := x.State(ctx, namespace, d)
-		if _, awaits := state.Keys.(facts.Await); !awaits {
-			return state
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
+		state, awaits := x.recorded(ctx, namespace, d)
+		if !awaits || ctx.Err() != nil {
 			return state
 		}
 	}
+}
+
+// recorded is State, and whether it awaits a record still. It waits for one change.
+func (x *ExternalSecrets) recorded(ctx context.Context, namespace string, d graft.Decision) (state facts.State, awaits bool) {
+	changed, leave := x.waiters.next(namespace) // before the look, or a change between the two is missed
+	defer leave()
+	state = x.State(ctx, namespace, d)
+	if _, awaits = state.Keys.(facts.Await); awaits {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	return state, awaits
 }

@@ -10,9 +10,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	utilcache "k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/expiring"
 	"github.com/envgraft/envgraft/internal/workload"
 )
 
@@ -34,7 +35,7 @@ type Owners struct {
 	// namespace's workload, or have that one's pods taken for nobody's. It all but
 	// never changes, so one read of each is enough; an informer would hold every old
 	// revision of every Deployment.
-	known *utilcache.LRUExpireCache
+	known *expiring.Cache[workload.Ref, above]
 }
 
 // above is what is remembered of a ReplicaSet or Job.
@@ -50,7 +51,7 @@ type above struct {
 // Owners reads with reader, which must not be cached, what the inventory does
 // not hold.
 func (i *Inventory) Owners(reader client.Reader) *Owners {
-	return &Owners{reader: reader, workloads: i.workloads, known: utilcache.NewLRUExpireCache(ownersRemembered)}
+	return &Owners{reader: reader, workloads: i.workloads, known: expiring.New[workload.Ref, above](clock.RealClock{}, ownersRemembered, ownersTTL)}
 }
 
 // Top returns the workload at the top of a pod's owners. Where nobody of a
@@ -102,7 +103,7 @@ func (o *Owners) topOf(w workload.Ref, a above) (top *workload.Ref, sure bool) {
 	top = o.held(*a.controller)
 	if top != nil && a.again {
 		a.again = false
-		o.known.Add(w, a, ownersTTL)
+		o.known.Add(w, a)
 	}
 	return top, top != nil
 }
@@ -116,7 +117,7 @@ func (o *Owners) held(w workload.Ref) *workload.Ref {
 
 func (o *Owners) above(ctx context.Context, w workload.Ref) (above, error) {
 	if known, ok := o.known.Get(w); ok {
-		return known.(above), nil //nolint:forcetypeassert // nothing else is put there
+		return known, nil
 	}
 	return o.readAbove(ctx, w, false)
 }
@@ -133,7 +134,7 @@ func (o *Owners) readAbove(ctx context.Context, w workload.Ref, again bool) (abo
 			a.controller = &controller
 		}
 	}
-	o.known.Add(w, a, ownersTTL)
+	o.known.Add(w, a)
 	return a, nil
 }
 

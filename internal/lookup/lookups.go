@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
-	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/envgraft/envgraft/internal/expiring"
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/facts"
 	"github.com/envgraft/envgraft/internal/fair"
@@ -56,11 +56,11 @@ type Lookups struct {
 
 	mu       sync.Mutex
 	underWay map[Subject]time.Time // since when
-	answers  *utilcache.LRUExpireCache
+	answers  *expiring.Cache[Subject, answer]
 	// failed are those whose last lookup had no answer that counts.
-	failed *utilcache.LRUExpireCache
+	failed *expiring.Cache[Subject, failure]
 	// newer are versions that were seen and that no record is of.
-	newer *utilcache.LRUExpireCache
+	newer *expiring.Cache[Subject, version]
 }
 
 // Subject is whose parameter is looked up: an app may have several, by a name
@@ -100,29 +100,24 @@ func (f failure) next() time.Time { return f.at.Add(min(Retry<<min(f.times-1, 10
 
 // New returns Lookups that starts perSecond of them at most.
 func New(parameters Parameters, c clock.PassiveClock, perSecond float64, again func(client.ObjectKey)) *Lookups {
-	cache := func() *utilcache.LRUExpireCache { return utilcache.NewLRUExpireCacheWithClock(remembered, c) }
 	return &Lookups{
 		parameters: parameters, clock: c, budget: fair.New(c, perSecond, burst), again: again,
-		underWay: make(map[Subject]time.Time), answers: cache(), failed: cache(), newer: cache(),
+		underWay: make(map[Subject]time.Time), answers: expiring.New[Subject, answer](c, remembered, TTL),
+		failed: expiring.New[Subject, failure](c, remembered, 2*maxRetry), newer: expiring.New[Subject, version](c, remembered, TTL),
 	}
 }
 
 // Last is what an app's parameter was when it was last looked up, and the question
 // that this answers; false where it was not.
 func (l *Lookups) Last(s Subject) (facts.Parameter, facts.Question, bool) {
-	value, ok := l.answers.Get(s)
-	if !ok {
-		return facts.Parameter{}, facts.Question{}, false
-	}
-	a := value.(answer) //nolint:forcetypeassert // nothing else is put there
-	return a.parameter, a.question, true
+	a, ok := l.answers.Get(s)
+	return a.parameter, a.question, ok
 }
 
 // Ask returns the answer to a question where it has come. Where it has not,
 // it is asked, within the budget, and wait says when to come again at the latest.
 func (l *Lookups) Ask(s Subject, q facts.Question) (p facts.Parameter, ok bool, wait time.Duration) {
-	if value, found := l.answers.Get(s); found {
-		a := value.(answer) //nolint:forcetypeassert // nothing else is put there
+	if a, found := l.answers.Get(s); found {
 		// One that was missing may have come since, which keys do not.
 		if !a.question.FreshAfter.Before(q.FreshAfter) || a.parameter.Known() && !a.at.Before(q.FreshAfter) {
 			return a.parameter, true, 0
@@ -131,8 +126,7 @@ func (l *Lookups) Ask(s Subject, q facts.Question) (p facts.Parameter, ok bool, 
 	now := l.clock.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if value, failed := l.failed.Get(s); failed {
-		f := value.(failure) //nolint:forcetypeassert // nothing else is put there
+	if f, failed := l.failed.Get(s); failed {
 		if rest := f.next().Sub(now); rest > 0 {
 			return facts.Parameter{}, false, rest
 		}
@@ -173,8 +167,8 @@ func (l *Lookups) Soon(s Subject) time.Duration {
 
 // Outdated has an app's parameter looked up, of which there is a newer version.
 func (l *Lookups) Outdated(s Subject, at externalsecret.Version) {
-	if known, ok := l.newer.Get(s); !ok || at.After(known.(version).at) { //nolint:forcetypeassert // nothing else is put there
-		l.newer.Add(s, version{at: at, seen: l.clock.Now()}, TTL)
+	if known, ok := l.newer.Get(s); !ok || at.After(known.at) {
+		l.newer.Add(s, version{at: at, seen: l.clock.Now()})
 		l.failed.Remove(s) // this is another question
 	}
 	l.again(s.App)
@@ -186,16 +180,14 @@ func (l *Lookups) Gone(s Subject) { l.newer.Remove(s) }
 // Newest is when the newest version was seen that is known of, from which an
 // answer must be; zero where none was.
 func (l *Lookups) Newest(s Subject) time.Time {
-	if known, ok := l.newer.Get(s); ok {
-		return known.(version).seen //nolint:forcetypeassert // nothing else is put there
-	}
-	return time.Time{}
+	known, _ := l.newer.Get(s)
+	return known.seen
 }
 
 // Recorded forgets what a record says as well: the answers of 20,000 apps, that
 // nobody asks for any more, are a seventh of the heap.
 func (l *Lookups) Recorded(s Subject, at externalsecret.Version) {
-	if known, ok := l.newer.Get(s); ok && known.(version).at.After(at) { //nolint:forcetypeassert // nothing else is put there
+	if known, ok := l.newer.Get(s); ok && known.at.After(at) {
 		return
 	}
 	l.newer.Remove(s)
@@ -211,14 +203,11 @@ func (l *Lookups) look(s Subject, q facts.Question) {
 	p := l.parameters.Parameter(ctx, q)
 	counts := l.counts(s, p)
 	if counts {
-		l.answers.Add(s, answer{question: q, at: now, parameter: p}, TTL)
+		l.answers.Add(s, answer{question: q, at: now, parameter: p})
 		l.failed.Remove(s)
 	} else {
-		times := 1
-		if value, ok := l.failed.Get(s); ok {
-			times += value.(failure).times //nolint:forcetypeassert // nothing else is put there
-		}
-		l.failed.Add(s, failure{at: l.clock.Now(), times: times}, 2*maxRetry)
+		last, _ := l.failed.Get(s)
+		l.failed.Add(s, failure{at: l.clock.Now(), times: last.times + 1})
 	}
 	l.mu.Lock()
 	delete(l.underWay, s)
@@ -239,11 +228,10 @@ func (l *Lookups) counts(s Subject, p facts.Parameter) bool {
 	if !ok {
 		return true
 	}
-	newer := known.(version).at //nolint:forcetypeassert // nothing else is put there
 	switch p.State {
 	case graft.ParameterNotObject, graft.ParameterInvalidJSON:
 		return true // that is what the new version is
 	default:
-		return p.Known() && !newer.After(externalsecret.Version{Number: p.Version, Modified: p.Modified})
+		return p.Known() && !known.at.After(externalsecret.Version{Number: p.Version, Modified: p.Modified})
 	}
 }

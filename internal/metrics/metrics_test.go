@@ -48,6 +48,7 @@ func used(t *testing.T) *counting {
 	m.ConfigMapLookup(graft.ConfigMapFound)
 	m.SetExternalSecrets(map[externalsecret.State]int{externalsecret.StateReady: 2})
 	m.SetESOInstalled(true)
+	m.SetESOHeld(metrics.HeldStores, 2, 900)
 	m.ForceSync()
 	m.SetHeld("pods", 3, 2000)
 	m.Restart()

@@ -3,15 +3,16 @@
 package workloadevents
 
 import (
+	"hash/maphash"
 	"time"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 
+	"github.com/envgraft/envgraft/internal/expiring"
 	"github.com/envgraft/envgraft/internal/fair"
 	"github.com/envgraft/envgraft/internal/workload"
 )
@@ -49,20 +50,24 @@ func Inform(reason, action, note string) Event {
 // Recorder writes Events on workloads. It is safe for concurrent use.
 type Recorder struct {
 	events events.EventRecorder
-	said   *utilcache.LRUExpireCache
+	// said has digests of notes: 65,536 notes would be 64 MiB.
+	said   *expiring.Cache[topic, uint64]
+	seed   maphash.Seed
 	budget *fair.Budget
 }
 
 type topic struct {
-	workload types.UID
-	reason   string
+	namespace string
+	workload  types.UID
+	reason    string
 }
 
 // New returns a Recorder that has said nothing yet.
 func New(recorder events.EventRecorder, c clock.PassiveClock) *Recorder {
 	return &Recorder{
 		events: recorder,
-		said:   utilcache.NewLRUExpireCacheWithClock(remembered, c),
+		said:   expiring.New[topic, uint64](c, remembered, repeat),
+		seed:   maphash.MakeSeed(),
 		budget: fair.New(c, perSecond, burst),
 	}
 }
@@ -70,15 +75,16 @@ func New(recorder events.EventRecorder, c clock.PassiveClock) *Recorder {
 // Say writes an Event, unless the last one of its reason said the same less than
 // an hour ago. What is over the budget is not written; the next call tries again.
 func (r *Recorder) Say(w workload.Ref, e Event) {
-	key := topic{w.UID, e.Reason}
+	key := topic{w.Namespace, w.UID, e.Reason}
 	note := cut(e.Note)
-	if last, ok := r.said.Get(key); ok && last == note {
+	digest := maphash.String(r.seed, note)
+	if last, ok := r.said.Get(key); ok && last == digest {
 		return
 	}
 	if r.budget.Take(w.Namespace) != fair.Granted {
 		return
 	}
-	r.said.Add(key, note, repeat)
+	r.said.Add(key, digest)
 	kind := corev1.EventTypeNormal
 	if e.Warning {
 		kind = corev1.EventTypeWarning
@@ -90,7 +96,7 @@ func (r *Recorder) Say(w workload.Ref, e Event) {
 // about is over.
 func (r *Recorder) Over(w workload.Ref, reasons ...string) {
 	for _, reason := range reasons {
-		r.said.Remove(topic{w.UID, reason})
+		r.said.Remove(topic{w.Namespace, w.UID, reason})
 	}
 }
 
