@@ -16,6 +16,6 @@
 //	E2E_CLUSTER         name of the cluster; one that exists is used again
 //	E2E_EXAMPLES        1 runs what lies in examples, too
 //	E2E_MEASURE         1 takes the numbers of docs/performance.md, too
-//	E2E_RESILIENCE      1 has nodes and the API server go away, too
+//	E2E_RESILIENCE      1 has replicas, nodes and the API server go away, too
 //	E2E_KEEP            1 leaves the cluster for a person to look at
 package e2e
