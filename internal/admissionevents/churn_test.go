@@ -33,7 +33,7 @@ func TestNoticesChurn(t *testing.T) {
 		long := strings.Repeat("x", 1000)
 		churn.Test(t, churn.Churn{
 			Come: func(n int) {
-				b.Notify(fmt.Sprint("ns", n/10), owner("apps/v1", "StatefulSet", fmt.Sprint("db", n)), hidden(fmt.Sprint(n, long)))
+				b.Notify(fmt.Sprint("ns", n/10), owner("apps/v1", "StatefulSet", fmt.Sprint("db", n)), shadowed(fmt.Sprint(n, long)))
 				if got := b.drain(t); len(got) != 1 {
 					t.Fatalf("workload %d has %d Events", n, len(got))
 				}

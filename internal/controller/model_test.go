@@ -20,6 +20,7 @@ import (
 	"github.com/envgraft/envgraft/internal/externalsecret"
 	"github.com/envgraft/envgraft/internal/lookup"
 	"github.com/envgraft/envgraft/internal/memory"
+	"github.com/envgraft/envgraft/internal/metrics"
 	"github.com/envgraft/envgraft/internal/plan"
 	"github.com/envgraft/envgraft/internal/restarts"
 	"github.com/envgraft/envgraft/internal/staleness"
@@ -89,6 +90,8 @@ func (recorder1) SetESOInstalled(bool)                            {}
 func (recorder1) SSMEvent(string)                                 {}
 func (recorder1) SSMEventLag(time.Duration)                       {}
 func (recorder1) ResetHeld()                                      {}
+func (recorder1) ResetESOHeld()                                   {}
+func (recorder1) SetESOHeld(metrics.Held, int, int)               {}
 func (recorder1) SetExternalSecrets(map[externalsecret.State]int) {}
 func (recorder1) SetStalePods(map[staleness.Reason]int)           {}
 func (recorder1) SetRestartsWaiting(map[restarts.Reason]int)      {}

@@ -17,9 +17,9 @@ import (
 )
 
 // anyReach lets every namespace have every parameter.
-type anyReach struct{ ReachChecker }
+type anyReach struct{ TenancyChecker }
 
-func (anyReach) CheckReach(identity.Namespace, string, graft.Store) error { return nil }
+func (anyReach) CheckTenancy(identity.Namespace, string, graft.Store) error { return nil }
 
 // TestExternalSecretsChurn has 100,000 ExternalSecrets of 10,000 namespaces come and
 // go, with a store whose conditions ask for labels, and somebody who waits for a

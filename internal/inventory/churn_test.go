@@ -50,7 +50,7 @@ func TestInventoryChurn(t *testing.T) {
 				if held != [2]int{1, 1} {
 					t.Fatalf("%v pods and Deployments are held, want 1 of each", held)
 				}
-				if top, err := owners.Top(t.Context(), podOf(pod)); top != nil || err != nil {
+				if top, err := owners.Top(t.Context(), PodOf(pod)); top != nil || err != nil {
 					t.Fatalf("got %v, %v", top, err)
 				}
 				if err := i.workloads.deployments().Delete(&d); err != nil {
