@@ -112,10 +112,11 @@ func TestServerRefuses(t *testing.T) {
 
 // TestServerAnswerIsBounded denies a pod whose patch would be too long.
 func TestServerAnswerIsBounded(t *testing.T) {
-	w := &world{parameter: graft.Parameter{State: graft.ParameterFound, Keys: []string{"DEBUG"}}}
+	long := "DEBUG" + strings.Repeat("_", 200)
+	w := &world{parameter: graft.Parameter{State: graft.ParameterFound, Keys: []string{long}}}
 	address, roots, _, _ := serving(t, false, w.handler(&strings.Builder{}))
 	pod := `{"metadata":{"labels":{"app.kubernetes.io/name":"myapp"}},"spec":{"containers":[{"name":"app","env":[` +
-		strings.Repeat(`{"name":"DEBUG","value":"1"},`, 19999) + `{"name":"X"}]}]}}`
+		strings.Repeat(`{"name":"`+long+`","value":"1"},`, 9999) + `{"name":"X"}]}]}}`
 	code, answer := post(t, clientOf(roots), "https://"+address+api.PodsWebhook, "application/json", strings.NewReader(review(pod)))
 	if code != 200 || !strings.Contains(answer, "maxAnswerBytes") || !strings.Contains(answer, `"allowed":false`) || len(answer) > 4096 {
 		t.Errorf("got %d, %d bytes: %.400s", code, len(answer), answer)
