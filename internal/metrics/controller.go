@@ -33,7 +33,7 @@ func (m *Controller) register(factory promauto.Factory) {
 		"Workloads that the controller restarted: their Secret appeared after their pods had started without it, or their pods were stale."))
 	m.stalePods = factory.NewGaugeVec(gauge("stale_pods",
 		"Pods that have another environment than the next one of their workload would get, by reason: NotInjected (created without the webhook), "+
-			"OtherIdentity (given the objects of another app, system or environment), HiddenKey (admitted while the keys were not known, and hides some), "+
+			"OtherIdentity (given the objects of another app, system or environment), ShadowedKey (admitted while the keys were not known, and shadows some), "+
 			"OlderVersion (admitted by an older version of the parameter, and not restarted since), "+
 			"OlderObject (started before its Secret or ConfigMap changed). Only the leader sets it."),
 		[]string{"reason"})

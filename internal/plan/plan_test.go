@@ -288,7 +288,7 @@ func TestStale(t *testing.T) {
 		{"its literals shadow keys", func(s *scenario) {
 			s.shadows = true
 			s.addPod("web-1", at(50))
-		}, "web ShadowedKeys", staleness.HiddenKey},
+		}, "web ShadowedKeys", staleness.ShadowedKey},
 		{"its keys were not known, and none is shadowed", func(s *scenario) { s.addPod("web-1", at(50)) }, "", ""},
 		{"it has an older version", func(s *scenario) { s.addPod("web-1", at(0), api.AnnotationParameterVersion, "1") }, "web StaleVersion", staleness.OlderVersion},
 		{"it was admitted by an older version, and started with this one", func(s *scenario) {
@@ -300,7 +300,7 @@ func TestStale(t *testing.T) {
 			s.pod.Labels = map[string]string{api.LabelName: "shop"}
 			s.pod.Spec.Containers = []corev1.Container{{Name: "web", Env: []corev1.EnvVar{{Name: "URL", Value: "literal"}}}}
 			s.addPod("web-1", at(0), api.AnnotationParameterVersion, "1")
-		}, "web ShadowedKeys", staleness.HiddenKey},
+		}, "web ShadowedKeys", staleness.ShadowedKey},
 		{"its keys were not known, and the parameter changed since", func(s *scenario) { s.addPod("web-1", at(0)) }, "web StaleVersion", staleness.OlderVersion},
 		{"it was replaced meanwhile", func(s *scenario) {
 			s.pod = runningSince("web-2", at(30))

@@ -40,7 +40,7 @@ func eventStale(reason staleness.Reason) string {
 	return map[staleness.Reason]string{
 		staleness.NotInjected:   eventNotInjected,
 		staleness.OtherIdentity: eventOtherIdentity,
-		staleness.HiddenKey:     eventShadowedKey,
+		staleness.ShadowedKey:   eventShadowedKey,
 		staleness.OlderVersion:  eventOlderVersion,
 	}[reason]
 }
@@ -303,7 +303,7 @@ func (j *judge) what(reason staleness.Reason, pod *inventory.Pod) string {
 	case staleness.OtherIdentity:
 		what = fmt.Sprintf("pods, %q for one, were given %s; new ones get %s of parameter %q",
 			pod.Name, pod.Annotations.Get(api.AnnotationInjected), j.decision.Injects(), j.parameter())
-	case staleness.HiddenKey:
+	case staleness.ShadowedKey:
 		what = fmt.Sprintf("pods, %q for one, were admitted while the keys of parameter %q were not known, and hide some by literals of their own",
 			pod.Name, j.parameter())
 	case staleness.OlderVersion:

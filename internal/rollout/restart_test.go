@@ -87,7 +87,7 @@ func TestCausesDoNotForgetEachOther(t *testing.T) {
 		object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": kind}}
 		now, restarts := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), 0
 		for round := range 40 {
-			cause := []string{"NotInjected", "HiddenKey of /a@1"}[round%2]
+			cause := []string{"NotInjected", "ShadowedKey of /a@1"}[round%2]
 			if !PastOf(object).HasLately(cause, now) {
 				object = restarted(t, object, cause, now)
 				restarts++
@@ -113,7 +113,7 @@ func TestCausesDoNotForgetEachOther(t *testing.T) {
 // parameter that is made again has its first version once more.
 func TestVersion(t *testing.T) {
 	for causes, want := range map[string]string{
-		"": "", "/a@2": "/a@2", "/a@2, /a@1": "/a@2", "NotInjected, HiddenKey of /a@3, /a@2, /a@1": "/a@2", "NotInjected": "",
+		"": "", "/a@2": "/a@2", "/a@2, /a@1": "/a@2", "NotInjected, ShadowedKey of /a@3, /a@2, /a@1": "/a@2", "NotInjected": "",
 	} {
 		past := Past{Causes: strings.Split(causes, causeSeparator)}
 		if got := past.Version(); got != want {

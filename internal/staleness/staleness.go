@@ -42,9 +42,9 @@ const (
 	NotInjected Reason = "NotInjected"
 	// OtherIdentity was given the objects of another app, system or environment.
 	OtherIdentity Reason = "OtherIdentity"
-	// HiddenKey has literals that hide keys: it was admitted while the keys were not
+	// ShadowedKey has literals that shadow keys: it was admitted while the keys were not
 	// known, or somebody added them after envgraft.
-	HiddenKey Reason = "HiddenKey"
+	ShadowedKey Reason = "ShadowedKey"
 	// OlderVersion was admitted by an older version of the parameter, and nothing
 	// has restarted it.
 	OlderVersion Reason = "OlderVersion"
@@ -55,7 +55,7 @@ const (
 
 // Reasons lists all reasons.
 func Reasons() []Reason {
-	return []Reason{NotInjected, OtherIdentity, HiddenKey, OlderVersion, OlderObject}
+	return []Reason{NotInjected, OtherIdentity, ShadowedKey, OlderVersion, OlderObject}
 }
 
 // App is what the next pod of a workload would get, as far as it is known.
@@ -111,7 +111,7 @@ type Judgement struct {
 // The rule: a pod's marks say by what it was admitted, and the record says what the
 // next one would be admitted by; the two are compared where they are of one
 // parameter. A pod of the recorded version is stale all the same where its literals
-// hide keys: somebody added them after envgraft. Where a mark or the record is missing,
+// shadow keys: somebody added them after envgraft. Where a mark or the record is missing,
 // times tell: a container reads Secret and ConfigMap when it starts. They come last,
 // as the Secret changes with annotations that ESO copies, too.
 
@@ -145,7 +145,7 @@ func hidden(_ App, p Pod) (Judgement, bool) {
 	if len(p.Hidden) == 0 {
 		return Judgement{}, false
 	}
-	return stale(HiddenKey, "its own %s hide keys that the next one would be bound to", strings.Join(p.Hidden, ", "))
+	return stale(ShadowedKey, "its own %s shadow keys that the next one would be bound to", strings.Join(p.Hidden, ", "))
 }
 
 // record is what the next pod is admitted by; nil where that is not known.
@@ -156,7 +156,7 @@ func (a App) record() *externalsecret.Record {
 	return a.ExternalSecret.Record
 }
 
-// Unmarked says that a pod's marks do not tell whether its literals hide keys of the
+// Unmarked says that a pod's marks do not tell whether its literals shadow keys of the
 // parameter: whoever can find out does, before it judges.
 func Unmarked(a App, p Pod) bool {
 	return a.record() != nil && p.Injected != "" && p.Version.Number == 0

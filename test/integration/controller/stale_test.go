@@ -118,9 +118,9 @@ func TestNobodysRestart(t *testing.T) {
 	r.waitForGauge(t, staleGauge, "NotInjected", 0)
 }
 
-// TestHiddenKeys finds the pods that were admitted while the keys were not known,
+// TestShadowedKeys finds the pods that were admitted while the keys were not known,
 // once they are.
-func TestHiddenKeys(t *testing.T) {
+func TestShadowedKeys(t *testing.T) {
 	ready(t)
 	r := start(t, controller.Options{Repair: true})
 	ns := namespace(t, optedIn())
@@ -139,7 +139,7 @@ func TestHiddenKeys(t *testing.T) {
 		waitFor(t, ns, app+"-external", recorded(3, "URL"))
 	}
 	waitForEvent(t, hiding, "ShadowedKeys")
-	r.waitForGauge(t, staleGauge, "HiddenKey", 1)
+	r.waitForGauge(t, staleGauge, "ShadowedKey", 1)
 	eventually(t, "the restart", func() error {
 		if restartOf(t, hiding) == "" {
 			return errors.New("there was none")
