@@ -23,18 +23,18 @@ func checkAnnotations(in Input) Finding {
 	if !in.Settings.Configuration.Reload.Enabled {
 		return unneeded("reload.enabled is false")
 	}
-	if f, stop := in.noSecret(); stop {
+	if f, stop := noSecret(in); stop {
 		return f
 	}
-	if f, stop := in.noReload(); stop {
+	if f, stop := noReload(in); stop {
 		return f
 	}
 	w, secret := in.App.Workload, in.App.Subject.Identity.Secret
 	if excluded := listed(w.Annotations[excludeSecrets]); slices.Contains(excluded, secret) {
 		rest := slices.DeleteFunc(excluded, func(n string) bool { return n == secret })
-		by := in.unannotate(excludeSecrets)
+		by := unannotate(in, excludeSecrets)
 		if len(rest) > 0 {
-			by = in.annotate(excludeSecrets, strings.Join(rest, ","))
+			by = annotate(in, excludeSecrets, strings.Join(rest, ","))
 		}
 		return broken(by, "%s has annotation %s, which names %s: Reloader does not restart it for that Secret", w, excludeSecrets, secret)
 	}
@@ -57,13 +57,13 @@ func checkAnnotations(in Input) Finding {
 	if have := where[api.ReloaderSecret]; have != "" {
 		value = have + "," + secret
 	}
-	return broken(in.annotate(api.ReloaderSecret, value),
+	return broken(annotate(in, api.ReloaderSecret, value),
 		"%s has no annotation %s that names %s: the workload webhook was not called when it was applied", w, api.ReloaderSecret, secret)
 }
 
 // noReload is the finding for workloads that envgraft does not have Reloader restart.
-func (in Input) noReload() (Finding, bool) {
-	if f, stop := in.notInjected(); stop {
+func noReload(in Input) (Finding, bool) {
+	if f, stop := notInjected(in); stop {
 		return f, true
 	}
 	w := in.App.Workload

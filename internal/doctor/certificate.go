@@ -14,8 +14,8 @@ import (
 
 func checkCertificate(in Input) Finding {
 	if in.App != nil {
-		if r := in.refusal(); r.ours && (strings.Contains(r.text, "x509:") || strings.Contains(r.text, "tls:")) {
-			return broken(in.restartServer(), "the API server does not trust the webhook's certificate: %s", r.text)
+		if r := refusalOf(in); r.ours && (strings.Contains(r.text, "x509:") || strings.Contains(r.text, "tls:")) {
+			return broken(restartServer(in), "the API server does not trust the webhook's certificate: %s", r.text)
 		}
 	}
 	if in.Webhooks.State != clusterview.Found {
@@ -26,7 +26,7 @@ func checkCertificate(in Input) Finding {
 	}
 	for _, w := range in.Webhooks.Value.Webhooks {
 		if why := invalidBundle(w.ClientConfig.CABundle, in.Now); why != "" {
-			return broken(in.restartServer(), "webhook %s of the MutatingWebhookConfiguration %s", w.Name, why)
+			return broken(restartServer(in), "webhook %s of the MutatingWebhookConfiguration %s", w.Name, why)
 		}
 	}
 	return ok("the CA is valid")

@@ -16,7 +16,7 @@ func checkConfiguration(in Input) Finding {
 	for _, d := range in.Operators.Value.Envgraft {
 		at := d.Metadata.Namespace + "/" + d.Metadata.Name
 		if s.Unusable && at == in.Installation {
-			return broken(in.upgrade(), "%s", s.Assumed)
+			return broken(upgrade(in), "%s", s.Assumed)
 		}
 		if s.Unusable {
 			elsewhere = fmt.Sprintf("--installation %s, where an envgraft runs, or ", at)

@@ -195,7 +195,7 @@ func broken(by fix, format string, arguments ...any) Finding {
 
 // notInjected is the finding of links that only injected pods have. Where it is
 // not known whether they are injected, nothing can be said.
-func (in Input) notInjected() (Finding, bool) {
+func notInjected(in Input) (Finding, bool) {
 	switch {
 	case in.App.Subject.Status == graft.StatusInjected:
 		return Finding{}, false
@@ -206,8 +206,8 @@ func (in Input) notInjected() (Finding, bool) {
 }
 
 // noSecret is the finding of links that lead to the Secret alone.
-func (in Input) noSecret() (Finding, bool) {
-	if f, stop := in.notInjected(); stop {
+func noSecret(in Input) (Finding, bool) {
+	if f, stop := notInjected(in); stop {
 		return f, true
 	}
 	if !in.App.Subject.Settings.Secrets {

@@ -9,7 +9,7 @@ func checkEnvgraft(in Input) Finding {
 		return unseen(in.Operators.Cause)
 	}
 	if len(in.Operators.Value.Envgraft) == 0 {
-		return broken(in.install(), "no Deployment of envgraft was found: it is not installed")
+		return broken(install(in), "no Deployment of envgraft was found: it is not installed")
 	}
 	return anyReady(in.Operators.Value.Envgraft)
 }

@@ -40,7 +40,7 @@ func (in Input) installation() (namespace, name string) {
 }
 
 // install installs envgraft. Image and environment have no default that works.
-func (in Input) install() fix {
+func install(in Input) fix {
 	namespace, name := in.installation()
 	return fix{name: "install", command: fmt.Sprintf("helm install %s deploy/chart --namespace %s --create-namespace "+
 		"--set image.repository=REGISTRY/envgraft --set image.tag=TAG --set config.environment=ENVIRONMENT", name, namespace)}
@@ -48,7 +48,7 @@ func (in Input) install() fix {
 
 // upgrade makes again what is missing of the installation, with the values that
 // it has. One that Helm did not install is left to whatever did.
-func (in Input) upgrade() fix {
+func upgrade(in Input) fix {
 	namespace, release := in.installation()
 	for _, d := range in.Operators.Value.Envgraft {
 		if d.Metadata.Namespace != namespace || d.Metadata.Name != release {
@@ -63,7 +63,7 @@ func (in Input) upgrade() fix {
 }
 
 // restartServer replaces all replicas.
-func (in Input) restartServer() fix {
+func restartServer(in Input) fix {
 	namespace, name := in.installation()
 	return fix{name: "restartServer", command: fmt.Sprintf("kubectl -n %s rollout restart deployment/%s", namespace, name)}
 }
@@ -116,12 +116,12 @@ func editDeployment(d metav1.ObjectMeta, what string) fix {
 }
 
 // createNamespace makes the workload's.
-func (in Input) createNamespace() fix {
+func createNamespace(in Input) fix {
 	return fix{name: "createNamespace", command: "kubectl create namespace " + in.App.Workload.Namespace}
 }
 
 // labelNamespace sets a label of the Namespace, or with "-" removes it.
-func (in Input) labelNamespace(label string) fix {
+func labelNamespace(in Input, label string) fix {
 	overwrite := " --overwrite"
 	if strings.HasSuffix(label, "-") {
 		overwrite = ""
@@ -130,17 +130,17 @@ func (in Input) labelNamespace(label string) fix {
 }
 
 // enforce takes a Namespace out of audit mode.
-func (in Input) enforce() fix {
+func enforce(in Input) fix {
 	return fix{name: "enforce", command: fmt.Sprintf("kubectl annotate namespace %s %s-", in.App.Workload.Namespace, api.AnnotationMode)}
 }
 
 // labelWorkload opts the workload itself in.
-func (in Input) labelWorkload() fix {
+func labelWorkload(in Input) fix {
 	return fix{name: "labelWorkload", command: in.kubectl("label %s %s=%s --overwrite", in.App.Workload, api.LabelInject, api.Enabled)}
 }
 
 // patchTemplate sets or, with "null", removes a field of the pod template's metadata.
-func (in Input) patchTemplate(field, key, value string) fix {
+func patchTemplate(in Input, field, key, value string) fix {
 	if value != "null" {
 		value = `"` + value + `"`
 	}
@@ -160,7 +160,7 @@ func (in Input) patchTemplate(field, key, value string) fix {
 // declareLiteral declares a variable in the template, for webhooks that add it
 // only where env does not have it: envgraft binds it to its key then. Merging
 // lists by name is something that only built-in kinds can.
-func (in Input) declareLiteral(c container, variable string) fix {
+func declareLiteral(in Input, c container, variable string) fix {
 	w := in.App.Workload
 	mergeable := w.Kind.Kind == workload.Deployment || w.Kind.Kind == workload.StatefulSet || w.Kind.Kind == workload.DaemonSet
 	if !mergeable || !plainVariable.MatchString(variable) {
@@ -171,12 +171,12 @@ func (in Input) declareLiteral(c container, variable string) fix {
 }
 
 // storeOwner asks for what only the owner of a store can decide.
-func (in Input) storeOwner(format string, arguments ...any) fix {
+func storeOwner(in Input, format string, arguments ...any) fix {
 	return ask("the owner of %s %s", in.StoreRef, fmt.Sprintf(format, arguments...))
 }
 
 // describeStore shows what ESO says of a store.
-func (in Input) describeStore() fix {
+func describeStore(in Input) fix {
 	resource, namespace := "secretstore", ""
 	if in.StoreRef.Kind == graft.KindClusterSecretStore {
 		resource = "clustersecretstore"
@@ -189,7 +189,7 @@ func (in Input) describeStore() fix {
 // createExternalSecret makes what envgraft was configured not to make. The
 // operator would replace the data of a Secret that exists, so this is only for
 // where none does.
-func (in Input) createExternalSecret() fix {
+func createExternalSecret(in Input) fix {
 	id := in.App.Subject.Identity
 	return fix{name: "createExternalSecret", command: fmt.Sprintf(`kubectl create -f - <<'END'
 apiVersion: external-secrets.io/%s
@@ -203,16 +203,16 @@ END`, in.ESO.Value, id.ExternalSecret, in.App.Workload.Namespace, name(in.StoreR
 }
 
 // describeExternalSecret shows what ESO says of the ExternalSecret.
-func (in Input) describeExternalSecret() fix {
+func describeExternalSecret(in Input) fix {
 	return fix{name: "describeExternalSecret", command: in.kubectl("describe externalsecret %s", in.App.ExternalSecret.Name)}
 }
 
 // forceSync asks ESO for a refresh: it takes any change of an annotation as one.
-func (in Input) forceSync() fix {
-	return fix{name: "forceSync", command: in.sync()}
+func forceSync(in Input) fix {
+	return fix{name: "forceSync", command: syncCommand(in)}
 }
 
-func (in Input) sync() string {
+func syncCommand(in Input) string {
 	if in.App.ExternalSecret == nil {
 		return ""
 	}
@@ -220,14 +220,14 @@ func (in Input) sync() string {
 }
 
 // checkAndSync looks whether the parameter has keys before it asks for a refresh.
-func (in Input) checkAndSync() fix {
-	return fix{name: "checkAndSync", command: "envgraft parameters check " + in.App.Subject.Identity.Parameter + " &&\n" + in.sync()}
+func checkAndSync(in Input) fix {
+	return fix{name: "checkAndSync", command: "envgraft parameters check " + in.App.Subject.Identity.Parameter + " &&\n" + syncCommand(in)}
 }
 
 // editParameter reads the parameter into a file, or begins one, and writes it
 // from there, encrypted with the key that it has. It creates without
 // --overwrite: whoever may not read the parameter does not replace it either.
-func (in Input) editParameter() fix {
+func editParameter(in Input) fix {
 	command := fmt.Sprintf(`p=%s; umask 077; f=$(mktemp); overwrite=
 if aws ssm get-parameter --with-decryption --name "$p" --query Parameter.Value --output text >"$f"; then
   overwrite="--overwrite --key-id $(aws ssm describe-parameters --parameter-filters "Key=Name,Values=$p" --query 'Parameters[0].KeyId' --output text)"
@@ -235,7 +235,7 @@ else
   echo '{"KEY": "value"}' >"$f"
 fi
 ${EDITOR:-vi} "$f" && aws ssm put-parameter --type SecureString --name "$p" --value "file://$f" $overwrite && rm "$f"`, in.App.Subject.Identity.Parameter)
-	if sync := in.sync(); sync != "" {
+	if sync := syncCommand(in); sync != "" {
 		command += " &&\n" + sync
 	}
 	return fix{name: "editParameter", command: command}
@@ -243,7 +243,7 @@ ${EDITOR:-vi} "$f" && aws ssm put-parameter --type SecureString --name "$p" --va
 
 // encryptParameter makes a SecureString of a String, which SSM cannot convert.
 // The file stays where the last step fails.
-func (in Input) encryptParameter() fix {
+func encryptParameter(in Input) fix {
 	return fix{name: "encryptParameter", command: fmt.Sprintf(`p=%s; umask 077; f=$(mktemp) &&
 aws ssm get-parameter --with-decryption --name "$p" --query Parameter.Value --output text >"$f" &&
 aws ssm delete-parameter --name "$p" &&
@@ -251,14 +251,14 @@ aws ssm delete-parameter --name "$p" &&
 }
 
 // createConfigMap makes one from a file that the reader fills.
-func (in Input) createConfigMap() fix {
+func createConfigMap(in Input) fix {
 	configMap := in.App.Subject.Identity.ConfigMap
 	return fix{name: "createConfigMap", command: fmt.Sprintf("${EDITOR:-vi} %s.env &&\n%s", configMap,
 		in.kubectl("create configmap %s --from-env-file=%s.env", configMap, configMap))}
 }
 
 // describeQuota shows what keeps pods out.
-func (in Input) describeQuota() fix {
+func describeQuota(in Input) fix {
 	return fix{
 		name: "describeQuota", command: in.kubectl("describe resourcequota"),
 		ask: fmt.Sprintf("whoever sets the ResourceQuota of namespace %s to raise it, or free some of it", in.App.Workload.Namespace),
@@ -266,18 +266,18 @@ func (in Input) describeQuota() fix {
 }
 
 // annotate sets one annotation of the workload.
-func (in Input) annotate(key, value string) fix {
+func annotate(in Input, key, value string) fix {
 	return fix{name: "annotate", command: in.kubectl("annotate %s %s --overwrite", in.App.Workload, word(key+"="+value))}
 }
 
 // unannotate removes one annotation of the workload.
-func (in Input) unannotate(key string) fix {
+func unannotate(in Input, key string) fix {
 	return fix{name: "unannotate", command: in.kubectl("annotate %s %s-", in.App.Workload, word(key))}
 }
 
-// restart replaces the pods, in the way of their kind. What nothing replaces is
+// restartWorkload replaces the pods, in the way of their kind. What nothing replaces is
 // never deleted.
-func (in Input) restart() fix {
+func restartWorkload(in Input) fix {
 	w := in.App.Workload
 	kind := workload.KindOf(schema.GroupKind{Group: w.Kind.Group, Kind: w.Kind.Kind})
 	switch {

@@ -357,13 +357,13 @@ func TestFakesNoticeLoss(t *testing.T) {
 func TestEditParameterWrites(t *testing.T) {
 	in := healthy(t)
 	for what, want := range map[string]string{"no parameter": `{"KEY": "value"}`, "a parameter": keys} {
-		after := lost(t, in.editParameter().command, worlds()[what])
+		after := lost(t, editParameter(*in).command, worlds()[what])
 		p := after.Parameters["/shop/shop/stage/app"]
 		if p.Value != want || p.Type != "SecureString" || len(after.Done) != 1 {
 			t.Errorf("with %s it becomes %+v after %q", what, p, after.Done)
 		}
 	}
-	after := lost(t, in.encryptParameter().command, worlds()["a String"])
+	after := lost(t, encryptParameter(*in).command, worlds()["a String"])
 	if p := after.Parameters["/shop/shop/stage/app"]; p.Value != keys || p.Type != "SecureString" {
 		t.Errorf("a String becomes %+v", p)
 	}

@@ -13,9 +13,9 @@ import (
 
 // allow shows the policy that the operator's role needs. Its name belongs to
 // this one statement: put-role-policy replaces a policy of the same name.
-func (in Input) allow(action, resource string) fix {
+func allow(in Input, action, resource string) fix {
 	role := "ROLE"
-	if _, after, found := strings.Cut(in.storeRole(), ":role/"); found {
+	if _, after, found := strings.Cut(storeRole(in), ":role/"); found {
 		role = name(after[strings.LastIndex(after, "/")+1:])
 	}
 	sum := sha256.Sum256([]byte(action + resource + in.App.Subject.Identity.Parameter))
@@ -29,31 +29,31 @@ func (in Input) allow(action, resource string) fix {
 }
 
 // allowRead allows reading the parameter.
-func (in Input) allowRead() fix {
-	return in.allow("ssm:GetParameter", in.arn("ssm", "parameter"+in.App.Subject.Identity.Parameter))
+func allowRead(in Input) fix {
+	return allow(in, "ssm:GetParameter", arn(in, "ssm", "parameter"+in.App.Subject.Identity.Parameter))
 }
 
 // allowDecrypt allows the key of the parameter, whose id is not known here.
-func (in Input) allowDecrypt() fix { return in.allow("kms:Decrypt", in.arn("kms", "key/KEY_ID")) }
+func allowDecrypt(in Input) fix { return allow(in, "kms:Decrypt", arn(in, "kms", "key/KEY_ID")) }
 
-func (in Input) arn(service, resource string) string {
-	region := in.region()
+func arn(in Input, service, resource string) string {
+	region := regionOf(in)
 	partition, account := partitionOf(region), "ACCOUNT_ID"
 	// arn:PARTITION:iam::ACCOUNT:role/NAME
-	if parts := strings.Split(in.storeRole(), ":"); len(parts) == 6 && parts[0] == "arn" {
+	if parts := strings.Split(storeRole(in), ":"); len(parts) == 6 && parts[0] == "arn" {
 		partition, account = name(parts[1]), name(parts[4])
 	}
 	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", partition, service, region, account, resource)
 }
 
-func (in Input) storeRole() string {
+func storeRole(in Input) string {
 	if in.Store.State == clusterview.Found && in.Store.Value.Spec.Provider.AWS != nil {
 		return in.Store.Value.Spec.Provider.AWS.Role
 	}
 	return ""
 }
 
-func (in Input) region() string {
+func regionOf(in Input) string {
 	if in.Store.State == clusterview.Found && in.Store.Value.Spec.Provider.AWS != nil && in.Store.Value.Spec.Provider.AWS.Region != "" {
 		return name(in.Store.Value.Spec.Provider.AWS.Region)
 	}

@@ -19,9 +19,9 @@ func checkLabels(in Input) Finding {
 	case d.Reason == graft.ReasonNotOptedIn && in.App.Namespace.State != clusterview.Found:
 		return unseen(in.App.Namespace.Cause)
 	case d.Reason == graft.ReasonNoApp:
-		return broken(in.patchTemplate("labels", api.LabelApp, in.App.Workload.Name), "%s", d.Message)
+		return broken(patchTemplate(in, "labels", api.LabelApp, in.App.Workload.Name), "%s", d.Message)
 	}
-	return broken(in.fixOf(d.Message), "%s", d.Message)
+	return broken(fixOf(in, d.Message), "%s", d.Message)
 }
 
 // named finds the key in a message of the engine, which always names it.
@@ -30,14 +30,14 @@ var named = regexp.MustCompile(`(annotation|label) (` + regexp.QuoteMeta(api.Gro
 // fixOf is the removal of the key that the engine's message names, where the
 // template has it. A command within the message is the engine's advice to an
 // administrator, and stays one.
-func (in Input) fixOf(message string) fix {
+func fixOf(in Input, message string) fix {
 	meta := in.App.Workload.TemplateMeta()
 	if match := named.FindStringSubmatch(message); match != nil {
 		if _, ok := meta.Annotations[match[2]]; ok && match[1] == "annotation" {
-			return in.patchTemplate("annotations", match[2], "null")
+			return patchTemplate(in, "annotations", match[2], "null")
 		}
 		if _, ok := meta.Labels[match[2]]; ok && match[1] == "label" {
-			return in.patchTemplate("labels", match[2], "null")
+			return patchTemplate(in, "labels", match[2], "null")
 		}
 	}
 	return none()

@@ -12,37 +12,37 @@ import (
 func checkNamespace(in Input) Finding {
 	ns, w := in.App.Namespace, in.App.Workload
 	if ns.State == clusterview.NotFound {
-		return broken(in.createNamespace(), "namespace %q does not exist", w.Namespace)
+		return broken(createNamespace(in), "namespace %q does not exist", w.Namespace)
 	}
 	if value, ok := ns.Value.Labels[api.LabelBypass]; ok {
-		return broken(in.labelNamespace(api.LabelBypass+"-"), "label %s=%s of namespace %q switches all webhooks off", api.LabelBypass, value, w.Namespace)
+		return broken(labelNamespace(in, api.LabelBypass+"-"), "label %s=%s of namespace %q switches all webhooks off", api.LabelBypass, value, w.Namespace)
 	}
 	if label, on := w.Labels[api.LabelInject]; on && !w.Kind.IsPod() && label == api.Enabled && in.App.Subject.Reason == graft.ReasonNotOptedIn {
-		return broken(in.patchTemplate("labels", api.LabelInject, api.Enabled),
+		return broken(patchTemplate(in, "labels", api.LabelInject, api.Enabled),
 			"%s has label %s, but its pod template does not: the workload webhook was not called when it was applied", w, api.LabelInject)
 	}
 	if in.App.Subject.Status == graft.StatusAudited {
-		return broken(in.enforce(), "namespace %q is in audit mode: envgraft says what it would do, and does nothing", w.Namespace)
+		return broken(enforce(in), "namespace %q is in audit mode: envgraft says what it would do, and does nothing", w.Namespace)
 	}
 	switch in.App.Subject.Reason { //nolint:exhaustive // the others have checks of their own
 	case graft.ReasonNotOptedIn:
 		if ns.State != clusterview.Found {
 			return unseen(ns.Cause)
 		}
-		return broken(in.labelNamespace(api.LabelInject+"="+api.Enabled), "%s", in.App.Subject.Message)
+		return broken(labelNamespace(in, api.LabelInject+"="+api.Enabled), "%s", in.App.Subject.Message)
 	case graft.ReasonOptedOut:
-		return broken(in.optIn(), "%s", in.App.Subject.Message)
+		return broken(optIn(in), "%s", in.App.Subject.Message)
 	}
 	return ok("opted in by the %s", in.App.Subject.OptIn.Origin)
 }
 
 // optIn takes an opting out back, where it stands.
-func (in Input) optIn() fix {
+func optIn(in Input) fix {
 	if in.App.Workload.TemplateMeta().Labels[api.LabelInject] == api.Disabled {
 		if in.App.Workload.Labels[api.LabelInject] == api.Disabled {
-			return in.labelWorkload()
+			return labelWorkload(in)
 		}
-		return in.patchTemplate("labels", api.LabelInject, api.Enabled)
+		return patchTemplate(in, "labels", api.LabelInject, api.Enabled)
 	}
-	return in.labelNamespace(api.LabelInject + "=" + api.Enabled)
+	return labelNamespace(in, api.LabelInject+"="+api.Enabled)
 }

@@ -10,7 +10,7 @@ import (
 
 func checkOperator(in Input) Finding {
 	if in.App != nil {
-		if f, stop := in.noSecret(); stop {
+		if f, stop := noSecret(in); stop {
 			return f
 		}
 	}
@@ -27,13 +27,13 @@ func checkOperator(in Input) Finding {
 		return broken(installOperator(),
 			"the cluster serves ExternalSecrets, but no Deployment with label app.kubernetes.io/name=external-secrets runs the operator")
 	}
-	return in.independent(in.Operators.Value.ESO)
+	return independentOperator(in, in.Operators.Value.ESO)
 }
 
-// independent says whether a pod of an operator is ready, and warns where its
+// independentOperator says whether a pod of an operator is ready, and warns where its
 // pods need envgraft: after an outage of both, envgraft waits for what the operator
 // makes, and the operator's pods wait for envgraft.
-func (in Input) independent(deployments []clusterview.Deployment) Finding {
+func independentOperator(in Input, deployments []clusterview.Deployment) Finding {
 	f := anyReady(deployments)
 	if f.Status != OK {
 		return f

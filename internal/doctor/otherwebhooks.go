@@ -18,11 +18,11 @@ import (
 // named. Others' refusals are fixed by others.
 
 func checkOtherWebhooks(in Input) Finding {
-	if f, stop := in.notInjected(); stop {
+	if f, stop := notInjected(in); stop {
 		return f
 	}
 	w := in.App.Workload
-	switch r := in.refusal(); {
+	switch r := refusalOf(in); {
 	case r.kind == notRefused && in.Admission.State != clusterview.Found:
 		return unseen(in.Admission.Cause)
 	case r.kind == notRefused:
@@ -38,11 +38,11 @@ func checkOtherWebhooks(in Input) Finding {
 		return broken(none(), "the API server refuses pods of %s: %s", w, r.text)
 	}
 	if s := in.shadowed(); len(s) > 0 {
-		return broken(in.unshadow(s[0]),
+		return broken(unshadow(in, s[0]),
 			"another webhook %s %s %s container %s, which takes precedence over the key of %s",
 			s[0].verb, s[0].Name, map[string]string{adds: "to", changes: "in"}[s[0].verb], s[0].container.name, s[0].Key)
 	}
-	return ok("none refuses the pod, or sets one of its keys%s", in.foreign())
+	return ok("none refuses the pod, or sets one of its keys%s", foreignText(in))
 }
 
 // shadow is a key of the app that another webhook's variable takes precedence over.
@@ -55,11 +55,11 @@ type shadow struct {
 type container struct{ list, name string }
 
 // unshadow declares what another adds. What it changes is declared already.
-func (in Input) unshadow(s shadow) fix {
+func unshadow(in Input, s shadow) fix {
 	if s.verb == changes {
 		return ask("whoever runs the webhook or policy that changes %s to leave pods of %s alone", s.Name, in.App.Workload)
 	}
-	return in.declareLiteral(s.container, s.Name)
+	return declareLiteral(in, s.container, s.Name)
 }
 
 // What another webhook does to a variable, as a message says it.
@@ -79,7 +79,7 @@ func (in Input) shadowed() []shadow {
 			variables, _ := envresolve.Compute(c, in.keys)
 			for _, v := range variables {
 				verb := map[string]string{envresolve.ByAnotherAdded: adds, envresolve.ByAnotherChanged: changes}[admitted[c.Name].ByAnother(v)]
-				key := in.keyShadowed(v)
+				key := keyShadowed(in, v)
 				if verb == "" || key == "" || d.Settings.Keep.Has(v.Name) || madeOfItself(c, v.Name) {
 					continue
 				}
@@ -111,7 +111,7 @@ func (in Input) keys(kind, name string) ([]string, bool) {
 }
 
 // keyShadowed names what has the key that a variable shadows; empty where it shadows none.
-func (in Input) keyShadowed(v envresolve.Variable) string {
+func keyShadowed(in Input, v envresolve.Variable) string {
 	id := in.App.Subject.Identity
 	for i, source := range append([]envresolve.Source{v.From}, v.Shadows...) {
 		var of string
@@ -139,8 +139,8 @@ func madeOfItself(c corev1.Container, name string) bool {
 	})
 }
 
-// foreign names what other webhooks do to the pod.
-func (in Input) foreign() string {
+// foreignText names what other webhooks do to the pod.
+func foreignText(in Input) string {
 	admitted := in.App.Admitted(in.Admission.Value.Pod)
 	var parts []string
 	for _, containers := range in.containers() {

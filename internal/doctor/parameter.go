@@ -12,13 +12,13 @@ import (
 // without, ESO's complaint and the keys that envgraft recorded tell.
 
 func checkParameter(in Input) Finding {
-	if f, stop := in.noSecret(); stop {
+	if f, stop := noSecret(in); stop {
 		return f
 	}
 	if in.Parameter != nil {
-		return in.checkedParameter(in.Parameter)
+		return checkedParameter(in, in.Parameter)
 	}
-	if f, found := in.complaint(); found {
+	if f, found := complaint(in); found {
 		return f
 	}
 	id := in.App.Subject.Identity
@@ -28,7 +28,7 @@ func checkParameter(in Input) Finding {
 	if record, found := in.App.Record(); found {
 		switch {
 		case !record.Known():
-			return in.recorded(record.State)
+			return recordedState(in, record.State)
 		case len(record.Keys) == 0:
 			return noKeys(id.Parameter)
 		}
@@ -40,15 +40,15 @@ func checkParameter(in Input) Finding {
 	return unseen("nothing is known of " + id.Parameter + ": --aws looks with your AWS credentials")
 }
 
-// recorded is for a parameter that envgraft read, or tried to, and that has no
+// recordedState is for a parameter that envgraft read, or tried to, and that has no
 // keys for it. The operator's rights may be others than envgraft's.
-func (in Input) recorded(state graft.ParameterState) Finding {
+func recordedState(in Input, state graft.ParameterState) Finding {
 	path := in.App.Subject.Identity.Parameter
 	switch state { //nolint:exhaustive // no other is recorded
 	case graft.ParameterNotFound:
-		return in.noParameter(path)
+		return noParameter(in, path)
 	case graft.ParameterNotObject, graft.ParameterInvalidJSON:
-		return broken(in.editParameter(), "parameter %s holds no JSON object", path)
+		return broken(editParameter(in), "parameter %s holds no JSON object", path)
 	}
 	return warn("envgraft may not read %s, so literals that shadow its keys are not bound to them", path)
 }
@@ -61,7 +61,7 @@ func noKeys(path string) Finding {
 
 // complaint sorts what ESO says. Its words are not handed on where they could
 // quote a value: those of a JSON decoder do.
-func (in Input) complaint() (Finding, bool) {
+func complaint(in Input) (Finding, bool) {
 	path, text := in.App.Subject.Identity.Parameter, strings.ToLower(in.Complaint.Text)
 	if e := in.App.ExternalSecret; e == nil || e.SecretExists() || text == "" {
 		return Finding{}, false
@@ -79,37 +79,37 @@ func (in Input) complaint() (Finding, bool) {
 		return broken(ask("whoever runs the nodes to synchronize the clock of the node that the External Secrets Operator runs on"),
 			"AWS refuses the External Secrets Operator's requests for the time they were signed at: the clock of its node is wrong"), true
 	case has("secret does not exist", "parameternotfound"):
-		return in.missingParameter(path), true
+		return missingParameter(in, path), true
 	case has("unmarshal", "invalid character"):
-		return broken(in.editParameter(), "parameter %s holds no JSON object", path), true
+		return broken(editParameter(in), "parameter %s holds no JSON object", path), true
 	case has("kms"):
-		return broken(in.allowDecrypt(), "KMS does not let the External Secrets Operator decrypt %s", path), true
+		return broken(allowDecrypt(in), "KMS does not let the External Secrets Operator decrypt %s", path), true
 	case has("accessdenied", "not authorized", "unrecognizedclient", "invalidclienttoken", "expiredtoken", "invalidsignature"):
-		return broken(in.allowRead(), "AWS does not let the External Secrets Operator read %s", path), true
+		return broken(allowRead(in), "AWS does not let the External Secrets Operator read %s", path), true
 	case has("throttl", "rate exceeded"):
-		return broken(in.forceSync(), "SSM throttles the External Secrets Operator, which tries again"), true
+		return broken(forceSync(in), "SSM throttles the External Secrets Operator, which tries again"), true
 	}
 	return Finding{}, false
 }
 
 // missingParameter knows a parameter that was created since: the operator waits
 // up to 7 minutes before it tries again.
-func (in Input) missingParameter(path string) Finding {
+func missingParameter(in Input, path string) Finding {
 	if record, found := in.App.Record(); found && record.Version > 0 && record.AsOf.After(in.Complaint.At) {
-		return broken(in.forceSync(), "parameter %s exists since %s, and the External Secrets Operator has not tried again since", path, stamp(record.AsOf))
+		return broken(forceSync(in), "parameter %s exists since %s, and the External Secrets Operator has not tried again since", path, stamp(record.AsOf))
 	}
-	return in.noParameter(path)
+	return noParameter(in, path)
 }
 
 // noParameter is for a parameter that does not exist.
-func (in Input) noParameter(path string) Finding {
+func noParameter(in Input, path string) Finding {
 	if in.runsWithout() {
-		return in.without()
+		return withoutSecret(in)
 	}
-	return broken(in.editParameter(), "parameter %s does not exist", path)
+	return broken(editParameter(in), "parameter %s does not exist", path)
 }
 
-func (in Input) checkedParameter(c *parameters.Checked) Finding {
+func checkedParameter(in Input, c *parameters.Checked) Finding {
 	if c.Unchecked != "" {
 		return unseen("with your AWS credentials: " + c.Unchecked)
 	}
@@ -117,11 +117,11 @@ func (in Input) checkedParameter(c *parameters.Checked) Finding {
 		switch {
 		case f.Severity != parameters.SeverityError:
 		case f.Reason == parameters.ReasonNotFound:
-			return in.noParameter(c.Path)
+			return noParameter(in, c.Path)
 		case f.Reason == parameters.ReasonNotSecure:
-			return broken(in.encryptParameter(), "%s: %s", c.Path, f.Message)
+			return broken(encryptParameter(in), "%s: %s", c.Path, f.Message)
 		default:
-			return broken(in.editParameter(), "%s: %s", c.Path, f.Message)
+			return broken(editParameter(in), "%s: %s", c.Path, f.Message)
 		}
 	}
 	for _, f := range c.Findings {

@@ -11,7 +11,7 @@ import (
 // and run with the data of today.
 
 func checkPods(in Input) Finding {
-	if f, stop := in.notInjected(); stop {
+	if f, stop := notInjected(in); stop {
 		return f
 	}
 	if in.App.Pods.State != clusterview.Found {
@@ -23,17 +23,17 @@ func checkPods(in Input) Finding {
 			j.add(pod, in.App.Judge(pod))
 		}
 	}
-	if f, found := in.notCreated(j.running); found {
+	if f, found := notCreated(in, j.running); found {
 		return f
 	}
-	if f, found := in.mustReplace(j); found {
+	if f, found := mustReplace(in, j); found {
 		return f
 	}
 	switch {
 	case j.waiting != "":
 		return warn("%s", j.waiting)
 	case j.running == 0:
-		return in.noPods()
+		return noPods(in)
 	case j.unsure != "" && in.runsWithout():
 		return ok("%d injected, running without a parameter", j.running)
 	case j.unsure != "":
@@ -79,31 +79,31 @@ func (j *judged) add(pod clusterview.Pod, of clusterview.Judgement) {
 }
 
 // mustReplace is for pods that must be replaced.
-func (in Input) mustReplace(j judged) (Finding, bool) {
+func mustReplace(in Input, j judged) (Finding, bool) {
 	switch {
 	case j.stuck != "":
-		return broken(in.restart(), "%s", j.stuck), true
+		return broken(restartWorkload(in), "%s", j.stuck), true
 	case j.notInjected > 0:
-		return broken(in.restart(), "%d of %d pods are not injected: %s", j.notInjected, j.running, j.notInjectedWhy), true
+		return broken(restartWorkload(in), "%d of %d pods are not injected: %s", j.notInjected, j.running, j.notInjectedWhy), true
 	case j.stale > 0:
-		return broken(in.restart(), "%d of %d pods are stale: %s", j.stale, j.running, j.staleAs), true
+		return broken(restartWorkload(in), "%d of %d pods are stale: %s", j.stale, j.running, j.staleAs), true
 	}
 	return Finding{}, false
 }
 
 // notCreated is for pods that the workload wants and cannot make.
-func (in Input) notCreated(running int) (Finding, bool) {
+func notCreated(in Input, running int) (Finding, bool) {
 	if in.App.Failure == "" || running >= in.App.Workload.Wanted() {
 		return Finding{}, false
 	}
 	by := none()
-	if in.parseRefusal(in.App.Failure).kind == refusedQuota {
-		by = in.describeQuota()
+	if parseRefusal(in, in.App.Failure).kind == refusedQuota {
+		by = describeQuota(in)
 	}
 	return broken(by, "%d of %d pods exist, and no more can be created: %s", running, in.App.Workload.Wanted(), in.App.Failure), true
 }
 
-func (in Input) noPods() Finding {
+func noPods(in Input) Finding {
 	w := in.App.Workload
 	switch {
 	case w.Kind.Kind == workload.CronJob:

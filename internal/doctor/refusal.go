@@ -24,7 +24,7 @@ const (
 	refusedOther
 )
 
-// refusal is why the API server would not create a pod.
+// refusalOf is why the API server would not create a pod.
 type refusal struct {
 	kind refusalKind
 	// by names the webhook or policy.
@@ -41,17 +41,17 @@ var (
 	callFailed      = regexp.MustCompile(`calling webhook "([^"]+)"`)
 )
 
-// refusal reads the answer to the dry run, or without one what the workload's
+// refusalOf reads the answer to the dry run, or without one what the workload's
 // controller was told.
-func (in Input) refusal() refusal {
+func refusalOf(in Input) refusal {
 	text := in.Admission.Value.Refused
 	if in.Admission.State != clusterview.Found {
 		text = in.App.Failure
 	}
-	return in.parseRefusal(text)
+	return parseRefusal(in, text)
 }
 
-func (in Input) parseRefusal(text string) refusal {
+func parseRefusal(in Input, text string) refusal {
 	r := refusal{text: text}
 	if text == "" {
 		return r

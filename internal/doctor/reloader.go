@@ -14,7 +14,7 @@ func checkReloader(in Input) Finding {
 		return unneeded("reload.enabled is false")
 	}
 	if in.App != nil {
-		if f, stop := in.noReload(); stop {
+		if f, stop := noReload(in); stop {
 			return f
 		}
 	}
@@ -26,7 +26,7 @@ func checkReloader(in Input) Finding {
 		return broken(installReloader(), "no Deployment of Reloader was found, so that nothing restarts pods after a rotation")
 	}
 	if in.App == nil {
-		return in.independent(all)
+		return independentOperator(in, all)
 	}
 	var hearing []clusterview.Deployment
 	var deaf, unsure string
@@ -42,7 +42,7 @@ func checkReloader(in Input) Finding {
 	}
 	switch {
 	case len(hearing) > 0:
-		return in.restarting(hearing)
+		return restarting(in, hearing)
 	case unsure != "":
 		return unseen("cannot tell whether Reloader restarts " + in.App.Workload.String() + ": " + unsure)
 	}
@@ -51,9 +51,9 @@ func checkReloader(in Input) Finding {
 }
 
 // restarting looks at the Reloaders that watch the Secret.
-func (in Input) restarting(hearing []clusterview.Deployment) Finding {
+func restarting(in Input, hearing []clusterview.Deployment) Finding {
 	if in.App.Workload.Kind.Kind != workload.Rollout {
-		return in.independent(hearing)
+		return independentOperator(in, hearing)
 	}
 	var able []clusterview.Deployment
 	for _, d := range hearing {
@@ -64,5 +64,5 @@ func (in Input) restarting(hearing []clusterview.Deployment) Finding {
 	if len(able) == 0 {
 		return broken(enableRollouts(hearing[0].Metadata), "%s restarts no Rollouts: it was not started with --is-Argo-Rollouts=true", hearing[0])
 	}
-	return in.independent(able)
+	return independentOperator(in, able)
 }

@@ -10,7 +10,7 @@ import (
 // The rule: the Secret exists and has the parameter's keys.
 
 func checkSecret(in Input) Finding {
-	if f, stop := in.noSecret(); stop {
+	if f, stop := noSecret(in); stop {
 		return f
 	}
 	name, s := in.App.Subject.Identity.Secret, in.App.Secret
@@ -18,7 +18,7 @@ func checkSecret(in Input) Finding {
 	switch s.State {
 	case clusterview.Found:
 	case clusterview.NotFound:
-		return in.missingSecret()
+		return missingSecret(in)
 	default:
 		return unseen(s.Cause)
 	}
@@ -27,14 +27,14 @@ func checkSecret(in Input) Finding {
 	}
 	missing := slices.DeleteFunc(slices.Clone(record.Keys), func(key string) bool { return slices.Contains(s.Value.Keys, key) })
 	if len(missing) > 0 {
-		return broken(in.forceSync(), "Secret %q lacks %s, which version %d of the parameter has", name, strings.Join(missing, ", "), record.Version)
+		return broken(forceSync(in), "Secret %q lacks %s, which version %d of the parameter has", name, strings.Join(missing, ", "), record.Version)
 	}
 	return ok("%s has all %d keys", name, len(record.Keys))
 }
 
 // missingSecret knows why ESO made none: it makes no Secret of an object without
 // keys, and calls that synced. A refresh changes nothing then.
-func (in Input) missingSecret() Finding {
+func missingSecret(in Input) Finding {
 	name, e := in.App.Subject.Identity.Secret, in.App.ExternalSecret
 	record, recorded := in.App.Record()
 	switch {
@@ -43,11 +43,11 @@ func (in Input) missingSecret() Finding {
 	case recorded && record.Known() && len(record.Keys) == 0:
 		return unneeded("the External Secrets Operator makes no Secret of a parameter without keys")
 	case e == nil:
-		return broken(in.restartServer(), "Secret %q does not exist, and nothing makes it", name)
+		return broken(restartServer(in), "Secret %q does not exist, and nothing makes it", name)
 	case e.Ready() != nil && e.Ready().Status == "True":
-		return broken(in.checkAndSync(),
+		return broken(checkAndSync(in),
 			"Secret %q does not exist though ExternalSecret %q is ready: parameter %s has no keys any more, or somebody deleted the Secret",
 			name, e.Name, in.App.Subject.Identity.Parameter)
 	}
-	return broken(in.forceSync(), "Secret %q does not exist", name)
+	return broken(forceSync(in), "Secret %q does not exist", name)
 }

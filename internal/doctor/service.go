@@ -11,7 +11,7 @@ func checkService(in Input) Finding {
 	switch b.State {
 	case clusterview.Found:
 	case clusterview.NotFound:
-		return broken(in.upgrade(), "Service %s, which the API server calls, does not exist", b.Value.Service)
+		return broken(upgrade(in), "Service %s, which the API server calls, does not exist", b.Value.Service)
 	case clusterview.Unasked:
 		if in.Webhooks.State != clusterview.Found {
 			return unseen(in.Webhooks.Cause)
@@ -21,7 +21,7 @@ func checkService(in Input) Finding {
 		return unseen(b.Cause)
 	}
 	if b.Value.Ready == 0 {
-		return broken(in.upgrade(), "Service %s has no ready pod behind it, so the API server reaches envgraft only by connections that are still open: "+
+		return broken(upgrade(in), "Service %s has no ready pod behind it, so the API server reaches envgraft only by connections that are still open: "+
 			"see its selector", b.Value.Service)
 	}
 	return ok("Service %s: %d ready pods", b.Value.Service, b.Value.Ready)

@@ -6,7 +6,7 @@ import "time"
 // refresh that envgraft asked for when SSM had a new version.
 
 func checkSync(in Input) Finding {
-	if f, stop := in.noSecret(); stop {
+	if f, stop := noSecret(in); stop {
 		return f
 	}
 	e := in.App.ExternalSecret
@@ -21,12 +21,12 @@ func checkSync(in Input) Finding {
 	case in.runsWithout():
 		return unneeded("there is no parameter to sync")
 	case ready == nil:
-		return broken(in.describeExternalSecret(),
+		return broken(describeExternalSecret(in),
 			"the External Secrets Operator has not processed ExternalSecret %q: check that it runs, and its controller class", e.Name)
 	case ready.Status != "True":
-		return broken(in.forceSync(), "the External Secrets Operator cannot sync ExternalSecret %q: %s: %s", e.Name, ready.Reason, ready.Message)
+		return broken(forceSync(in), "the External Secrets Operator cannot sync ExternalSecret %q: %s: %s", e.Name, ready.Reason, ready.Message)
 	case !in.App.UnansweredSince().IsZero():
-		return broken(in.forceSync(),
+		return broken(forceSync(in),
 			"the External Secrets Operator has not answered since %s: the Secret lacks what version %d of the parameter has",
 			stamp(in.App.UnansweredSince()), e.Record.Version)
 	case e.Status.RefreshTime.IsZero():

@@ -7,7 +7,7 @@ import (
 
 // The rule: the API server knows the webhooks for pods and for workloads. This
 // comes before the replicas: without the configuration they turn unready, and no
-// restart makes them ready again.
+// restartWorkload makes them ready again.
 
 func checkWebhook(in Input) Finding {
 	name := in.Settings.Configuration.Server.Certificates.WebhookConfiguration
@@ -15,9 +15,9 @@ func checkWebhook(in Input) Finding {
 	case clusterview.Found:
 	case clusterview.NotFound:
 		if in.Operators.State == clusterview.Found && len(in.Operators.Value.Envgraft) == 0 {
-			return broken(in.install(), "envgraft is not installed: there is neither a Deployment of it nor MutatingWebhookConfiguration %q", name)
+			return broken(install(in), "envgraft is not installed: there is neither a Deployment of it nor MutatingWebhookConfiguration %q", name)
 		}
-		return broken(in.upgrade(), "MutatingWebhookConfiguration %q does not exist, so the API server never calls envgraft: "+
+		return broken(upgrade(in), "MutatingWebhookConfiguration %q does not exist, so the API server never calls envgraft: "+
 			"replicas are not ready without it, and a restart does not help", name)
 	default:
 		return unseen(in.Webhooks.Cause)
@@ -28,7 +28,7 @@ func checkWebhook(in Input) Finding {
 	}
 	for _, path := range []string{api.PodsWebhook, api.WorkloadsWebhook} {
 		if !have[path] {
-			return broken(in.upgrade(), "MutatingWebhookConfiguration %q has no webhook with path %s", name, path)
+			return broken(upgrade(in), "MutatingWebhookConfiguration %q has no webhook with path %s", name, path)
 		}
 	}
 	return ok("%d webhooks are configured", len(in.Webhooks.Value.Webhooks))

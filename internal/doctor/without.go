@@ -42,8 +42,8 @@ func awaits(pod clusterview.Pod) bool {
 	return pod.Injected() && pod.Metadata.Annotations[api.AnnotationAwaitsSecret] == "true"
 }
 
-// without is the finding for the parameter that is not there.
-func (in Input) without() Finding {
+// withoutSecret is the finding for the parameter that is not there.
+func withoutSecret(in Input) Finding {
 	return warn("no parameter, running without: to have the pods wait for %s, label them %s=%s; to leave them out, label them %s=%s",
 		in.App.Subject.Identity.Parameter, api.LabelApp, in.App.Subject.Identity.App, api.LabelInject, api.Disabled)
 }
