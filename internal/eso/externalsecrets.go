@@ -131,10 +131,10 @@ func (x *ExternalSecrets) check(ctx context.Context) {
 	if !next.Installed() {
 		x.metrics.ResetESOHeld()
 	}
-	x.everything()
+	everything(x)
 }
 
-func (x *ExternalSecrets) everything() {
+func everything(x *ExternalSecrets) {
 	if l := x.listener.Load(); l != nil {
 		l.All()
 	}
@@ -156,10 +156,10 @@ func (x *ExternalSecrets) handlers() eventHandlers {
 		store: toolscache.ResourceEventHandlerDetailedFuncs{
 			AddFunc: func(_ any, isInInitialList bool) {
 				if !isInInitialList {
-					x.everything()
+					everything(x)
 				}
 			},
-			DeleteFunc: func(any) { x.everything() },
+			DeleteFunc: func(any) { everything(x) },
 		},
 	}
 }

@@ -89,7 +89,7 @@ func (t *table[R]) Update(object any) error {
 	if next == none {
 		return t.Delete(object)
 	}
-	t.tell(t.put(next))
+	tell(t.changed, t.put(next))
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (t *table[R]) Delete(object any) error {
 	if !ok {
 		return fmt.Errorf("cannot tell the name of a %T", object)
 	}
-	t.tell(t.drop(client.ObjectKey{Namespace: meta.GetNamespace(), Name: meta.GetName()}))
+	tell(t.changed, t.drop(client.ObjectKey{Namespace: meta.GetNamespace(), Name: meta.GetName()}))
 	return nil
 }
 
@@ -114,12 +114,12 @@ func (t *table[R]) Replace(objects []any, _ string) error {
 		}
 		if next != none {
 			seen[next.key()] = true
-			t.tell(t.put(next))
+			tell(t.changed, t.put(next))
 		}
 	}
-	for _, key := range t.keys() {
+	for _, key := range keysOf(t.all()) {
 		if !seen[key] {
-			t.tell(t.drop(key))
+			tell(t.changed, t.drop(key))
 		}
 	}
 	t.setListed(true)
@@ -219,28 +219,18 @@ func (t *table[R]) rowsOf(app client.ObjectKey) []R {
 	return append([]R{first}, t.others[app]...)
 }
 
-func (t *table[R]) tell(apps []client.ObjectKey) {
+func tell(changed func(client.ObjectKey), apps []client.ObjectKey) {
 	for _, app := range apps {
-		t.changed(app)
+		changed(app)
 	}
 }
 
 // clear drops everything: the kind is no longer served.
 func (t *table[R]) clear() {
 	t.setListed(false)
-	for _, key := range t.keys() {
-		t.tell(t.drop(key))
+	for _, key := range keysOf(t.all()) {
+		tell(t.changed, t.drop(key))
 	}
-}
-
-func (t *table[R]) keys() []client.ObjectKey {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	keys := make([]client.ObjectKey, 0, len(t.rows))
-	for key := range t.rows {
-		keys = append(keys, key)
-	}
-	return keys
 }
 
 // all are the rows, in no order. The table waits for those who go through them.
@@ -254,6 +244,15 @@ func (t *table[R]) all() iter.Seq[R] {
 			}
 		}
 	}
+}
+
+// keysOf lists the keys of rows.
+func keysOf[R row](rows iter.Seq[R]) []client.ObjectKey {
+	var keys []client.ObjectKey
+	for row := range rows {
+		keys = append(keys, row.key())
+	}
+	return keys
 }
 
 // get returns the row of an object; the zero row where there is none.
