@@ -97,8 +97,8 @@ func beyond(v reflect.Value) (size int) {
 			size += sizeOf(entries.Key()) + sizeOf(entries.Value())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			size += beyond(v.Field(i))
+		for _, field := range v.Fields() {
+			size += beyond(field)
 		}
 	default:
 	}

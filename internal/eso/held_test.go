@@ -22,7 +22,7 @@ func TestHeld(t *testing.T) {
 	handler := h.handler(toolscache.ResourceEventHandlerFuncs{AddFunc: tell, DeleteFunc: tell, UpdateFunc: func(any, any) { told++ }})
 
 	ours, foreign := &externalsecret.ExternalSecret{Managed: true}, &externalsecret.ExternalSecret{}
-	long := foreign.DeepCopyObject().(*externalsecret.ExternalSecret) //nolint:forcetypeassert // it is a copy
+	long := foreign.DeepCopyObject().(*externalsecret.ExternalSecret)
 	for n := range 100 {
 		long.Spec.Data = append(long.Spec.Data, externalsecret.Data{SecretKey: fmt.Sprint("KEY", n), RemoteRef: externalsecret.RemoteRef{Key: strings.Repeat("k", 1000)}})
 	}

@@ -5,6 +5,7 @@ package expiring
 
 import (
 	"container/list"
+	"maps"
 	"sync"
 	"time"
 
@@ -92,9 +93,7 @@ func (c *Cache[K, V]) expire(now time.Time) {
 	const small = 64
 	if c.most > small && len(c.items) < c.most/4 {
 		kept := make(map[K]*list.Element, len(c.items))
-		for key, at := range c.items {
-			kept[key] = at
-		}
+		maps.Copy(kept, c.items)
 		c.items, c.most = kept, len(kept)
 	}
 }
