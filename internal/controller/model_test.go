@@ -142,6 +142,8 @@ func (m *model) lead(t *testing.T) {
 		stop()
 		<-done
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.changed(modelApp())
 }
 

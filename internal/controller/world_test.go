@@ -351,6 +351,8 @@ type cluster1 struct {
 }
 
 func (c cluster1) Apply(_ context.Context, applied runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	raw, err := json.Marshal(applied)
 	if err != nil {
 		return err
@@ -391,6 +393,8 @@ func (c cluster1) Apply(_ context.Context, applied runtime.ApplyConfiguration, _
 }
 
 func (c cluster1) Patch(_ context.Context, object client.Object, patch client.Patch, _ ...client.PatchOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	raw, err := patch.Data(object)
 	if err != nil {
 		return err
@@ -477,12 +481,16 @@ func (w *world) removals() string {
 }
 
 func (c cluster1) Delete(_ context.Context, object client.Object, _ ...client.DeleteOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.writes++
 	delete(c.external, object.GetName())
 	return nil
 }
 
 func (c cluster1) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch o := object.(type) {
 	case *corev1.ConfigMap:
 		if c.configMap != nil {
@@ -517,6 +525,8 @@ func (c cluster1) Get(_ context.Context, key client.ObjectKey, object client.Obj
 }
 
 func (c cluster1) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var o client.ListOptions
 	o.ApplyOptions(options)
 	for _, p := range c.pods {
@@ -801,6 +811,8 @@ type installation1 struct{ *world }
 func (installation1) ServedVersion() string { return "v1" }
 
 func (i installation1) Get(_ context.Context, _, name string) (*externalsecret.ExternalSecret, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if e := i.external[name]; e != nil {
 		return e.parsed(), nil
 	}
@@ -812,6 +824,8 @@ func (i installation1) Filling(context.Context, string, string, string) (*extern
 }
 
 func (i installation1) OfApp(context.Context, client.ObjectKey) ([]*externalsecret.ExternalSecret, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	var all []*externalsecret.ExternalSecret
 	for _, name := range slices.Sorted(maps.Keys(i.external)) {
 		all = append(all, i.external[name].parsed())
@@ -835,8 +849,6 @@ func (external2) Question(_ context.Context, namespace string, w externalsecret.
 type checked struct{ *world }
 
 func (c checked) Made(ctx context.Context) ([]*externalsecret.ExternalSecret, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return installation1(c).OfApp(ctx, modelApp())
 }
 
